@@ -1,0 +1,52 @@
+// Package config is a function's configuration: one JSON file in its asset,
+// with an entry per secret.
+//
+// A SecretId that is not in it is not ours to touch.
+package config
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Key is one secret's configuration, complete: everything its vendor account
+// says has been copied in and every default filled.
+type Key struct {
+	Secret        string          // name
+	VendorAccount string          // name in the file
+	Vendor        string          // name in the catalog
+	Settings      json.RawMessage // the vendor's own
+	Admin         string          // name or ARN of the secret with the admin credential
+	Hosts         []string        // the only hosts that credentials may be sent to
+	AllowPrivate  bool            // loopback and private addresses, and plain HTTP to them, are allowed
+	Value         Value
+	Grace         Grace
+	Owner         string // who is told
+	Tier          int    // 1 is the most critical; 0: not given
+}
+
+// Value is the shape of the secret's value.
+type Value struct {
+	Plain  bool   // the whole SecretString is the key
+	Field  string // the JSON field with the key; default "apiKey"
+	Strict bool   // no "keyturn" object beside the consumer's fields
+}
+
+// Action is what to do with an old key when time is up.
+type Action string
+
+// The actions.
+const (
+	Hold   Action = "hold"   // keep it, and tell a person
+	Revoke Action = "revoke" // end it all the same
+)
+
+// Grace says how long a replaced key lives.
+type Grace struct {
+	Min      time.Duration // at least this long after it was replaced; default 1 h
+	Quiet    time.Duration // and until nobody used it for this long; default 6 h
+	Max      time.Duration // time is up; default 72 h
+	Disabled time.Duration // disabled this long before it is revoked, where the vendor can; default 24 h
+	OnMax    Action        // it is still in use when time is up; default Hold
+	NoUsage  Action        // the vendor does not say when keys are used: at Max, Hold or Revoke; default Hold
+}

@@ -1,0 +1,55 @@
+// Package notify is what Keyturn tells people and machines: one message, as
+// text and as JSON.
+package notify
+
+import (
+	"context"
+	"time"
+)
+
+// Kind is what a message is about.
+type Kind string
+
+// The kinds.
+const (
+	Rotated     Kind = "rotated"
+	Failed      Kind = "failed"
+	Held        Kind = "held"         // an old key waits for a person, or blocks a rotation
+	Retired     Kind = "retired"      // an old key is proven dead
+	Overdue     Kind = "overdue"      // a rotation or a retirement is late
+	OrphanFound Kind = "orphan_found" // a key of ours that no version of the secret knows
+)
+
+// Severity orders messages for filters.
+type Severity string
+
+// The severities.
+const (
+	Info     Severity = "info"
+	Warning  Severity = "warning"
+	Critical Severity = "critical" // somebody must act, or a key is in danger
+)
+
+// Message is one notification. It holds nothing secret.
+type Message struct {
+	Version   int               `json:"version"` // of this format: 1
+	ID        string            `json:"id"`      // deduplicates: the same news has the same ID
+	Time      time.Time         `json:"time"`
+	Kind      Kind              `json:"kind"`
+	Severity  Severity          `json:"severity"`
+	Secret    string            `json:"secret"`
+	Vendor    string            `json:"vendor"`
+	Owner     string            `json:"owner,omitempty"`
+	Step      string            `json:"step,omitempty"`       // "createSecret"
+	ErrorType string            `json:"error_type,omitempty"` // stable: see package rotation
+	Summary   string            `json:"summary"`              // one sentence
+	Known     []string          `json:"known,omitempty"`      // what is certain, a sentence each
+	Next      []string          `json:"next,omitempty"`       // what to do, a sentence each
+	Detail    map[string]string `json:"detail,omitempty"`
+}
+
+// Notifier sends messages.
+type Notifier interface {
+	// Notify returns nil once the message is accepted for delivery.
+	Notify(ctx context.Context, m Message) error
+}

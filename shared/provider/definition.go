@@ -1,0 +1,98 @@
+package provider
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/secret"
+)
+
+// Admin is the credential that manages a vendor account's keys, as its secret
+// in Secrets Manager holds it: a JSON object with the vendor's own fields and
+// "hosts", the only hosts it may be sent to.
+type Admin struct {
+	Hosts  []string // host or host:port, lower case
+	Fields map[string]secret.Value
+}
+
+// Field returns the field called name, empty if there is none.
+func (a Admin) Field(name string) secret.Value { return a.Fields[name] }
+
+// Problem is one thing wrong with settings or a configuration.
+type Problem struct {
+	Field string // where: "scopes", or "" for the whole
+	What  string // what is wrong
+	Hint  string // what to do about it
+}
+
+// Settle says how long the vendor takes to accept a key that it has issued.
+type Settle struct {
+	Within    time.Duration // at most this long; 0: at once
+	Every     time.Duration // between two tries; 0: 2 s
+	Successes int           // this many in a row prove it; 0: one
+}
+
+// Field describes one field of the admin credential.
+type Field struct{ Name, Doc string }
+
+// Info is what a vendor's package knows about it, for the engine, the
+// infrastructure and the documentation.
+type Info struct {
+	Name     string        // "sendgrid"; the name of its package
+	Title    string        // "Twilio SendGrid"
+	Links    []string      // the API reference the facts come from
+	Strategy string        // "Overlap", "DualSlot", "RollInPlace" or "RollWithGrace"
+	Hosts    []string      // the vendor's own API hosts; empty: self-hosted
+	Admin    []Field       // the admin credential's fields, all of them needed
+	Limit    string        // in words: "100 keys an account"; "": none known
+	LastUsed bool          // the vendor says when a key was last used
+	UsageLag time.Duration // how late LastUsed may be
+	Settle   Settle
+	Shape    string // RE2 that the whole of a real value matches; "": unknown
+}
+
+// Settings is a vendor's own settings for one key: a struct with json and doc
+// tags. The zero value must have usable defaults for everything optional.
+type Settings interface {
+	// Problems returns everything that is wrong with the settings.
+	Problems() []Problem
+	// BaseURL returns where the API is.
+	BaseURL() string
+}
+
+// Definition is a vendor as the rest of Keyturn sees it. Make one with
+// [Define].
+type Definition struct {
+	Info
+
+	example any
+	check   func(json.RawMessage) (Settings, []Problem)
+	open    func(json.RawMessage, Admin, *http.Client) (Strategy, error)
+}
+
+// Check returns everything that is wrong with raw settings: fields that are
+// unknown, of the wrong type, missing, or refused by the vendor's own rules.
+func (d Definition) Check(raw json.RawMessage) []Problem {
+	_, p := d.check(raw)
+	return p
+}
+
+// BaseURL returns where the API is for these settings, "" if they are wrong.
+func (d Definition) BaseURL(raw json.RawMessage) string {
+	s, p := d.check(raw)
+	if len(p) > 0 {
+		return ""
+	}
+	return s.BaseURL()
+}
+
+// Open returns the vendor's half of a rotation. It makes no call. An admin
+// without Fields can verify keys and nothing else.
+func (d Definition) Open(raw json.RawMessage, admin Admin, hc *http.Client) (Strategy, error) {
+	return d.open(raw, admin, hc)
+}
+
+// Example returns the zero settings, whose type carries json and doc tags, for
+// documentation and schemas.
+func (d Definition) Example() any { return d.example }
