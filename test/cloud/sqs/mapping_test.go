@@ -79,6 +79,7 @@ func TestMappingRetriesThenDeadLetters(t *testing.T) {
 				}
 				w.send(t, "x")
 				time.Sleep(time.Hour) // the bubble's time
+				synctest.Wait()
 				if diff := cmp.Diff([]time.Duration{0, 90 * time.Second, 180 * time.Second}, at); diff != "" {
 					t.Errorf("invoked at (-want +got):\n%s", diff)
 				}
