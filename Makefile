@@ -1,0 +1,112 @@
+# Every step of CI is a target. A recipe is one line, a script in .ci, or a Go
+# program. Nothing needs Docker.
+
+# Go does not stamp the commit into binaries, so the same source gives the same bytes.
+export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(GOFLAGS)) -buildvcs=false)
+
+ARCH ?= arm64
+FUNCTIONS := $(patsubst functions/%/main.go,%,$(wildcard functions/*/main.go))
+# The race detector needs a C compiler; without one Go sets CGO_ENABLED=0.
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+TOOL := go tool -modfile=tools.mod
+
+.DEFAULT_GOAL := help
+need = $(if $($1),,$(error $@ needs $1=..., see `make help`))
+
+##@ Start here
+
+.PHONY: help
+help: ## List every target
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Watch whole rotations on this machine, in about a minute
+	go run ./test/demo
+
+.PHONY: test
+test: fmt-check vet ## Run all tests, offline, under the race detector
+	$(if $(RACE),,$(warning no C compiler, so no race detector))go test $(RACE) -vet=off -shuffle=on -timeout=6m ./...
+
+.PHONY: test-real
+test-real: ## Rotate a real Gitea token; drive the local AWS with Debian's clients (downloads)
+	go test -tags=real -p=1 -v -count=1 -timeout=45m ./test/real/...
+
+##@ Run
+
+.PHONY: local
+local: ## Serve the local AWS until interrupted: LISTEN=127.0.0.1:4566
+	go run ./infra/keyturn local --listen "$${LISTEN:-127.0.0.1:4566}"
+
+.PHONY: invoke
+invoke: ## Give a function a sample event: FUNCTION=rotate EVENT=events/x.json
+	$(call need,FUNCTION)$(call need,EVENT)go run ./test/invoke "$$FUNCTION" "$$EVENT"
+
+.PHONY: rotate-now
+rotate-now: ## Rotate one key now: KEY=prod/mailer/sendgrid REASON="why"
+	$(call need,KEY)$(call need,REASON)go run ./infra/keyturn rotate-now "$$KEY" --reason "$$REASON"
+
+##@ Build
+
+.PHONY: build
+build: $(FUNCTIONS:%=dist/%/bootstrap) ## Build the functions for Lambda into dist: ARCH=arm64 or amd64
+
+# Go knows what is out of date.
+.PHONY: FORCE
+dist/%/bootstrap: FORCE
+	GOOS=linux GOARCH=$(ARCH) CGO_ENABLED=0 go build -tags=lambda.norpc -trimpath -ldflags='-s -w -buildid=' -o $@ ./functions/$*
+
+.PHONY: generate
+generate: ## Write the generated files
+	go generate ./...
+
+.PHONY: generate-check
+generate-check: ## Fail if a generated file is not up to date
+	.ci/generate-check
+
+.PHONY: clean
+clean: ## Remove what was built here (the cached Gitea stays)
+	rm -rf dist cdk.out
+
+##@ Check
+
+.PHONY: check
+check: fmt-check lint test generate-check ## All that a change must pass
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(TOOL) golangci-lint fmt
+
+.PHONY: fmt-check
+fmt-check: ## Fail if a file is not formatted
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "run make fmt, these are not formatted:" "$$files" >&2; exit 1; }
+
+.PHONY: vet
+vet: ## Run go vet
+	go vet $(RACE) -tags=real ./...
+
+.PHONY: lint
+lint: ## Run golangci-lint (the first time builds it: 3 minutes)
+	$(TOOL) golangci-lint config verify
+	$(TOOL) golangci-lint run
+
+.PHONY: cover
+cover: ## Measure what the tests cover, into dist/cover.out
+	@mkdir -p dist
+	go test -vet=off -timeout=6m -coverpkg=./functions/...,./infra/...,./shared/... -coverprofile=dist/cover.out ./...
+	go tool cover -func=dist/cover.out | tail -n 1
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz test: FUZZTIME=30s
+	.ci/fuzz
+
+.PHONY: bench
+bench: ## Print the figures, one per line: name value unit
+	go run ./test/bench/figures
+
+.PHONY: tools
+tools: ## Build the pinned tools of tools.mod, to have them at hand
+	go build -modfile=tools.mod -o dist/tools/ tool
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities (asks vuln.go.dev, so not part of check)
+	$(TOOL) govulncheck ./...
