@@ -1,0 +1,183 @@
+package secretsmanager
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/big"
+	"regexp"
+	"strings"
+
+	crand "crypto/rand"
+
+	"github.com/google/uuid"
+
+	"github.com/keyturn/keyturn/test/cloud/wire"
+)
+
+const arnPrefix = "arn:aws:secretsmanager:" + wire.Region + ":" + wire.Account + ":secret:"
+
+const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+func fail(code, format string, args ...any) error {
+	return &wire.Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+func invalidRequest(format string, args ...any) error {
+	return fail("InvalidRequestException", format, args...)
+}
+
+func invalidParameter(format string, args ...any) error {
+	return fail("InvalidParameterException", format, args...)
+}
+
+func notFound(format string, args ...any) error {
+	return fail("ResourceNotFoundException", format, args...)
+}
+
+func unknownSecret() error { return notFound("Secrets Manager can't find the specified secret.") }
+
+func required(member string) error {
+	return fail("ValidationException", "1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", member)
+}
+
+// validName is what the recorded refusals say; AWS's page leaves out the "!".
+func validName(name string) bool {
+	return regexp.MustCompile(`^[A-Za-z0-9/_+=.@!-]{1,512}$`).MatchString(name)
+}
+
+func checkID(id string) error {
+	switch {
+	case id == "":
+		return required("secretId")
+	case strings.HasPrefix(id, "arn:"):
+		return nil
+	case !validName(id):
+		return badName()
+	}
+	return nil
+}
+
+func badName() error {
+	return fail("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!")
+}
+
+// checkToken applies the rules of ClientRequestToken. AWS refuses a request
+// without one; the SDKs fill it in.
+func checkToken(token, code string) error {
+	const missing = "You must provide a ClientRequestToken value. We recommend a UUID-type value."
+	if token == "" {
+		return fail(code, missing)
+	}
+	if len(token) < 32 || len(token) > 64 {
+		return invalidParameter("ClientRequestToken must be 32-64 characters long.")
+	}
+	return nil
+}
+
+// find resolves a name, an ARN, or an ARN without its random suffix.
+func (s *Service) find(id string) *secret {
+	if sec := s.secrets[id]; sec != nil {
+		return sec
+	}
+	name, found := strings.CutPrefix(id, arnPrefix)
+	if !found {
+		return nil
+	}
+	if sec := s.secrets[name]; sec != nil {
+		return sec
+	}
+	if i := len(name) - 7; i > 0 {
+		if sec := s.secrets[name[:i]]; sec != nil && sec.arn == id {
+			return sec
+		}
+	}
+	return nil
+}
+
+// get returns the secret to work on, refusing what was marked for deletion.
+func (s *Service) get(id string) (*secret, error) {
+	sec, err := s.getAny(id)
+	if err != nil {
+		return nil, err
+	}
+	if !sec.deleted.IsZero() {
+		return nil, marked()
+	}
+	return sec, nil
+}
+
+func marked() error {
+	return invalidRequest("You can't perform this operation on the secret because it was marked for deletion.")
+}
+
+func (s *Service) getAny(id string) (*secret, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	sec := s.find(id)
+	if sec == nil {
+		return nil, unknownSecret()
+	}
+	return sec, nil
+}
+
+// view is what a read sees: an earlier state if the read is to be stale. The
+// second result is the live secret, for dates of access.
+func (s *Service) view(ctx context.Context, id string) (seen, live *secret, err error) {
+	live, err = s.getAny(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	stale := wire.Stale(ctx) || s.opt.ReadLag > 0 && s.now().Sub(live.wrote) < s.opt.ReadLag
+	if !stale {
+		return live, live, nil
+	}
+	if live.before == nil {
+		return nil, nil, unknownSecret()
+	}
+	return live.before, live, nil
+}
+
+// NameOf returns the name in a SecretId: a name, an ARN or a partial ARN.
+func (s *Service) NameOf(id string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sec := s.find(id); sec != nil {
+		return sec.name
+	}
+	return strings.TrimPrefix(id, arnPrefix)
+}
+
+// ARNOf returns the ARN of a secret, or "" if there is none.
+func (s *Service) ARNOf(id string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sec := s.find(id); sec != nil {
+		return sec.arn
+	}
+	return ""
+}
+
+// pick returns n characters of alphabet at random.
+func (s *Service) pick(n int, alphabet string) string {
+	out := make([]byte, n)
+	for i := range out {
+		k, err := crand.Int(s.opt.Rand, big.NewInt(int64(len(alphabet))))
+		if err != nil {
+			panic(fmt.Errorf("the random source ran dry: %w", err))
+		}
+		out[i] = alphabet[k.Int64()]
+	}
+	return string(out)
+}
+
+func (s *Service) newUUID() string {
+	var raw [16]byte
+	if _, err := io.ReadFull(s.opt.Rand, raw[:]); err != nil {
+		panic(fmt.Errorf("the random source ran dry: %w", err))
+	}
+	raw[6] = raw[6]&0x0f | 0x40
+	raw[8] = raw[8]&0x3f | 0x80
+	return uuid.UUID(raw).String()
+}

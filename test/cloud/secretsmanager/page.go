@@ -1,0 +1,31 @@
+package secretsmanager
+
+// page is where a NextToken goes on.
+type page struct{ from int }
+
+const maxPage = 100
+
+// paginate cuts a list of total entries: the bounds of the page, and the token
+// of the next one, "" for the last.
+func (s *Service) paginate(token string, limit, total int) (from, to int, next string, err error) {
+	if limit < 0 || limit > maxPage {
+		return 0, 0, "", invalidParameter("MaxResults must be between 1 and %d.", maxPage)
+	}
+	if limit == 0 {
+		limit = maxPage
+	}
+	if token != "" {
+		p, known := s.pages[token]
+		if !known {
+			return 0, 0, "", fail("InvalidNextTokenException", "The NextToken value is invalid.")
+		}
+		from = p.from
+	}
+	from = min(from, total)
+	to = min(from+limit, total)
+	if to < total {
+		next = s.pick(32, letters)
+		s.pages[next] = page{from: to}
+	}
+	return from, to, next, nil
+}
