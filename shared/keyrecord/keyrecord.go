@@ -54,8 +54,10 @@ type Record struct {
 	Ended    time.Time // dead or gone
 	LastUsed time.Time // as the vendor said last; zero: never, or it does not say
 	LastSeen time.Time // in the vendor's list
+	Missing  time.Time // the first look since which the vendor has not listed it; zero: it does
 	Seen     int       // sweeps that saw it Lost
 	Attempts int       // failures in a row of what is next
+	Stuck    time.Time // the first of these failures; zero: none
 	LastErr  string    // safe text of the last failure
 	Next     time.Time // when the next act is due; zero: none is
 	Why      string    // in words, for a person: why it is held or waits
