@@ -48,7 +48,7 @@ func Start(t testing.TB) *Server {
 		if t.Failed() {
 			t.Logf("gitea's log:\n%s", i.log())
 		}
-		if err := os.RemoveAll(i.work); err != nil {
+		if err = os.RemoveAll(i.work); err != nil {
 			t.Errorf("remove gitea's folder: %v", err)
 		}
 	})
@@ -64,19 +64,18 @@ func (i *installation) serve(t testing.TB) (*Server, error) {
 	t.Helper()
 	// The socket is ours and is handed over, so no other process can take the
 	// port in between, and connections wait until Gitea accepts them.
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return nil, err
 	}
-	socket, err := l.(*net.TCPListener).File()
+	addr := l.Addr().String()
+	socket, err := l.File()
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	addr := l.Addr().(*net.TCPAddr)
-	if err := i.configure(addr); err != nil {
+	if err = i.configure(addr); err != nil {
 		return nil, errors.Join(err, l.Close(), socket.Close())
 	}
-
 	logFile, err := os.Create(i.logFile())
 	if err != nil {
 		return nil, errors.Join(err, l.Close(), socket.Close())
@@ -89,19 +88,22 @@ func (i *installation) serve(t testing.TB) (*Server, error) {
 	cmd.Env = append(cmd.Env, "LISTEN_FDS=1")
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	// The process has its own copies of all three from here on.
-	if err := errors.Join(cmd.Start(), l.Close(), socket.Close(), logFile.Close()); err != nil {
+	if err = errors.Join(cmd.Start(), l.Close(), socket.Close(), logFile.Close()); err != nil {
 		stop()
 		return nil, err
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		_ = cmd.Wait() // a stopped server ends with an error
+	}()
 	t.Cleanup(func() {
 		stop()
 		<-exited
 	})
 
-	s := &Server{URL: "http://" + addr.String(), User: "mailer"}
-	if err := ready(t.Context(), s.URL, exited); err != nil {
+	s := &Server{URL: "http://" + addr, User: "mailer"}
+	if err = ready(t.Context(), s.URL, exited); err != nil {
 		return nil, err
 	}
 	s.Password, err = i.createUser(t.Context(), s.User)
@@ -109,7 +111,7 @@ func (i *installation) serve(t testing.TB) (*Server, error) {
 }
 
 // ready waits until the server answers, and gives up when it exits.
-func ready(ctx context.Context, url string, exited chan error) error {
+func ready(ctx context.Context, url string, exited <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	answer := make(chan error, 1)
@@ -117,9 +119,8 @@ func ready(ctx context.Context, url string, exited chan error) error {
 	select {
 	case err := <-answer:
 		return err
-	case err := <-exited:
-		exited <- err // for the cleanup
-		return fmt.Errorf("it exited before it was ready: %w", err)
+	case <-exited:
+		return errors.New("it exited before it was ready")
 	}
 }
 

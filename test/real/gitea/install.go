@@ -32,7 +32,7 @@ func install(dist string) (_ *installation, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := exec.LookPath("git"); err != nil {
+	if _, err = exec.LookPath("git"); err != nil {
 		return nil, fmt.Errorf("gitea needs git: %w", err)
 	}
 	work, err := os.MkdirTemp("", "keyturn-gitea-")
@@ -77,9 +77,9 @@ RUN_MODE = prod
 WORK_PATH = {{.Work}}
 [server]
 PROTOCOL = http
-HTTP_ADDR = {{.Addr.IP}}
-HTTP_PORT = {{.Addr.Port}}
-ROOT_URL = http://{{.Addr}}/
+HTTP_ADDR = {{.Host}}
+HTTP_PORT = {{.Port}}
+ROOT_URL = http://{{.Host}}:{{.Port}}/
 STATIC_ROOT_PATH = {{.Static}}
 DISABLE_SSH = true
 OFFLINE_MODE = true
@@ -108,15 +108,20 @@ func (i *installation) configFile() string { return filepath.Join(i.work, "app.i
 // configure writes app.ini, the folder's last file, and hands the folder over.
 // The install lock is set, so no request can reach
 // the setup page. Gitea adds the secrets that it makes for itself.
-func (i *installation) configure(addr *net.TCPAddr) error {
+func (i *installation) configure(addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
 	f, err := os.OpenFile(i.configFile(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	err = appINI.Execute(f, map[string]any{
-		"User": i.account.name, "Work": i.work, "Static": i.static, "Addr": addr, "SecretKey": rand.Text(),
+		"User": i.account.name, "Work": i.work, "Static": i.static,
+		"Host": host, "Port": port, "SecretKey": rand.Text(),
 	})
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return i.handOver()
