@@ -69,7 +69,7 @@ func (c *Cloud) begin(call *wire.Call) int {
 	return len(c.calls)
 }
 
-func (c *Cloud) end(seq int, call *wire.Call, f *fault, aws *wire.Error, err error) {
+func (c *Cloud) end(seq int, call *wire.Call, f *fault, reply *wire.Reply, aws *wire.Error, err error) {
 	c.mu.Lock()
 	entry := &c.calls[seq-1]
 	entry.Done, entry.Faulted, entry.Dropped = true, f != nil, errors.Is(err, errGone)
@@ -78,7 +78,7 @@ func (c *Cloud) end(seq int, call *wire.Call, f *fault, aws *wire.Error, err err
 	}
 	c.mu.Unlock()
 	if call.Service == "secretsmanager" && call.Operation != "" {
-		c.recordCall(call, aws)
+		c.recordCall(call, reply, aws)
 	}
 }
 

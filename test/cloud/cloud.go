@@ -190,7 +190,7 @@ func (c *Cloud) serve(ctx context.Context, s wire.Service, call *wire.Call) (*wi
 	if err != nil && !isAWS && !errors.Is(err, errGone) {
 		aws = wire.AsError(err)
 	}
-	c.end(entry, call, f, aws, err)
+	c.end(entry, call, f, reply, aws, err)
 	switch {
 	case errors.Is(err, errGone):
 		return nil, errDropped()

@@ -68,7 +68,7 @@ func (c *Cloud) record(r Record, detailType string) {
 }
 
 // recordCall writes the record of one API call of Secrets Manager.
-func (c *Cloud) recordCall(call *wire.Call, failure *wire.Error) {
+func (c *Cloud) recordCall(call *wire.Call, reply *wire.Reply, failure *wire.Error) {
 	r := Record{
 		UserIdentity: identity(call.AccessKey), EventName: call.Operation,
 		SourceIPAddress: "127.0.0.1", UserAgent: call.HTTP.UserAgent(),
@@ -83,6 +83,23 @@ func (c *Cloud) recordCall(call *wire.Call, failure *wire.Error) {
 		}
 	}
 	c.record(r, "AWS API Call via CloudTrail")
+	if call.Operation == "BatchGetSecretValue" && reply != nil {
+		c.recordBatch(r, reply)
+	}
+}
+
+// recordBatch writes the GetSecretValue record of each secret in a batch.
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html
+func (c *Cloud) recordBatch(r Record, reply *wire.Reply) {
+	var out struct{ SecretValues []struct{ ARN string } }
+	if json.Unmarshal(reply.Body, &out) != nil {
+		return
+	}
+	r.EventName = "GetSecretValue"
+	for _, v := range out.SecretValues {
+		r.RequestParameters = map[string]any{"secretId": v.ARN}
+		c.record(r, "AWS API Call via CloudTrail")
+	}
 }
 
 func subject(parameters map[string]any) string {

@@ -129,14 +129,17 @@ func (s *Service) view(ctx context.Context, id string) (seen, live *secret, err 
 	if err != nil {
 		return nil, nil, err
 	}
-	stale := wire.Stale(ctx) || s.opt.ReadLag > 0 && s.now().Sub(live.wrote) < s.opt.ReadLag
-	if !stale {
+	if !s.staleNow(ctx, live) {
 		return live, live, nil
 	}
 	if live.before == nil {
 		return nil, nil, unknownSecret()
 	}
 	return live.before, live, nil
+}
+
+func (s *Service) staleNow(ctx context.Context, live *secret) bool {
+	return wire.Stale(ctx) || s.opt.ReadLag > 0 && s.now().Sub(live.wrote) < s.opt.ReadLag
 }
 
 // NameOf returns the name in a SecretId: a name, an ARN or a partial ARN.

@@ -7,12 +7,12 @@ const maxPage = 100
 
 // paginate cuts a list of total entries: the bounds of the page, and the token
 // of the next one, "" for the last.
-func (s *Service) paginate(token string, limit, total int) (from, to int, next string, err error) {
-	if limit < 0 || limit > maxPage {
-		return 0, 0, "", invalidParameter("MaxResults must be between 1 and %d.", maxPage)
+func (s *Service) paginate(token string, limit, total, most int) (from, to int, next string, err error) {
+	if limit < 0 || limit > most {
+		return 0, 0, "", invalidParameter("MaxResults must be between 1 and %d.", most)
 	}
 	if limit == 0 {
-		limit = maxPage
+		limit = most
 	}
 	if token != "" {
 		p, known := s.pages[token]

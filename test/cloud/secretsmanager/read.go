@@ -165,7 +165,7 @@ func listVersions(ctx context.Context, s *Service, in *listVersionsInput) (any, 
 			CreatedDate: stamp(v.created), LastAccessedDate: stamp(v.accessed),
 		})
 	}
-	from, to, next, err := s.paginate(in.NextToken, in.MaxResults, len(all))
+	from, to, next, err := s.paginate(in.NextToken, in.MaxResults, len(all), maxPage)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package secretsmanager
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -19,8 +20,9 @@ const (
 type secret struct {
 	name, arn, description, kmsKey, kind string
 	created, changed, accessed           time.Time
-	deleted, purge                       time.Time // both zero unless marked for deletion
-	tags                                 []tag     // nil: never tagged
+	deleted                              time.Time   // zero unless marked for deletion
+	purge                                func() bool // stops the deletion
+	tags                                 []tag       // nil: never tagged
 	policy                               string
 	versions                             []*version // oldest first
 	replicas                             []*replica
@@ -172,8 +174,8 @@ func (s *Service) prune(sec *secret) {
 	})
 }
 
-func (s *Service) byName() []*secret {
+func (s *Service) byAge() []*secret {
 	return slices.SortedFunc(maps.Values(s.secrets), func(a, b *secret) int {
-		return a.created.Compare(b.created)
+		return cmp.Or(a.created.Compare(b.created), cmp.Compare(a.name, b.name))
 	})
 }

@@ -145,15 +145,29 @@ func op[In any](f func(ctx context.Context, s *Service, in *In) (any, error)) ha
 
 func operations() map[string]handler {
 	return map[string]handler{
-		"CreateSecret":             op(create),
-		"DescribeSecret":           op(describe),
-		"GetSecretValue":           op(getValue),
-		"ListSecretVersionIds":     op(listVersions),
-		"PutSecretValue":           op(putValue),
-		"RotateSecret":             op(rotate),
-		"CancelRotateSecret":       op(cancelRotate),
-		"UpdateSecret":             op(update),
-		"UpdateSecretVersionStage": op(updateStage),
+		"BatchGetSecretValue":          op(batchGet),
+		"CancelRotateSecret":           op(cancelRotate),
+		"CreateSecret":                 op(create),
+		"DeleteResourcePolicy":         op(deletePolicy),
+		"DeleteSecret":                 op(deleteSecret),
+		"DescribeSecret":               op(describe),
+		"GetRandomPassword":            op(randomPassword),
+		"GetResourcePolicy":            op(getPolicy),
+		"GetSecretValue":               op(getValue),
+		"ListSecretVersionIds":         op(listVersions),
+		"ListSecrets":                  op(list),
+		"PutResourcePolicy":            op(putPolicy),
+		"PutSecretValue":               op(putValue),
+		"RemoveRegionsFromReplication": op(removeRegions),
+		"ReplicateSecretToRegions":     op(replicate),
+		"RestoreSecret":                op(restore),
+		"RotateSecret":                 op(rotate),
+		"StopReplicationToReplica":     op(stopReplication),
+		"TagResource":                  op(tagResource),
+		"UntagResource":                op(untagResource),
+		"UpdateSecret":                 op(update),
+		"UpdateSecretVersionStage":     op(updateStage),
+		"ValidateResourcePolicy":       op(validatePolicy),
 	}
 }
 
