@@ -1,0 +1,198 @@
+// Package rotatenow asks Secrets Manager for a rotation on demand, and says
+// what one would do.
+//
+// It holds no vendor credential: it calls RotateSecret, and the rotate function
+// for a plan.
+package rotatenow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/config"
+	"github.com/keyturn/keyturn/shared/keyname"
+	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/rotation"
+	"github.com/keyturn/keyturn/shared/store"
+)
+
+const step rotation.Step = "rotate-now"
+
+// Version is the version of the request's and the answer's format.
+const Version = 1
+
+// Mode is what is asked for.
+type Mode string
+
+// The modes.
+const (
+	Rotate Mode = "rotate" // start a rotation, if nothing stands against it
+	Plan   Mode = "plan"   // say what a rotation would do, and start none
+)
+
+// Request is what a person, an alarm or a fleet run sends.
+type Request struct {
+	Version   int    `json:"version"`
+	Mode      Mode   `json:"mode"`
+	Secret    string `json:"secret"`              // name or ARN
+	Reason    string `json:"reason"`              // needed to rotate; at most 500 characters
+	Requester string `json:"requester,omitempty"` // as the caller says; Lambda vouches for nobody
+}
+
+// Answer is what the function returns.
+type Answer struct {
+	Version int            `json:"version"`
+	Mode    Mode           `json:"mode"`
+	Secret  string         `json:"secret"` // name
+	Status  string         `json:"status"` // "started" or "planned"
+	Token   string         `json:"token,omitempty"`
+	Plan    *rotation.Plan `json:"plan,omitempty"`
+}
+
+// Engine answers requests. All fields are needed; it is safe for concurrent
+// use.
+type Engine struct {
+	Keys  func(secretID string) (config.Key, bool)
+	Store interface {
+		Describe(ctx context.Context, secretID string) (store.Secret, error)
+		// Rotate starts a rotation whose new version has the ID token.
+		Rotate(ctx context.Context, secretID, token string) (version string, err error)
+	}
+	Records interface {
+		PutRequest(ctx context.Context, q keyrecord.Request) error
+	}
+	Audit    audit.Sink
+	Plan     func(ctx context.Context, k config.Key) (rotation.Plan, error) // asks the rotate function
+	Now      func() time.Time
+	NewToken func() string // a UUID
+	Log      *slog.Logger
+}
+
+// Parse decodes a request strictly, and tells everything that is wrong with it
+// at once.
+func Parse(raw []byte) (Request, error) {
+	var q Request
+	d := json.NewDecoder(strings.NewReader(string(raw)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&q); err != nil {
+		return q, fail(rotation.BadEvent, "the request is not a JSON object with version, mode, secret and reason, and nothing else", nil,
+			`send {"version":1,"mode":"rotate","secret":"NAME","reason":"WHY"}`)
+	}
+	var wrong []string
+	if q.Version != Version {
+		wrong = append(wrong, "version is not 1")
+	}
+	if q.Mode != Rotate && q.Mode != Plan {
+		wrong = append(wrong, `mode is not "rotate" or "plan"`)
+	}
+	if q.Secret == "" {
+		wrong = append(wrong, "secret is missing")
+	}
+	if q.Mode == Rotate && strings.TrimSpace(q.Reason) == "" {
+		wrong = append(wrong, "reason is missing")
+	}
+	if !short(q.Reason) || !short(q.Requester) {
+		wrong = append(wrong, "reason or requester is over 500 characters, or has control characters in it")
+	}
+	if len(wrong) > 0 {
+		return q, fail(rotation.BadEvent, "the request is wrong: "+strings.Join(wrong, "; "), nil,
+			`send {"version":1,"mode":"rotate","secret":"NAME","reason":"WHY"}`)
+	}
+	return q, nil
+}
+
+func short(s string) bool {
+	const most = 500
+	return len([]rune(s)) <= most && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// Do answers a request. Its errors are *[rotation.Error].
+func (e *Engine) Do(ctx context.Context, q Request) (Answer, error) {
+	k, ok := e.Keys(q.Secret)
+	if !ok {
+		return Answer{}, fail(rotation.NotOurs, fmt.Sprintf("%q is not in the configuration", clip(q.Secret)), nil, "list what is: keyturn status")
+	}
+	a := Answer{Version: Version, Mode: q.Mode, Secret: k.Secret}
+	if q.Mode == Plan {
+		p, err := e.Plan(ctx, k)
+		if err != nil {
+			return Answer{}, fail(rotation.StoreUnavailable, "the rotate function did not answer", err, "look at its log")
+		}
+		a.Status, a.Plan = "planned", &p
+		return a, nil
+	}
+	token, err := e.start(ctx, k, q)
+	a.Status, a.Token = "started", token
+	return a, err
+}
+
+func (e *Engine) start(ctx context.Context, k config.Key, q Request) (string, error) {
+	s, err := e.Store.Describe(ctx, k.Secret)
+	if err != nil {
+		return "", stored("describe the secret", err)
+	}
+	if err = ready(k, s); err != nil {
+		return "", err
+	}
+	token := e.NewToken()
+	now := e.Now()
+	if err = e.Records.PutRequest(ctx, keyrecord.Request{
+		Secret: k.Secret, Rotation: keyname.Rotation(token), Mode: string(q.Mode), Reason: q.Reason, Requester: q.Requester, At: now,
+	}); err != nil {
+		return "", fail(rotation.StoreUnavailable, "the request could not be recorded, so no rotation was started", err, "try again")
+	}
+	if err = e.Audit.Record(ctx, audit.Record{
+		ID: "request-" + token, Time: now, Act: audit.Request, Phase: audit.Intent, Secret: k.Secret, Vendor: k.Vendor, Version: token,
+		Detail: map[string]string{"mode": string(q.Mode), "reason": q.Reason, "requester_says": q.Requester},
+	}); err != nil {
+		return "", fail(rotation.AuditUnavailable, "the audit trail did not accept the request, so no rotation was started", err, "check the audit queue, and try again")
+	}
+	if _, err = e.Store.Rotate(ctx, k.Secret, token); err != nil {
+		return "", stored("start the rotation", err)
+	}
+	e.Log.LogAttrs(ctx, slog.LevelInfo, "rotation requested", slog.String("secret", k.Secret), slog.String("vendor", k.Vendor),
+		slog.String("version", token), slog.String("reason", q.Reason))
+	return token, nil
+}
+
+func ready(k config.Key, s store.Secret) error {
+	pending := s.VersionAt(store.Pending)
+	switch {
+	case s.Name != k.Secret:
+		return fail(rotation.NotOurs, "the secret's name is not the configuration's", nil, "correct the configuration")
+	case !s.Deleted.IsZero():
+		return fail(rotation.NotOurs, "the secret is scheduled for deletion", nil, "restore it first: aws secretsmanager restore-secret")
+	case !s.RotationEnabled:
+		return fail(rotation.RotationDisabled, "rotation is not enabled for the secret", nil, "deploy it, or turn rotation on")
+	case s.VersionAt(store.Current) == "":
+		return fail(rotation.NoCurrent, "the secret has no value yet", nil, "make its first key: keyturn init "+k.Secret)
+	case pending != "" && pending != s.VersionAt(store.Current):
+		return fail(rotation.InProgress, "a rotation is in progress, or one was left unfinished", nil, "see it: keyturn status "+k.Secret)
+	}
+	return nil
+}
+
+func stored(doing string, err error) error {
+	switch store.KindOf(err) {
+	case store.KindDenied:
+		return fail(rotation.StoreDenied, doing, err, "compare the function's role with the deployment; RotateSecret needs lambda:InvokeFunction too")
+	case store.KindNotFound:
+		return fail(rotation.NotOurs, doing, err, "check that the secret exists in this account and Region")
+	case store.KindInvalid:
+		return fail(rotation.InProgress, doing, err, "a rotation may be in progress already: keyturn status")
+	case store.KindUnknown, store.KindThrottled, store.KindExists:
+	}
+	return fail(rotation.StoreUnavailable, doing, err, "see whether it began (keyturn status), then try again")
+}
+
+func fail(t rotation.Type, what string, cause error, next ...string) error {
+	return &rotation.Error{Step: step, Type: t, What: what, Next: next, Err: cause}
+}
+
+func clip(s string) string { return s[:min(len(s), 100)] }

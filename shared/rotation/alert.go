@@ -1,0 +1,92 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/notify"
+)
+
+// onceFor is how long a notification about one token is not repeated: longer
+// than Secrets Manager goes on retrying.
+const onceFor = 7 * 24 * time.Hour
+
+// failed records a failure and tells people about it, once for each token,
+// however often Secrets Manager restarts the rotation. It returns err, typed.
+func (r *run) failed(ctx context.Context, err error) error {
+	ctx, cancel := tidy(ctx)
+	defer cancel()
+	e := r.typed(err)
+	r.Log.LogAttrs(ctx, slog.LevelError, "step failed", slog.String("error_type", string(e.Type)),
+		slog.String("error", e.Error()), slog.String("step", string(r.step_)), slog.String("secret", r.key.Secret),
+		slog.String("vendor", r.key.Vendor), slog.String("version", r.token))
+	if err := r.Records.SetFailure(ctx, keyrecord.Failure{
+		Secret: r.key.Secret, Version: r.token, Step: string(r.step_), ErrorType: string(e.Type), Text: e.Error(), At: r.Now(),
+	}); err != nil {
+		r.Log.LogAttrs(ctx, slog.LevelError, "the failure was not recorded", slog.String("error", err.Error()))
+	}
+	m := r.message(e)
+	// Where the record cannot be asked, twice is better than never.
+	if first, err := r.Records.First(ctx, r.key.Secret, m.ID, onceFor); err == nil && !first {
+		return e
+	}
+	if err := r.Notifier.Notify(ctx, m); err != nil {
+		r.Log.LogAttrs(ctx, slog.LevelError, "the notification was not accepted", slog.String("error", err.Error()))
+	}
+	return e
+}
+
+func (r *run) message(e *Error) notify.Message {
+	m := notify.Message{
+		Version: 1, ID: "failed-" + r.token, Time: r.Now(), Kind: notify.Failed, Severity: notify.Warning,
+		Secret: r.key.Secret, Vendor: r.key.Vendor, Owner: r.key.Owner,
+		Step: string(r.step_), ErrorType: string(e.Type),
+		Summary: fmt.Sprintf("The rotation of %s failed in %s: %s.", r.key.Secret, r.step_, e.What),
+		Known:   r.known(e), Next: sentences(e.Next),
+		Detail: map[string]string{"version": r.token, "error": e.Error()},
+	}
+	switch e.Type {
+	case Held:
+		m.ID, m.Kind = "held-"+r.token, notify.Held
+		m.Summary = fmt.Sprintf("The rotation of %s was %s.", r.key.Secret, e.What)
+	case AdminMissing, AdminRefused, VendorFull, ScopesDiffer, UnexpectedValue, StoreDenied:
+		m.Severity = notify.Critical
+	default:
+	}
+	return m
+}
+
+// known says what is certain about a failed rotation.
+func (r *run) known(e *Error) []string {
+	known := []string{"AWSCURRENT has not moved: consumers go on with the key they have."}
+	if e.Type == Superseded {
+		known = nil
+	}
+	switch r.step_ {
+	case CreateSecret:
+		switch e.Type {
+		case UnexpectedValue, ScopesDiffer:
+			known = append(known, "The key that was minted has been revoked, or the sweep will revoke it.")
+		case CreateOutcomeUnknown:
+			known = append(known, "The vendor may have made a key. Nobody has its value, and its name leads the sweep to it.")
+		default:
+			known = append(known, "No new key was stored.")
+		}
+	case TestSecret, FinishSecret:
+		known = append(known, "A new key is stored as AWSPENDING and has not gone live.")
+	case SetSecret:
+	}
+	return append(known, "Secrets Manager restarts a failed rotation by itself, a few times.")
+}
+
+func sentences(in []string) []string {
+	out := make([]string, len(in))
+	for i, s := range in {
+		out[i] = strings.ToUpper(s[:1]) + s[1:] + "."
+	}
+	return out
+}

@@ -1,0 +1,156 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/keyname"
+	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/payload"
+	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/secret"
+	"github.com/keyturn/keyturn/shared/store"
+)
+
+// create is createSecret:
+//
+//	token is AWSCURRENT              an earlier run finished: done
+//	token is not AWSPENDING          refused
+//	AWSPENDING has a value           somebody stored one: done
+//	AWSPENDING is empty              mint, then store
+//	AWSPENDING cannot be read        unknown is not empty: fail
+func (r *run) create(ctx context.Context) (Outcome, error) {
+	s, err := r.Store.Describe(ctx, r.id)
+	if err != nil {
+		return "", r.stored("describe the secret", err)
+	}
+	if err = r.rotatable(s); err != nil {
+		return "", err
+	}
+	if done, err := r.staged(s.Has(r.token, store.Pending), s.Has(r.token, store.Current)); done || err != nil {
+		return Already, err
+	}
+	switch _, err = r.Store.Get(ctx, r.id, r.token, store.Pending); {
+	case err == nil:
+		return Found, r.record(ctx, audit.Record{
+			ID: "stored-" + r.token, Act: audit.Create, Phase: audit.Fact, Result: audit.Done,
+			Detail: map[string]string{"found": "a value was stored under this token already"},
+		})
+	case store.KindOf(err) != store.KindNotFound:
+		return "", r.stored("read the pending version", err)
+	}
+	if s.VersionAt(store.Current) == "" {
+		return "", r.err(NoCurrent, "the secret has no current value to replace", nil, "make its first key: keyturn init "+r.key.Secret)
+	}
+	cur, err := r.Store.Get(ctx, r.id, "", store.Current)
+	if err != nil {
+		return "", r.stored("read the current version", err)
+	}
+	if _, err = payload.Key(cur.Value, r.key.Value); err != nil {
+		return "", r.err(WrongShape, "the current value is not what the configuration says", err,
+			"correct the key's \"value\" in the configuration, or the secret's value")
+	}
+	book, err := r.Records.Load(ctx, r.key.Secret)
+	if err != nil {
+		return "", r.stored("read the keys' records", err)
+	}
+	strategy, err := r.open(ctx)
+	if err != nil {
+		return "", err
+	}
+	switch st := strategy.(type) {
+	case provider.Overlap:
+		return r.overlap(ctx, st, s, cur, book)
+	case provider.DualSlot, provider.RollInPlace, provider.RollWithGrace:
+	}
+	return "", r.err(NotSupported, "the strategy of "+r.info.Title+" is not built yet", nil)
+}
+
+// open reads the admin credential and opens the vendor with it.
+func (r *run) open(ctx context.Context) (provider.Strategy, error) {
+	v, err := r.Store.Get(ctx, r.key.Admin, "", store.Current)
+	if store.KindOf(err) == store.KindNotFound && err != nil {
+		return nil, r.err(AdminMissing, "there is no admin credential in "+r.key.Admin, err,
+			"store it: a JSON object with \"hosts\" and the vendor's fields")
+	}
+	if err != nil {
+		return nil, r.stored("read the admin credential", err)
+	}
+	admin, err := payload.ParseAdmin(v.Value, r.info.Admin)
+	if err != nil {
+		return nil, r.err(AdminMissing, "the admin credential in "+r.key.Admin+" is not usable", err, "store it again")
+	}
+	st, err := r.Vendors.Open(r.key, admin)
+	if err != nil {
+		return nil, r.vendor("open "+r.info.Title, err)
+	}
+	return st, nil
+}
+
+// overlap mints a second key beside the current one.
+func (r *run) overlap(ctx context.Context, o provider.Overlap, s store.Secret, cur store.Version, book keyrecord.Book) (Outcome, error) {
+	lineage, err := keyname.LineageOf(s.ARN)
+	if err != nil {
+		return "", r.err(NotOurs, "the secret's ARN cannot be read", err)
+	}
+	keys, err := o.Keys.List(ctx)
+	if err != nil {
+		return "", r.vendor("list the keys", err)
+	}
+	f := family{lineage: lineage, keys: keys, book: book, secret: s}
+	if older := f.older(r.token); len(older) > 0 && !emergency(book, r.token) {
+		return "", r.err(Held, fmt.Sprintf("skipped: %s still alive from an earlier rotation", plural(len(older), "older key is", "older keys are")), nil,
+			"see why: keyturn status "+r.key.Secret, "the next rotation goes on by itself when the older key is dead")
+	}
+	if o.Max > 0 && len(keys) >= o.Max {
+		found, err := r.makeRoom(ctx, o, f)
+		if err != nil || found {
+			return Found, err
+		}
+	}
+	old, err := r.scopesOf(ctx, o, f.current())
+	if err != nil {
+		return "", err
+	}
+	m := mint{
+		o: o, lineage: lineage, old: old, template: cur.Value, arn: s.ARN,
+		put: store.Put{SecretID: r.id, Token: r.token, Stages: []string{store.Pending}, RotationToken: r.rotationToken},
+	}
+	return r.mint(ctx, m)
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// scopesOf returns the rights of a key, or nil where they cannot be known,
+// which it says.
+func (r *run) scopesOf(ctx context.Context, o provider.Overlap, id string) ([]string, error) {
+	if o.Scope == nil || id == "" {
+		r.Log.LogAttrs(ctx, slog.LevelWarn, "rights of the new key are not compared with the old one's",
+			slog.String("secret", r.key.Secret), slog.String("vendor", r.key.Vendor), slog.Bool("vendor_tells", o.Scope != nil))
+		return nil, nil
+	}
+	scopes, err := o.Scope.Scopes(ctx, id)
+	if err != nil {
+		return nil, r.vendor("read the current key's rights", err)
+	}
+	return scopes, nil
+}
+
+// record writes to the audit trail; an error means it was not accepted.
+func (r *run) record(ctx context.Context, rec audit.Record) error {
+	rec.Time, rec.Secret, rec.Vendor, rec.Version = r.Now(), r.key.Secret, r.key.Vendor, r.token
+	if err := r.Audit.Record(ctx, rec); err != nil {
+		return r.err(AuditUnavailable, "the audit trail did not accept a record, so nothing more is done", err,
+			"check the audit queue; Secrets Manager tries again")
+	}
+	return nil
+}
+
+func (r *run) print(v secret.Value) string { return v.Fingerprint(r.Fingerprint) }

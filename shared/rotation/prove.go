@@ -1,0 +1,224 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/payload"
+	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/secret"
+	"github.com/keyturn/keyturn/shared/store"
+)
+
+// test is testSecret. One GetSecretValue answers both questions: which labels
+// the token's version carries, and what is in it.
+//
+// Secrets Manager calls it alone, on a version that stays empty, when rotation
+// is configured without rotating: then the current key and the admin credential
+// are tried instead.
+func (r *run) test(ctx context.Context) (Outcome, error) {
+	v, done, err := r.pending(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case done:
+		return Already, nil
+	case v.ID == "":
+		return Checked, r.testAlone(ctx)
+	}
+	if err = r.accepts(ctx, v); err != nil {
+		return "", err
+	}
+	return Verified, nil
+}
+
+// pending reads the token's version. An empty ID means that it is staged and
+// has no value.
+func (r *run) pending(ctx context.Context) (v store.Version, done bool, err error) {
+	v, err = r.Store.Get(ctx, r.id, r.token, "")
+	if err == nil {
+		if err = r.ours(v.Name); err != nil {
+			return v, false, err
+		}
+		done, err = r.staged(v.Has(store.Pending), v.Has(store.Current))
+		return v, done, err
+	}
+	if store.KindOf(err) != store.KindNotFound {
+		return v, false, r.stored("read the pending version", err)
+	}
+	s, err := r.Store.Describe(ctx, r.id)
+	if err != nil {
+		return v, false, r.stored("describe the secret", err)
+	}
+	if err = r.ours(s.Name); err != nil {
+		return v, false, err
+	}
+	done, err = r.staged(s.Has(r.token, store.Pending), s.Has(r.token, store.Current))
+	return store.Version{}, done, err
+}
+
+func (r *run) testAlone(ctx context.Context) error {
+	cur, err := r.Store.Get(ctx, r.id, "", store.Current)
+	if store.KindOf(err) == store.KindNotFound && err != nil {
+		return r.err(NoCurrent, "the secret has no current value", err, "make its first key: keyturn init "+r.key.Secret)
+	}
+	if err != nil {
+		return r.stored("read the current version", err)
+	}
+	if err = r.accepts(ctx, cur); err != nil {
+		return err
+	}
+	st, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	if o, ok := st.(provider.Overlap); ok {
+		if _, err = o.Keys.List(ctx); err != nil {
+			return r.vendor("list the keys", err)
+		}
+	}
+	return nil
+}
+
+// accepts asks the vendor whether it accepts the key in v.
+func (r *run) accepts(ctx context.Context, v store.Version) error {
+	key, err := payload.Key(v.Value, r.key.Value)
+	if err != nil {
+		return r.err(WrongShape, "the version's value is not what the configuration says", err)
+	}
+	// The admin credential is not needed to try a key, so it is not read.
+	st, err := r.Vendors.Open(r.key, provider.Admin{Hosts: r.key.Hosts})
+	if err != nil {
+		return r.vendor("open "+r.info.Title, err)
+	}
+	return r.settle(ctx, verifier(st), key)
+}
+
+func verifier(st provider.Strategy) provider.Verifier {
+	switch s := st.(type) {
+	case provider.Overlap:
+		return s.Keys
+	case provider.DualSlot:
+		return s.Slots
+	case provider.RollInPlace:
+		return s.Key
+	case provider.RollWithGrace:
+		return s.Key
+	}
+	return nil
+}
+
+// settle tries a key until the vendor has accepted it as often in a row as its
+// facts ask for, or its settle time or the invocation's is over.
+func (r *run) settle(ctx context.Context, v provider.Verifier, key secret.Value) error {
+	const usual = 2 * time.Second
+	every, need := r.info.Settle.Every, max(1, r.info.Settle.Successes)
+	if every <= 0 {
+		every = usual
+	}
+	end := time.Now().Add(r.info.Settle.Within)
+	if d, ok := ctx.Deadline(); ok && d.Add(-reserve).Before(end) {
+		end = d.Add(-reserve)
+	}
+	for got := 0; ; {
+		try, cancel := context.WithTimeout(ctx, verifyTimeout)
+		err := v.Verify(try, key)
+		cancel()
+		if err == nil {
+			if got++; got >= need {
+				return nil
+			}
+		} else {
+			got = 0
+			if hopeless(err) {
+				return r.vendor("try the key", err)
+			}
+		}
+		if time.Until(end) < every || !wait(ctx, every) {
+			return r.unsettled(err)
+		}
+	}
+}
+
+const verifyTimeout = 10 * time.Second
+
+func hopeless(err error) bool {
+	if errors.Is(err, provider.ErrRejected) {
+		return false // it may not have settled yet
+	}
+	k := provider.KindOf(err)
+	return k == provider.KindPermanent || k == provider.KindBlocked
+}
+
+func (r *run) unsettled(err error) error {
+	switch {
+	case err == nil:
+		return r.err(VendorUnavailable, "the vendor has not accepted the key often enough in a row yet", nil, "nothing: Secrets Manager tries again")
+	case errors.Is(err, provider.ErrRejected):
+		return r.err(KeyRejected, "the vendor does not accept the key; it has not gone live", err,
+			"nothing now: the current key goes on working; if it happens again, compare the key's settings with the vendor's")
+	}
+	return r.vendor("try the key", err)
+}
+
+// finish is finishSecret: nothing goes live that is empty or does not verify
+// now.
+func (r *run) finish(ctx context.Context) (Outcome, error) {
+	v, done, err := r.pending(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case done:
+		return Already, nil
+	case v.ID == "":
+		return "", r.err(EmptyPending, "nothing is stored under this ClientRequestToken", nil, "start a rotation with RotateSecret")
+	}
+	s, err := r.Store.Describe(ctx, r.id)
+	if err != nil {
+		return "", r.stored("describe the secret", err)
+	}
+	if err = r.rotatable(s); err != nil {
+		return "", err
+	}
+	if done, err = r.staged(s.Has(r.token, store.Pending), s.Has(r.token, store.Current)); done || err != nil {
+		return Already, err
+	}
+	from := s.VersionAt(store.Current)
+	if from == "" {
+		return "", r.err(NoCurrent, "the secret has no current value to replace", nil, "make its first key: keyturn init "+r.key.Secret)
+	}
+	if err = r.accepts(ctx, v); err != nil {
+		return "", err
+	}
+	if err = r.Store.Promote(ctx, r.id, r.token, from); err != nil {
+		if err = r.promoted(ctx, err); err != nil {
+			return "", err
+		}
+	}
+	key, _ := payload.Key(v.Value, r.key.Value)
+	meta, _ := payload.Metadata(v.Value, r.key.Value)
+	r.note(ctx, audit.Record{
+		ID: "promote-" + r.token, Act: audit.Promote, Phase: audit.Outcome, Result: audit.Done,
+		KeyID: meta.KeyID, KeyName: meta.KeyName, Fingerprint: r.print(key), Detail: map[string]string{"from": from},
+	})
+	return Promoted, nil
+}
+
+// promoted looks whether a label move that ended in an error happened all the
+// same.
+func (r *run) promoted(ctx context.Context, cause error) error {
+	ctx, cancel := tidy(ctx)
+	defer cancel()
+	s, err := r.Store.Describe(ctx, r.id)
+	switch {
+	case err != nil:
+		return r.stored("move AWSCURRENT", cause)
+	case s.Has(r.token, store.Current):
+		return nil
+	case store.KindOf(cause) == store.KindInvalid:
+		return r.err(Superseded, "somebody else moved AWSCURRENT meanwhile", cause, "nothing: the value they stored is the current one")
+	}
+	return r.stored("move AWSCURRENT", cause)
+}

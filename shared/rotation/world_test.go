@@ -1,0 +1,458 @@
+package rotation_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/config"
+	"github.com/keyturn/keyturn/shared/keyname"
+	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/notify"
+	"github.com/keyturn/keyturn/shared/payload"
+	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/rotation"
+	"github.com/keyturn/keyturn/shared/secret"
+	adapter "github.com/keyturn/keyturn/shared/store/secretsmanager"
+	"github.com/keyturn/keyturn/test/cloud"
+)
+
+const (
+	name     = "prod/mailer"
+	admin    = "keyturn/admin/acme"
+	rotator  = "arn:aws:lambda:us-east-1:123456789012:function:keyturn-rotate"
+	foreign  = "made by hand"
+	deadline = 60 * time.Second
+)
+
+// world is one secret on the local AWS, one vendor, and the engine between
+// them. It lives in a synctest bubble.
+type world struct {
+	t       *testing.T
+	cloud   *cloud.Cloud
+	sm      *sm.Client
+	vendor  *vendor
+	records *records
+	audit   *trail
+	inbox   *inbox
+	engine  *rotation.Engine
+	key     config.Key
+	log     *bytes.Buffer
+	steps   []string // that the driver ran, with their outcomes
+	mu      sync.Mutex
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{
+		t: t, vendor: newVendor(), records: &records{once: map[string]bool{}}, audit: &trail{}, inbox: &inbox{}, log: &bytes.Buffer{},
+		key: config.Key{
+			Secret: name, Vendor: "acme", VendorAccount: "acme-main", Admin: admin, Hosts: []string{"api.acme.test"}, Owner: "mail@example.com",
+			Value: config.Value{Field: "apiKey"}, Grace: config.Grace{Min: time.Hour, Quiet: time.Hour, Max: time.Hour, OnMax: config.Hold, NoUsage: config.Hold},
+		},
+	}
+	w.cloud = cloud.New(cloud.Options{Invoker: cloud.InvokerFunc(w.invoke)})
+	t.Cleanup(w.cloud.Close)
+	cfg := w.cloud.Config()
+	w.sm = sm.NewFromConfig(cfg)
+	w.engine = &rotation.Engine{
+		Keys: func(id string) (config.Key, bool) {
+			return w.key, id == name || strings.Contains(id, ":secret:"+name+"-")
+		},
+		Store: adapter.New(w.sm), Records: w.records, Vendors: w.vendor, Audit: w.audit, Notifier: w.inbox,
+		Now: w.cloud.Clock().Now, Random: func() uint32 { w.vendor.random++; return w.vendor.random },
+		Fingerprint: secret.New("fingerprint-key"), Log: slog.New(slog.NewJSONHandler(&lockedWriter{w: w.log}, nil)),
+	}
+	w.create(admin, `{"hosts":["api.acme.test"],"apiKey":"acme-admin"}`)
+	w.create(name, "")
+	return w
+}
+
+// invoke is the rotate function as Secrets Manager's driver calls it.
+func (w *world) invoke(ctx context.Context, _ string, event []byte) (result []byte, functionError string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			if p != errKilled { //nolint:errorlint // a panic value
+				panic(p)
+			}
+			functionError = "Unhandled"
+		}
+	}()
+	q, err := rotation.ParseRequest(event)
+	if err != nil {
+		return nil, "Unhandled", nil
+	}
+	out, err := w.engine.Rotate(ctx, q.Event)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		w.steps = append(w.steps, string(q.Step)+": "+errorType(err))
+		b, _ := json.Marshal(map[string]string{"errorType": errorType(err), "errorMessage": err.Error()})
+		return b, "Unhandled", nil
+	}
+	w.steps = append(w.steps, string(q.Step)+": "+string(out))
+	return []byte("null"), "", nil
+}
+
+func errorType(err error) string {
+	if e, ok := errors.AsType[*rotation.Error](err); ok {
+		return e.ErrorType()
+	}
+	return "untyped"
+}
+
+func (w *world) create(id, value string) {
+	w.t.Helper()
+	in := &sm.CreateSecretInput{Name: &id}
+	if value != "" {
+		in.SecretString = &value
+	}
+	if _, err := w.sm.CreateSecret(w.t.Context(), in); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// first makes the first key as `keyturn init` does.
+func (w *world) first() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), deadline)
+	defer cancel()
+	if err := w.engine.Init(ctx, name, "11111111-1111-4111-8111-111111111111"); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// enable turns rotation on without rotating.
+func (w *world) enable() {
+	w.t.Helper()
+	_, err := w.sm.RotateSecret(w.t.Context(), &sm.RotateSecretInput{
+		SecretId: aws.String(name), RotationLambdaARN: aws.String(rotator), RotateImmediately: aws.Bool(false),
+		RotationRules: &smtypes.RotationRulesType{ScheduleExpression: aws.String("rate(30 days)")},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.idle()
+}
+
+func (w *world) rotate() (token string) {
+	w.t.Helper()
+	out, err := w.sm.RotateSecret(w.t.Context(), &sm.RotateSecretInput{SecretId: aws.String(name)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.idle()
+	return aws.ToString(out.VersionId)
+}
+
+func (w *world) idle() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 24*time.Hour)
+	defer cancel()
+	if err := w.cloud.Rotated(ctx, name); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) stages() map[string][]string {
+	w.t.Helper()
+	out, err := w.sm.DescribeSecret(w.t.Context(), &sm.DescribeSecretInput{SecretId: aws.String(name)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out.VersionIdsToStages
+}
+
+// value returns the key in a version, "" if there is none.
+func (w *world) value(stage string) string {
+	w.t.Helper()
+	out, err := w.sm.GetSecretValue(w.t.Context(), &sm.GetSecretValueInput{SecretId: aws.String(name), VersionStage: &stage})
+	if err != nil {
+		return ""
+	}
+	v, err := payload.Key(secret.New(aws.ToString(out.SecretString)), w.key.Value)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return v.Reveal()
+}
+
+// step calls the function by hand.
+func (w *world) step(s rotation.Step, token string) (rotation.Outcome, error) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), deadline)
+	defer cancel()
+	return w.engine.Rotate(ctx, rotation.Event{Step: s, SecretID: name, Token: token})
+}
+
+// vendor is an in-memory vendor whose keys overlap. It is its own catalog.
+type vendor struct {
+	mu       sync.Mutex
+	keys     []*vendorKey
+	n        int
+	random   uint32
+	max      int
+	scopes   []string // of new keys
+	noScopes bool     // the vendor does not tell rights
+	shape    string
+	settle   provider.Settle
+	delay    time.Duration // before a new key is accepted
+	next     string        // the next value, if it is to be odd
+	fail     func(call string) (before, after error)
+	calls    []string
+	creates  []string // names asked for
+}
+
+type vendorKey struct {
+	provider.Key
+	value  string
+	scopes []string
+	born   time.Time
+}
+
+func newVendor() *vendor {
+	return &vendor{
+		shape: `acme-[0-9]+-[a-z]{24}`, scopes: []string{"mail.send"},
+		keys: []*vendorKey{{Key: provider.Key{ID: "hand", Name: foreign}, value: "acme-0-aaaaaaaaaaaaaaaaaaaaaaaa"}},
+	}
+}
+
+func (v *vendor) Info(string) (provider.Info, error) {
+	return provider.Info{
+		Name: "acme", Title: "Acme Mail", Strategy: "Overlap", Shape: v.shape, Settle: v.settle,
+		Admin: []provider.Field{{Name: "apiKey"}}, Limit: "a few keys",
+	}, nil
+}
+
+func (v *vendor) Open(_ config.Key, a provider.Admin) (provider.Strategy, error) {
+	c := client{v, a.Field("apiKey").Reveal()}
+	o := provider.Overlap{Keys: c, Max: v.max}
+	if !v.noScopes {
+		o.Scope = c
+	}
+	return o, nil
+}
+
+func (v *vendor) live() (ids []string) {
+	for _, k := range v.keys {
+		ids = append(ids, k.ID)
+	}
+	return ids
+}
+
+func (v *vendor) accepts(value string) bool {
+	return slices.ContainsFunc(v.keys, func(k *vendorKey) bool { return k.value == value })
+}
+
+// ours returns the names of the living keys that carry our name.
+func (v *vendor) ours() (names []string) {
+	for _, k := range v.keys {
+		if _, ok := keyname.Parse(k.Name); ok {
+			names = append(names, k.Name)
+		}
+	}
+	return names
+}
+
+// client is a vendor with an admin credential.
+type client struct {
+	*vendor
+	admin string
+}
+
+// do runs f, the vendor's side of a call, with the faults that are set.
+func (c client) do(ctx context.Context, call string, needsAdmin bool, f func() error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return &provider.Error{Op: call, Err: err}
+	}
+	c.calls = append(c.calls, call)
+	var before, after error
+	if c.fail != nil {
+		before, after = c.fail(call)
+	}
+	if before == errKilled { //nolint:errorlint // a panic value
+		panic(errKilled)
+	}
+	if before != nil {
+		return before
+	}
+	if needsAdmin && c.admin != "acme-admin" {
+		return &provider.Error{Op: call, Kind: provider.KindAuth, Status: 401}
+	}
+	if err := f(); err != nil {
+		return err
+	}
+	if after == errKilled { //nolint:errorlint // a panic value
+		panic(errKilled)
+	}
+	return after
+}
+
+func (c client) Create(ctx context.Context, name string) (out provider.Issued, err error) {
+	err = c.do(ctx, "create", true, func() error {
+		c.creates = append(c.creates, name)
+		if c.max > 0 && len(c.keys) >= c.max {
+			return &provider.Error{Op: "create", Kind: provider.KindFull, Status: 403}
+		}
+		c.n++
+		k := &vendorKey{
+			Key: provider.Key{ID: fmt.Sprintf("id%d", c.n), Name: name}, scopes: slices.Clone(c.scopes), born: time.Now(),
+			value: fmt.Sprintf("acme-%d-%s", c.n, strings.Repeat(string(rune('a'+c.n%26)), 24)),
+		}
+		if c.next != "" {
+			k.value, c.next = c.next, ""
+		}
+		c.keys = append(c.keys, k)
+		out = provider.Issued{Key: k.Key, Value: secret.New(k.value)}
+		return nil
+	})
+	if err != nil {
+		out = provider.Issued{}
+	}
+	return out, err
+}
+
+func (c client) List(ctx context.Context) (out []provider.Key, err error) {
+	err = c.do(ctx, "list", true, func() error {
+		for _, k := range c.keys {
+			out = append(out, k.Key)
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (c client) Revoke(ctx context.Context, id string) error {
+	return c.do(ctx, "revoke", true, func() error {
+		c.keys = slices.DeleteFunc(c.keys, func(k *vendorKey) bool { return k.ID == id })
+		return nil
+	})
+}
+
+func (c client) Verify(ctx context.Context, key secret.Value) error {
+	return c.do(ctx, "verify", false, func() error {
+		for _, k := range c.keys {
+			if k.value == key.Reveal() && time.Since(k.born) >= c.delay {
+				return nil
+			}
+		}
+		return provider.ErrRejected
+	})
+}
+
+func (c client) Scopes(ctx context.Context, id string) (out []string, err error) {
+	err = c.do(ctx, "scopes", true, func() error {
+		for _, k := range c.keys {
+			if k.ID == id {
+				out = slices.Clone(k.scopes)
+				return nil
+			}
+		}
+		return &provider.Error{Op: "scopes", Kind: provider.KindNotFound, Status: 404}
+	})
+	return out, err
+}
+
+// errKilled stands for a process that dies on the spot.
+var errKilled = errors.New("killed")
+
+// records keeps the records of one secret.
+type records struct {
+	mu       sync.Mutex
+	book     keyrecord.Book
+	once     map[string]bool
+	failures []keyrecord.Failure
+	err      error
+}
+
+func (r *records) Load(context.Context, string) (keyrecord.Book, error) { return r.book, r.err }
+
+func (r *records) SetFailure(_ context.Context, f keyrecord.Failure) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failures = append(r.failures, f)
+	return nil
+}
+
+func (r *records) First(_ context.Context, s, id string, _ time.Duration) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	was := r.once[s+id]
+	r.once[s+id] = true
+	return !was, nil
+}
+
+// trail is an audit sink that can refuse.
+type trail struct {
+	mu      sync.Mutex
+	records []audit.Record
+	refuse  func(audit.Record) error
+}
+
+func (a *trail) Record(_ context.Context, r audit.Record) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.refuse != nil {
+		if err := a.refuse(r); err != nil {
+			return err
+		}
+	}
+	a.records = append(a.records, r)
+	return nil
+}
+
+func (a *trail) acts() (out []string) {
+	for _, r := range a.records {
+		out = append(out, string(r.Act)+" "+string(r.Phase))
+	}
+	return out
+}
+
+type inbox struct {
+	mu       sync.Mutex
+	messages []notify.Message
+}
+
+func (i *inbox) Notify(_ context.Context, m notify.Message) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.messages = append(i.messages, m)
+	return nil
+}
+
+type lockedWriter struct {
+	mu sync.Mutex
+	w  *bytes.Buffer
+}
+
+func (l *lockedWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
+}
+
+func (w *world) putPending(version, value string) {
+	w.t.Helper()
+	_, err := w.sm.PutSecretValue(w.t.Context(), &sm.PutSecretValueInput{
+		SecretId: aws.String(name), ClientRequestToken: &version, SecretString: &value, VersionStages: []string{"AWSPENDING"},
+	})
+	if err != nil {
+		w.t.Error(err)
+	}
+}
