@@ -35,8 +35,11 @@ type Config struct{ keys map[string]Key }
 // [Grace], which also say the defaults.
 func Parse(data []byte, defs []provider.Definition) (*Config, error) {
 	var ps problems
-	if !json.Valid(data) {
+	switch {
+	case !json.Valid(data):
 		return nil, &Error{Problems: []Problem{{What: "the configuration is not JSON", Hint: syntax(data)}}}
+	case bytes.TrimLeft(data, " \t\r\n")[0] != '{':
+		return nil, &Error{Problems: []Problem{{What: "the configuration is not an object", Hint: `write {"version": 1, ...}`}}}
 	}
 	top := ps.fields("", data, "version", "vendorAccounts", "keys")
 	var version int
