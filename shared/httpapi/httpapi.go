@@ -1,0 +1,296 @@
+// Package httpapi is the JSON-over-HTTP client that every vendor's package
+// shares, and the guard that decides where its requests may go.
+//
+// A client follows no redirect, reads at most 1 MB of an answer, tries again
+// only what is safe to try again, and keeps two seconds of the deadline back so
+// that its caller can record what happened. Its errors are [*provider.Error]
+// and carry no body, header, host or URL, so their text may be logged.
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/provider"
+)
+
+const (
+	maxBody    = 1 << 20
+	maxTries   = 4
+	baseDelay  = 200 * time.Millisecond
+	maxDelay   = 5 * time.Second
+	tryTimeout = 15 * time.Second
+	reserve    = 2 * time.Second // of the deadline, left for the caller
+)
+
+var errUnexpected = errors.New("not the answer expected") // never the body: it may hold a key
+
+// Client talks to one API. It is safe for concurrent use while its fields stay
+// as they are.
+type Client struct {
+	Base   string       // "https://api.example.com", with a path if the API has one
+	HTTP   *http.Client // from [NewHTTP]; its redirect policy and cookies are not used
+	Header http.Header  // sent with every request; not for credentials
+
+	// ErrorField is a member that every JSON error of this vendor has. A 401,
+	// 403, 404 or 410 without it was not said by the vendor (but by a firewall,
+	// a proxy, a portal) and tells nothing. Empty: every answer is believed.
+	ErrorField string
+
+	Timeout time.Duration                     // for one try; 0: 15 s
+	Jitter  func(time.Duration) time.Duration // a random part of its argument; nil: math/rand
+	Now     func() time.Time                  // for a Retry-After date without a Date; nil: time.Now
+}
+
+// Call is one request and how to read its answer.
+type Call struct {
+	Method string
+	Path   string            // a template: "/v3/api_keys/{id}"; errors show it as it is
+	Params map[string]string // for the template; each value is escaped
+	Query  url.Values
+	In     any // sent as JSON; nil: no body
+	Out    any // pointer that a success is decoded into; nil: the body is not read
+	Want   int // the one status that means success; 0: any 2xx
+
+	// Proof reports whether Out holds what a real answer must hold. A 200 from
+	// a proxy or a maintenance page proves nothing.
+	Proof func() bool
+	// Once says that the request must not be sent again when its outcome is
+	// unknown.
+	Once bool
+	// Dead is the status with which the vendor refuses a credential that is not
+	// valid; Do then returns [provider.ErrRejected]. 0: none.
+	Dead int
+	// Kinds says what a status means here, where it is not what it usually
+	// means.
+	Kinds map[int]provider.Kind
+}
+
+func (c Call) op() string { return c.Method + " " + c.Path }
+
+// Do sends c with cred, tries again what is safe to try again, at most four
+// times in all, and decodes the answer into c.Out. It returns nil,
+// [provider.ErrRejected] or an [*provider.Error]. After an error c.Out holds
+// nothing to rely on.
+func (cl *Client) Do(ctx context.Context, cred Credential, c Call) error {
+	u, err := cl.url(c)
+	if err != nil {
+		return &provider.Error{Op: c.op(), Kind: provider.KindPermanent, Err: err}
+	}
+	_, err = cl.do(ctx, cred, c, u)
+	return err
+}
+
+func (cl *Client) do(ctx context.Context, cred Credential, c Call, u *url.URL) (http.Header, error) {
+	for n := 0; ; n++ {
+		h, err := cl.try(ctx, cred, c, u)
+		pe, ok := errors.AsType[*provider.Error](err)
+		if !ok || n+1 == maxTries || !again(pe.Kind, c) || !sleep(ctx, max(pe.RetryAfter, cl.backoff(n))) {
+			return h, err
+		}
+	}
+}
+
+func again(k provider.Kind, c Call) bool {
+	switch k {
+	case provider.KindNotSent, provider.KindRateLimited:
+		return true
+	case provider.KindUnknown:
+		return !c.Once
+	case provider.KindAuth, provider.KindNotFound, provider.KindFull, provider.KindPermanent, provider.KindBlocked:
+		return false
+	}
+	return false
+}
+
+func (cl *Client) backoff(n int) time.Duration {
+	half := min(baseDelay<<n, maxDelay) / 2
+	if cl.Jitter != nil {
+		return half + cl.Jitter(half)
+	}
+	return half + rand.N(half) //nolint:gosec // jitter, not a secret
+}
+
+// sleep reports whether it slept; it does not start a wait the deadline forbids.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if dl, ok := ctx.Deadline(); ok && d > time.Until(dl)-reserve {
+		return false
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// limit gives one try its own deadline. It reports false if there is no time
+// for one.
+func (cl *Client) limit(ctx context.Context) (context.Context, context.CancelFunc, bool) {
+	d := cl.Timeout
+	if d == 0 {
+		d = tryTimeout
+	}
+	if dl, ok := ctx.Deadline(); ok {
+		d = min(d, time.Until(dl)-reserve)
+	}
+	if ctx.Err() != nil || d <= 0 {
+		return nil, nil, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	return ctx, cancel, true
+}
+
+func (cl *Client) try(ctx context.Context, cred Credential, c Call, u *url.URL) (http.Header, error) {
+	e := &provider.Error{Op: c.op()}
+	if p := cred.problem(); p != nil {
+		e.Kind, e.Err = provider.KindAuth, p
+		return nil, e
+	}
+	tctx, cancel, ok := cl.limit(ctx)
+	if !ok {
+		e.Kind, e.Err = provider.KindNotSent, errors.New("no time left before the deadline")
+		if ctx.Err() != nil {
+			e.Err = ctx.Err()
+		}
+		return nil, e
+	}
+	defer cancel()
+	req, err := cl.request(tctx, cred, c, u)
+	if err != nil {
+		e.Kind, e.Err = provider.KindPermanent, errors.New("cannot build the request")
+		return nil, e
+	}
+	hc := *cl.HTTP
+	hc.CheckRedirect, hc.Jar = stay, nil
+	res, err := hc.Do(req)
+	if err != nil {
+		e.Kind, e.Err = transport(err)
+		return nil, e
+	}
+	defer res.Body.Close() //nolint:errcheck // nothing to do about it
+	e.Status = res.StatusCode
+	if e.Status/100 != 2 {
+		return nil, cl.refusal(e, c, res)
+	}
+	if err := accept(c, res); err != nil {
+		e.Err = err
+		return nil, e
+	}
+	return res.Header, nil
+}
+
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// accept reads a success into c.Out.
+func accept(c Call, res *http.Response) error {
+	if c.Want != 0 && res.StatusCode != c.Want {
+		return errUnexpected
+	}
+	if c.Out != nil {
+		b, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
+		if err != nil {
+			_, err = transport(err)
+			return err
+		}
+		if len(b) > maxBody {
+			return errors.New("the answer is larger than 1 MB")
+		}
+		// What an earlier try decoded must not complete this one.
+		reflect.ValueOf(c.Out).Elem().SetZero()
+		if !unambiguous(b) || json.Unmarshal(b, c.Out) != nil {
+			return errUnexpected
+		}
+	}
+	if c.Proof != nil && !c.Proof() {
+		return errUnexpected
+	}
+	return nil
+}
+
+// refusal makes the error for an answer that is not a success.
+func (cl *Client) refusal(e *provider.Error, c Call, res *http.Response) error {
+	if e.Status/100 == 3 {
+		e.Kind, e.Err = provider.KindPermanent, errors.New("redirect refused")
+		return e
+	}
+	said := cl.saidByVendor(res)
+	if said && e.Status == c.Dead {
+		return provider.ErrRejected
+	}
+	k, ok := c.Kinds[e.Status]
+	if !ok {
+		k = kindOf(e.Status)
+	}
+	e.Kind, e.RetryAfter = k, cl.retryAfter(res.Header)
+	if !said && (k == provider.KindAuth || k == provider.KindNotFound || k == provider.KindFull) {
+		e.Kind, e.Err = provider.KindUnknown, errors.New("not the way this vendor refuses")
+	}
+	return e
+}
+
+func (cl *Client) saidByVendor(res *http.Response) bool {
+	if cl.ErrorField == "" {
+		return true
+	}
+	b, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
+	var fields map[string]json.RawMessage
+	if err != nil || json.Unmarshal(b, &fields) != nil {
+		return false
+	}
+	_, ok := fields[cl.ErrorField]
+	return ok
+}
+
+// url fills in c's template.
+func (cl *Client) url(c Call) (*url.URL, error) {
+	path := c.Path
+	for name, v := range c.Params {
+		if v == "" || v == "." || v == ".." {
+			return nil, errors.New("a part of the path is empty")
+		}
+		path = strings.ReplaceAll(path, "{"+name+"}", url.PathEscape(v))
+	}
+	u, err := url.Parse(strings.TrimSuffix(cl.Base, "/") + path)
+	if err != nil || u.Host == "" || strings.Contains(path, "{") {
+		return nil, errors.New("cannot build the request")
+	}
+	u.RawQuery = c.Query.Encode()
+	return u, nil
+}
+
+func (cl *Client) request(ctx context.Context, cred Credential, c Call, u *url.URL) (*http.Request, error) {
+	var body io.Reader
+	if c.In != nil {
+		b, err := json.Marshal(c.In)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, c.Method, u.String(), body)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range cl.Header {
+		req.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "keyturn")
+	if c.In != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	cred.set(req.Header)
+	return req, nil
+}

@@ -1,0 +1,250 @@
+// Package giteatest is a stateful stand-in for the token API of Gitea 1.25.2,
+// for tests and for simulations on one machine.
+//
+// It behaves as that version was measured to and as its source says
+// (https://github.com/go-gitea/gitea/blob/v1.25.2/routers/api/v1/user/app.go).
+// It has one user. Its tokens have Gitea's shape and open nothing.
+package giteatest
+
+import (
+	"cmp"
+	"crypto/sha1" //nolint:gosec // only for its length
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Options change how the server behaves.
+type Options struct {
+	Username string // "": "octavia"
+	Password string // "": made up
+	PageSize int    // tokens on one page at most; 0: 50
+	Seed     string // another seed makes other tokens
+}
+
+// Server is a Gitea with one user. It is safe for concurrent use.
+type Server struct {
+	now      func() time.Time
+	opts     Options
+	password string
+	mux      http.ServeMux
+	mu       sync.Mutex
+	tokens   []*token // in the order they were made; the deleted stay
+	refused  int
+	outage   outage
+}
+
+type token struct {
+	id            int64
+	name, value   string
+	scopes        []string
+	created, used time.Time
+	deleted       bool
+	uses          int
+}
+
+type outage struct {
+	status int
+	left   int       // for so many requests
+	until  time.Time // or until then
+}
+
+// New returns a server without tokens. clock tells it the time.
+func New(clock func() time.Time, opts Options) *Server {
+	opts.Username = cmp.Or(opts.Username, "octavia")
+	opts.PageSize = cmp.Or(opts.PageSize, 50)
+	s := &Server{now: clock, opts: opts}
+	s.password = cmp.Or(opts.Password, s.mint("password"))
+	s.mux.HandleFunc("GET /api/v1/users/{username}/tokens", s.managed(s.list))
+	s.mux.HandleFunc("POST /api/v1/users/{username}/tokens", s.managed(s.create))
+	s.mux.HandleFunc("DELETE /api/v1/users/{username}/tokens/{token}", s.managed(s.remove))
+	s.mux.HandleFunc("GET /api/v1/user", s.user)
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { notFound(w) })
+	return s
+}
+
+func (s *Server) mint(label string) string {
+	h := sha1.Sum([]byte("giteatest " + s.opts.Seed + " " + label)) //nolint:gosec // only for its length
+	return hex.EncodeToString(h[:])
+}
+
+// ServeHTTP implements [http.Handler].
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if status := s.failing(); status != 0 {
+		http.Error(w, "<html><body>upstream is not well</body></html>", status)
+		return
+	}
+	rec := &statusWriter{ResponseWriter: w}
+	s.mux.ServeHTTP(rec, r)
+	if rec.status >= 400 {
+		s.refused++
+	}
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// managed admits the user with the password, and nothing else: tokens are
+// managed by basic authentication only.
+func (s *Server) managed(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		user, password, basic := r.BasicAuth()
+		switch {
+		case !basic && s.working(r) != nil:
+			refuse(w, http.StatusUnauthorized, "auth required")
+		case !basic && r.Header.Get("Authorization") == "":
+			refuse(w, http.StatusUnauthorized, "token is required")
+		case !basic || !strings.EqualFold(user, s.opts.Username) || subtle.ConstantTimeCompare([]byte(password), []byte(s.password)) == 0:
+			refuse(w, http.StatusUnauthorized, "invalid username, password or token")
+		case !strings.EqualFold(r.PathValue("username"), s.opts.Username):
+			notFound(w)
+		default:
+			h(w, r)
+		}
+	}
+}
+
+// working returns the token that the request carries, if it is alive, and notes
+// the use: Gitea moves a token's time whatever is asked for with it.
+func (s *Server) working(r *http.Request) *token {
+	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "token") && !strings.EqualFold(scheme, "bearer") {
+		return nil
+	}
+	for _, t := range s.tokens {
+		if t.value == value && !t.deleted {
+			t.used = s.now()
+			return t
+		}
+	}
+	return nil
+}
+
+// held returns the living tokens, the newest first.
+func (s *Server) held() []*token {
+	var out []*token
+	for _, t := range slices.Backward(s.tokens) {
+		if !t.deleted {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (s *Server) list(w http.ResponseWriter, r *http.Request) {
+	held := s.held()
+	page, _ := strconv.Atoi(r.URL.Query().Get("page"))  //nolint:errcheck // as Gitea: not a number is 0
+	size, _ := strconv.Atoi(r.URL.Query().Get("limit")) //nolint:errcheck // as Gitea: not a number is 0
+	if size <= 0 {
+		size = 30
+	}
+	size = min(size, s.opts.PageSize)
+	from := min((max(page, 1)-1)*size, len(held))
+	out := []map[string]any{}
+	for _, t := range held[from:min(from+size, len(held))] {
+		out = append(out, t.shown("", t.created, t.used))
+	}
+	w.Header().Set("X-Total-Count", strconv.Itoa(len(held)))
+	answer(w, http.StatusOK, out)
+}
+
+func (t *token) shown(value string, created, used time.Time) map[string]any {
+	return map[string]any{
+		"id": t.id, "name": t.name, "sha1": value, "token_last_eight": t.value[32:], "scopes": t.scopes,
+		"created_at": created.UTC().Truncate(time.Second), "last_used_at": used.UTC().Truncate(time.Second),
+	}
+}
+
+func (s *Server) create(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Name   string   `json:"name"`
+		Scopes []string `json:"scopes"`
+	}
+	if json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&in) != nil || in.Name == "" {
+		refuse(w, http.StatusUnprocessableEntity, "[Name]: Required")
+		return
+	}
+	if slices.ContainsFunc(s.held(), func(t *token) bool { return t.name == in.Name }) {
+		refuse(w, http.StatusBadRequest, "access token name has been used already")
+		return
+	}
+	scopes, bad := normalize(in.Scopes)
+	if bad != "" {
+		refuse(w, http.StatusBadRequest, "invalid access token scope provided: invalid access token scope: "+bad)
+		return
+	}
+	if len(scopes) == 0 {
+		refuse(w, http.StatusBadRequest, "access token must have a scope")
+		return
+	}
+	t := s.add(in.Name, scopes)
+	// Gitea leaves both times of this answer at their zero value.
+	answer(w, http.StatusCreated, t.shown(t.value, time.Time{}, time.Time{}))
+}
+
+func (s *Server) add(name string, scopes []string) *token {
+	now := s.now()
+	t := &token{id: int64(len(s.tokens) + 1), name: name, scopes: scopes, created: now, used: now}
+	t.value = s.mint(fmt.Sprint(t.id))
+	s.tokens = append(s.tokens, t)
+	return t
+}
+
+func (s *Server) remove(w http.ResponseWriter, r *http.Request) {
+	ref := r.PathValue("token")
+	id, _ := strconv.ParseInt(ref, 0, 64) //nolint:errcheck // as Gitea: not a number is a name
+	for _, t := range s.held() {
+		if t.id == id || id == 0 && t.name == ref {
+			t.deleted = true
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+	}
+	notFound(w)
+}
+
+func (s *Server) user(w http.ResponseWriter, r *http.Request) {
+	t := s.working(r)
+	switch {
+	case r.Header.Get("Authorization") == "":
+		refuse(w, http.StatusUnauthorized, "token is required")
+	case t == nil:
+		refuse(w, http.StatusUnauthorized, "invalid username, password or token")
+	case !slices.ContainsFunc(t.scopes, func(sc string) bool { return sc == "all" || sc == "read:user" || sc == "write:user" }):
+		refuse(w, http.StatusForbidden, fmt.Sprintf("token does not have at least one of required scope(s), required=[read:user], token scope=%s", strings.Join(t.scopes, ",")))
+	default:
+		t.uses++
+		answer(w, http.StatusOK, map[string]any{"id": 1, "login": s.opts.Username, "email": s.opts.Username + "@example.com", "active": true})
+	}
+}
+
+func refuse(w http.ResponseWriter, status int, message string) {
+	answer(w, status, map[string]any{"message": message, "url": "http://gitea.example/api/swagger"})
+}
+
+func notFound(w http.ResponseWriter) {
+	answer(w, http.StatusNotFound, map[string]any{"message": "not found", "url": "http://gitea.example/api/swagger", "errors": nil})
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json;charset=utf-8")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(body) //nolint:errcheck,errchkjson,gosec // the client is gone
+}
