@@ -75,7 +75,9 @@ func checkToken(token, code string) error {
 	return nil
 }
 
-// find resolves a name, an ARN, or an ARN without its random suffix.
+// find resolves a name, an ARN, or an ARN without its random suffix. What ends
+// in a hyphen and six characters is taken for a whole ARN, as recorded: so a
+// secret whose name ends like that has no partial ARN.
 func (s *Service) find(id string) *secret {
 	if sec := s.secrets[id]; sec != nil {
 		return sec
@@ -84,15 +86,13 @@ func (s *Service) find(id string) *secret {
 	if !found {
 		return nil
 	}
-	if sec := s.secrets[name]; sec != nil {
-		return sec
-	}
-	if i := len(name) - 7; i > 0 {
+	if i := len(name) - 7; i > 0 && regexp.MustCompile(`-[A-Za-z0-9]{6}$`).MatchString(name) {
 		if sec := s.secrets[name[:i]]; sec != nil && sec.arn == id {
 			return sec
 		}
+		return nil
 	}
-	return nil
+	return s.secrets[name]
 }
 
 // get returns the secret to work on, refusing what was marked for deletion.
