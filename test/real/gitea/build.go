@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/keyturn/keyturn/test/real/apt"
 )
 
 // The module and its checksum, as `go mod download -json` prints it.
@@ -24,14 +26,22 @@ const (
 // Build returns the folder that holds the program `gitea` and the files it
 // reads (templates, options, public). It is made once, in the folder
 // gitea-1.25.2 of $KEYTURN_CACHE or else of the user's cache folder: some
-// minutes of CPU and about 150 MB, plus Go's build cache. Processes that need
+// minutes of CPU and about 120 MB, plus Go's build cache. Processes that need
 // it at once wait for each other. A build that is interrupted leaves nothing
 // that a later one would take for whole.
 func Build(ctx context.Context, logf func(format string, args ...any)) (dir string, err error) {
+	if err = apt.Need(ctx, []string{"gcc", "git"}, "gcc", "libc6-dev", "git"); err != nil {
+		return "", err
+	}
 	cache, err := cacheDir()
 	if err != nil {
 		return "", err
 	}
+	return once(cache, logf, func(dir string) error { return compile(ctx, dir) })
+}
+
+// once returns the cached build, or makes it with compile.
+func once(cache string, logf func(string, ...any), compile func(dir string) error) (dir string, err error) {
 	dir = filepath.Join(cache, "gitea-"+Version)
 	if exists(dir) {
 		return dir, nil
@@ -50,7 +60,7 @@ func Build(ctx context.Context, logf func(format string, args ...any)) (dir stri
 	}
 	start := time.Now()
 	logf("building Gitea %s into %s: some minutes, once", Version, dir)
-	if err := compile(ctx, part); err != nil {
+	if err := compile(part); err != nil {
 		return "", err
 	}
 	logf("built Gitea %s in %s", Version, time.Since(start).Round(time.Second))

@@ -32,9 +32,6 @@ func install(dist string) (_ *installation, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err = exec.LookPath("git"); err != nil {
-		return nil, fmt.Errorf("gitea needs git: %w", err)
-	}
 	work, err := os.MkdirTemp("", "keyturn-gitea-")
 	if err != nil {
 		return nil, err
