@@ -1,0 +1,167 @@
+// Package metric writes one line per invocation in CloudWatch's embedded metric
+// format: CloudWatch makes metrics of it, and the line stays in the log.
+//
+// The dimensions are vendor, step and outcome, and nothing else: every other
+// combination of dimension values is a metric that is paid for, and a thousand
+// keys would cost more than the product. What is known per key is a field of
+// the line.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+package metric
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Namespace is the metrics' namespace.
+const Namespace = "Keyturn"
+
+// Labels say what an invocation was about. Vendor, Step and Outcome are
+// dimensions, so only few values are allowed: names from the catalog, of steps,
+// and of outcomes or error types.
+type Labels struct {
+	Vendor, Step, Outcome string // "": "none"
+	Secret                string // name; a field, not a dimension
+}
+
+// Meter collects what one invocation does. It is safe for concurrent use.
+type Meter struct {
+	mu     sync.Mutex
+	labels Labels
+	vendor int // requests to vendors
+}
+
+type meterKey struct{}
+
+// With returns a context that carries a new Meter.
+func With(ctx context.Context) (context.Context, *Meter) {
+	m := &Meter{}
+	return context.WithValue(ctx, meterKey{}, m), m
+}
+
+// From returns the Meter of ctx, or one that nobody reads.
+func From(ctx context.Context) *Meter {
+	if m, ok := ctx.Value(meterKey{}).(*Meter); ok {
+		return m
+	}
+	return &Meter{}
+}
+
+// Label sets those labels that l has, and keeps the others.
+func (m *Meter) Label(l Labels) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, f := range [...]struct {
+		to   *string
+		from string
+	}{{&m.labels.Vendor, l.Vendor}, {&m.labels.Step, l.Step}, {&m.labels.Outcome, l.Outcome}, {&m.labels.Secret, l.Secret}} {
+		if f.from != "" {
+			*f.to = f.from
+		}
+	}
+}
+
+// Labels returns what has been set.
+func (m *Meter) Labels() Labels {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.labels
+}
+
+// Transport counts the requests that go through base on the Meter of their
+// context.
+func Transport(base http.RoundTripper) http.RoundTripper { return counter{base} }
+
+type counter struct{ base http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (c counter) RoundTrip(r *http.Request) (*http.Response, error) {
+	m := From(r.Context())
+	m.mu.Lock()
+	m.vendor++
+	m.mu.Unlock()
+	return c.base.RoundTrip(r)
+}
+
+// Invocation is what the Meter cannot know.
+type Invocation struct {
+	Time      time.Time // when it ended
+	Duration  time.Duration
+	AWSCalls  int
+	Function  string
+	RequestID string
+}
+
+type definition struct{ Name, Unit string }
+
+type directive struct {
+	Namespace  string
+	Dimensions [][]string
+	Metrics    []definition
+}
+
+type metadata struct {
+	Timestamp         int64
+	CloudWatchMetrics []directive
+}
+
+type document struct {
+	AWS         metadata `json:"_aws"`
+	Vendor      string   `json:"vendor"`
+	Step        string   `json:"step"`
+	Outcome     string   `json:"outcome"`
+	Duration    float64  `json:"duration_ms"`
+	AWSCalls    int      `json:"aws_calls"`
+	VendorCalls int      `json:"vendor_calls"`
+	Count       int      `json:"count"`
+	Secret      string   `json:"secret,omitempty"`
+	Function    string   `json:"service,omitempty"`
+	RequestID   string   `json:"request_id,omitempty"`
+}
+
+// Write writes the line of one invocation in a single write, so that it does
+// not mix with the log's.
+func (m *Meter) Write(w io.Writer, i Invocation) error {
+	m.mu.Lock()
+	l, vendor := m.labels, m.vendor
+	m.mu.Unlock()
+	b, err := json.Marshal(document{
+		AWS: metadata{
+			Timestamp: i.Time.UnixMilli(),
+			CloudWatchMetrics: []directive{{
+				Namespace:  Namespace,
+				Dimensions: [][]string{{"vendor", "step", "outcome"}},
+				Metrics: []definition{
+					{"duration_ms", "Milliseconds"}, {"aws_calls", "Count"}, {"vendor_calls", "Count"}, {"count", "Count"},
+				},
+			}},
+		},
+		Vendor: value(l.Vendor), Step: value(l.Step), Outcome: value(l.Outcome),
+		Duration: float64(i.Duration.Microseconds()) / 1000, AWSCalls: i.AWSCalls, VendorCalls: vendor, Count: 1,
+		Secret: l.Secret, Function: i.Function, RequestID: i.RequestID,
+	})
+	if err != nil {
+		return fmt.Errorf("encode the metrics: %w", err)
+	}
+	_, err = w.Write(append(b, '\n'))
+	return err
+}
+
+// value fits a dimension's value: not empty, at most 1,024 characters of ASCII.
+func value(s string) string {
+	if s == "" {
+		return "none"
+	}
+	out := []byte(s[:min(len(s), 1024)])
+	for i, c := range out {
+		if c < ' ' || c > '~' {
+			out[i] = '?'
+		}
+	}
+	return string(out)
+}

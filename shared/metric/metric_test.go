@@ -1,0 +1,154 @@
+package metric_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/metric"
+)
+
+func TestWrite(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		labels []metric.Labels
+		want   map[string]any
+	}{
+		{"everything", []metric.Labels{{Vendor: "acme", Secret: "prod/x"}, {Step: "createSecret", Outcome: "minted"}}, map[string]any{
+			"vendor": "acme", "step": "createSecret", "outcome": "minted", "secret": "prod/x",
+			"duration_ms": 1234.5, "aws_calls": 4.0, "vendor_calls": 2.0, "count": 1.0, "request_id": "r1", "service": "rotate",
+		}},
+		{"nothing known", nil, map[string]any{"vendor": "none", "step": "none", "outcome": "none", "count": 1.0}},
+		{"odd values", []metric.Labels{{Vendor: "caf\u00e9\n", Step: strings.Repeat("x", 2000)}}, map[string]any{"vendor": "caf???"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, m := metric.With(t.Context())
+			for _, l := range tt.labels {
+				metric.From(ctx).Label(l)
+			}
+			hc := &http.Client{Transport: metric.Transport(vendor{})}
+			for range 2 {
+				r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://vendor.example", http.NoBody)
+				if err != nil {
+					t.Fatal(err)
+				}
+				res, err := hc.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := res.Body.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var w writes
+			at := time.Date(2026, 11, 23, 4, 5, 6, 7e6, time.UTC)
+			if err := m.Write(&w, metric.Invocation{Time: at, Duration: 1234500 * time.Microsecond, AWSCalls: 4, Function: "rotate", RequestID: "r1"}); err != nil {
+				t.Fatal(err)
+			}
+			if w.n != 1 || bytes.Count(w.Bytes(), []byte("\n")) != 1 || !bytes.HasSuffix(w.Bytes(), []byte("\n")) {
+				t.Errorf("%d writes of %q, want one line", w.n, w.String())
+			}
+			root := valid(t, w.Bytes())
+			for name, v := range tt.want {
+				if root[name] != v {
+					t.Errorf("%s = %v, want %v", name, root[name], v)
+				}
+			}
+		})
+	}
+}
+
+type writes struct {
+	bytes.Buffer
+	n int
+}
+
+func (w *writes) Write(b []byte) (int, error) { w.n++; return w.Buffer.Write(b) }
+
+type vendor struct{}
+
+func (vendor) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+}
+
+// valid checks a line against the rules of the specification that metric.go
+// links to, and our own about dimensions.
+func valid(t *testing.T, line []byte) map[string]any {
+	t.Helper()
+	var doc struct {
+		AWS *struct {
+			Timestamp         *int64
+			CloudWatchMetrics []struct {
+				Namespace  string
+				Dimensions [][]string
+				Metrics    []struct {
+					Name, Unit        string
+					StorageResolution int
+				}
+			}
+		} `json:"_aws"`
+	}
+	strict := json.NewDecoder(bytes.NewReader(metadata(t, line)))
+	strict.DisallowUnknownFields() // defined objects hold no other members
+	if err := strict.Decode(&doc); err != nil {
+		t.Fatal(err)
+	}
+	var root map[string]any
+	if err := json.Unmarshal(line, &root); err != nil {
+		t.Fatal(err)
+	}
+	if len(line) > 256<<10 || doc.AWS == nil || doc.AWS.Timestamp == nil || len(doc.AWS.CloudWatchMetrics) != 1 {
+		t.Fatalf("not an embedded metric document: %s", line)
+	}
+	if ms := *doc.AWS.Timestamp; ms != 1795406706007 {
+		t.Errorf("Timestamp %d is not the time in milliseconds", ms)
+	}
+	d := doc.AWS.CloudWatchMetrics[0]
+	if d.Namespace != "Keyturn" || len(d.Metrics) == 0 || len(d.Metrics) > 100 {
+		t.Errorf("namespace %q with %d metrics", d.Namespace, len(d.Metrics))
+	}
+	if len(d.Dimensions) != 1 || !slices.Equal(d.Dimensions[0], []string{"vendor", "step", "outcome"}) {
+		t.Errorf("dimensions %v: every other one costs a metric per value", d.Dimensions)
+	}
+	units := []string{"Milliseconds", "Count"}
+	for _, m := range d.Metrics {
+		if _, number := root[m.Name].(float64); !number || m.Name == "" || len(m.Name) > 1024 || !slices.Contains(units, m.Unit) {
+			t.Errorf("metric %q in %q: its target is %v, not a number", m.Name, m.Unit, root[m.Name])
+		}
+	}
+	for _, name := range d.Dimensions[0] {
+		v, ok := root[name].(string)
+		if !ok || v == "" || len(v) > 1024 || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Errorf("dimension %q: its target is %v, not a printable string", name, root[name])
+		}
+	}
+	return root
+}
+
+// metadata returns the line with nothing but its metadata object.
+func metadata(t *testing.T, line []byte) []byte {
+	t.Helper()
+	var root map[string]json.RawMessage
+	if err := json.Unmarshal(line, &root); err != nil {
+		t.Fatalf("%q: %v", line, err)
+	}
+	b, err := json.Marshal(map[string]json.RawMessage{"_aws": root["_aws"]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestFrom_noMeter(t *testing.T) {
+	t.Parallel()
+	metric.From(t.Context()).Label(metric.Labels{Vendor: "acme"})
+	if l := metric.From(t.Context()).Labels(); l != (metric.Labels{}) {
+		t.Errorf("labels %+v came from nowhere", l)
+	}
+}
