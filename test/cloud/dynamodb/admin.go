@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -59,14 +58,14 @@ func ARN(name string) string {
 	return "arn:aws:dynamodb:" + wire.Region + ":" + wire.Account + ":table/" + name
 }
 
-func (s *Service) createTable(now time.Time, in *createTableInput) (*createTableOutput, error) {
+func (s *Service) createTable(now instant, in *createTableInput) (*createTableOutput, error) {
 	if !validTableName(in.TableName) {
 		return nil, validation("1 validation error detected: Value '" + in.TableName + "' at 'tableName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+ and have length between 3 and 255")
 	}
 	if s.tables[in.TableName] != nil {
 		return nil, &wire.Error{Code: "ResourceInUseException", Message: "Table already exists: " + in.TableName}
 	}
-	t := &table{name: in.TableName, kinds: map[string]attr.Kind{}, indexes: map[string]index{}, create: *in, created: now, rows: map[string]*row{}}
+	t := &table{name: in.TableName, kinds: map[string]attr.Kind{}, indexes: map[string]index{}, create: *in, created: now.Time, rows: map[string]*row{}}
 	for _, d := range in.AttributeDefinitions {
 		if d.AttributeType != attr.String && d.AttributeType != attr.Number && d.AttributeType != attr.Binary {
 			return nil, validation("One or more parameter values were invalid: attribute types must be S, N or B")
@@ -140,7 +139,7 @@ func (t *table) describe() tableDescription {
 
 type tableInput struct{ TableName string }
 
-func (s *Service) describeTable(now time.Time, in *tableInput) (*describeTableOutput, error) {
+func (s *Service) describeTable(now instant, in *tableInput) (*describeTableOutput, error) {
 	t, err := s.table(now, in.TableName)
 	if err != nil {
 		return nil, named(err, in.TableName)
@@ -157,7 +156,7 @@ func named(err error, table string) error {
 	return &e
 }
 
-func (s *Service) deleteTable(now time.Time, in *tableInput) (*createTableOutput, error) {
+func (s *Service) deleteTable(now instant, in *tableInput) (*createTableOutput, error) {
 	t, err := s.table(now, in.TableName)
 	if err != nil {
 		return nil, named(err, in.TableName)
@@ -178,7 +177,7 @@ type listTablesOutput struct {
 	LastEvaluatedTableName string `json:",omitempty"`
 }
 
-func (s *Service) listTables(_ time.Time, in *listTablesInput) (*listTablesOutput, error) {
+func (s *Service) listTables(_ instant, in *listTablesInput) (*listTablesOutput, error) {
 	out := &listTablesOutput{TableNames: []string{}}
 	limit := in.Limit
 	if limit == 0 {
@@ -209,7 +208,7 @@ type updateTimeToLiveInput struct {
 
 type updateTimeToLiveOutput struct{ TimeToLiveSpecification timeToLive }
 
-func (s *Service) updateTimeToLive(now time.Time, in *updateTimeToLiveInput) (*updateTimeToLiveOutput, error) {
+func (s *Service) updateTimeToLive(now instant, in *updateTimeToLiveInput) (*updateTimeToLiveOutput, error) {
 	t, err := s.table(now, in.TableName)
 	if err != nil {
 		return nil, named(err, in.TableName)
@@ -237,7 +236,7 @@ type timeToLiveDescription struct {
 
 type describeTimeToLiveOutput struct{ TimeToLiveDescription timeToLiveDescription }
 
-func (s *Service) describeTimeToLive(now time.Time, in *tableInput) (*describeTimeToLiveOutput, error) {
+func (s *Service) describeTimeToLive(now instant, in *tableInput) (*describeTimeToLiveOutput, error) {
 	t, err := s.table(now, in.TableName)
 	if err != nil {
 		return nil, named(err, in.TableName)

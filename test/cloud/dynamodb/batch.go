@@ -1,8 +1,6 @@
 package dynamodb
 
 import (
-	"time"
-
 	"github.com/keyturn/keyturn/test/cloud/dynamodb/attr"
 	"github.com/keyturn/keyturn/test/cloud/dynamodb/expr"
 )
@@ -22,7 +20,7 @@ type batchGetItemOutput struct {
 	UnprocessedKeys map[string]batchGet
 }
 
-func (s *Service) batchGetItem(now time.Time, in *batchGetItemInput) (*batchGetItemOutput, error) {
+func (s *Service) batchGetItem(now instant, in *batchGetItemInput) (*batchGetItemOutput, error) {
 	out := &batchGetItemOutput{Responses: map[string][]attr.Item{}, UnprocessedKeys: map[string]batchGet{}}
 	total := 0
 	for name, get := range in.RequestItems {
@@ -50,7 +48,7 @@ func (s *Service) batchGetItem(now time.Time, in *batchGetItemInput) (*batchGetI
 			if r == nil {
 				continue
 			}
-			item := r.seen(now, s.options.StaleFor, get.ConsistentRead)
+			item := r.seen(now, get.ConsistentRead)
 			if item == nil {
 				continue
 			}
@@ -77,7 +75,7 @@ type batchWriteItemOutput struct {
 	UnprocessedItems map[string][]batchWrite
 }
 
-func (s *Service) batchWriteItem(now time.Time, in *batchWriteItemInput) (*batchWriteItemOutput, error) {
+func (s *Service) batchWriteItem(now instant, in *batchWriteItemInput) (*batchWriteItemOutput, error) {
 	var plans []plan
 	seen := map[string]bool{}
 	for name, writes := range in.RequestItems {

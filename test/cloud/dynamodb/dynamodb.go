@@ -9,7 +9,7 @@
 //
 // Assumed, not recorded: a table is ACTIVE as soon as it was created; an expired
 // item stays readable for [Options].ExpiryLag; a read that is not consistent
-// sees the last write unless [Options].StaleFor says otherwise. Capacity is
+// sees the last write unless [Options].StaleFor or [wire.Stale] says otherwise. Capacity is
 // unlimited and not reported. Scan's order is fixed and says nothing.
 package dynamodb
 
@@ -17,6 +17,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -70,17 +71,29 @@ func New(clk *clock.Clock, o Options) *Service {
 	return s
 }
 
+// instant is the time of a call, and how far back its reads may look that are
+// not consistent.
+type instant struct {
+	time.Time
+
+	staleFor time.Duration
+}
+
 // locked makes a handler of f that runs under the Service's lock: each call is
 // atomic.
-func locked[In, Out any](s *Service, f func(now time.Time, in *In) (*Out, error)) wire.Handler {
-	return func(_ context.Context, c *wire.Call) (*wire.Reply, error) {
+func locked[In, Out any](s *Service, f func(now instant, in *In) (*Out, error)) wire.Handler {
+	return func(ctx context.Context, c *wire.Call) (*wire.Reply, error) {
 		in := new(In)
 		if err := decode(c, in); err != nil {
 			return nil, err
 		}
+		now := instant{c.Now, s.options.StaleFor}
+		if wire.Stale(ctx) {
+			now.staleFor = math.MaxInt64
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		out, err := f(c.Now, in)
+		out, err := f(now, in)
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package dynamodb_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/keyturn/keyturn/test/cloud/clock"
 	"github.com/keyturn/keyturn/test/cloud/dynamodb"
+	"github.com/keyturn/keyturn/test/cloud/wire"
 	"github.com/keyturn/keyturn/test/cloud/wire/wiretest"
 )
 
@@ -442,5 +444,33 @@ func TestRefused(t *testing.T) {
 				t.Errorf("got %v", e)
 			}
 		})
+	}
+}
+
+func TestStaleFault(t *testing.T) {
+	t.Parallel()
+	clk := clock.New()
+	s := dynamodb.New(clk, dynamodb.Options{})
+	call := func(ctx context.Context, operation, body string) string {
+		c := &wire.Call{Service: "dynamodb", Operation: operation, Body: []byte(body), Now: clk.Now()}
+		reply, err := s.Serve(ctx, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(reply.Body)
+	}
+	ctx := t.Context()
+	call(ctx, "CreateTable", `{"TableName":"keys","KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}],"AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"}]}`)
+	call(ctx, "PutItem", `{"TableName":"keys","Item":{"pk":{"S":"a"},"n":{"N":"1"}}}`)
+	call(ctx, "PutItem", `{"TableName":"keys","Item":{"pk":{"S":"a"},"n":{"N":"2"}}}`)
+	for _, tt := range []struct {
+		name, body, want string
+	}{
+		{"eventually consistent", `{"TableName":"keys","Key":{"pk":{"S":"a"}}}`, `"1"`},
+		{"consistent", `{"TableName":"keys","Key":{"pk":{"S":"a"}},"ConsistentRead":true}`, `"2"`},
+	} {
+		if got := call(wire.WithStale(ctx), "GetItem", tt.body); !strings.Contains(got, tt.want) {
+			t.Errorf("%s: got %s", tt.name, got)
+		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/keyturn/keyturn/test/cloud/dynamodb/attr"
 	"github.com/keyturn/keyturn/test/cloud/dynamodb/expr"
@@ -48,7 +47,7 @@ type plan struct {
 	check    bool        // a condition check, which writes nothing
 }
 
-func (p plan) apply(now time.Time) {
+func (p plan) apply(now instant) {
 	if !p.check {
 		p.table.set(now, p.key, p.new)
 	}
@@ -72,7 +71,7 @@ const (
 )
 
 // prepare checks a write and computes its outcome without storing it.
-func (s *Service) prepare(now time.Time, kind string, w *write) (plan, error) {
+func (s *Service) prepare(now instant, kind string, w *write) (plan, error) {
 	t, err := s.table(now, w.TableName)
 	if err != nil {
 		return plan{}, err
@@ -152,7 +151,7 @@ type attributesOutput struct {
 	Attributes attr.Item `json:",omitempty"`
 }
 
-func (s *Service) writeOne(now time.Time, kind string, w *write, returns ...string) (*attributesOutput, error) {
+func (s *Service) writeOne(now instant, kind string, w *write, returns ...string) (*attributesOutput, error) {
 	if w.ReturnValues != "" && w.ReturnValues != "NONE" && !slices.Contains(returns, w.ReturnValues) {
 		return nil, validation(fmt.Sprintf("ReturnValues can only be one of NONE, %v", returns))
 	}
@@ -175,15 +174,15 @@ func (s *Service) writeOne(now time.Time, kind string, w *write, returns ...stri
 	return out, nil
 }
 
-func (s *Service) putItem(now time.Time, in *write) (*attributesOutput, error) {
+func (s *Service) putItem(now instant, in *write) (*attributesOutput, error) {
 	return s.writeOne(now, kindPut, in, "ALL_OLD")
 }
 
-func (s *Service) updateItem(now time.Time, in *write) (*attributesOutput, error) {
+func (s *Service) updateItem(now instant, in *write) (*attributesOutput, error) {
 	return s.writeOne(now, kindUpdate, in, "ALL_OLD", "ALL_NEW", "UPDATED_OLD", "UPDATED_NEW")
 }
 
-func (s *Service) deleteItem(now time.Time, in *write) (*attributesOutput, error) {
+func (s *Service) deleteItem(now instant, in *write) (*attributesOutput, error) {
 	return s.writeOne(now, kindDelete, in, "ALL_OLD")
 }
 
@@ -200,7 +199,7 @@ type getItemOutput struct {
 	Item attr.Item `json:",omitempty"`
 }
 
-func (s *Service) getItem(now time.Time, in *getItemInput) (*getItemOutput, error) {
+func (s *Service) getItem(now instant, in *getItemInput) (*getItemOutput, error) {
 	t, err := s.table(now, in.TableName)
 	if err != nil {
 		return nil, err
@@ -216,7 +215,7 @@ func (s *Service) getItem(now time.Time, in *getItemInput) (*getItemOutput, erro
 	if r == nil {
 		return &getItemOutput{}, nil
 	}
-	item := r.seen(now, s.options.StaleFor, in.ConsistentRead)
+	item := r.seen(now, in.ConsistentRead)
 	if paths != nil && item != nil {
 		item = expr.Project(item, paths)
 	}

@@ -3,7 +3,6 @@ package dynamodb
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/keyturn/keyturn/test/cloud/dynamodb/attr"
 	"github.com/keyturn/keyturn/test/cloud/dynamodb/expr"
@@ -41,19 +40,19 @@ type reading struct {
 	paths   []expr.Path // nil: everything
 }
 
-func (s *Service) query(now time.Time, in *readInput) (*readOutput, error) {
+func (s *Service) query(now instant, in *readInput) (*readOutput, error) {
 	if in.KeyConditionExpression == nil {
 		return nil, validation("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
 	}
 	return s.read(now, in)
 }
 
-func (s *Service) scan(now time.Time, in *readInput) (*readOutput, error) {
+func (s *Service) scan(now instant, in *readInput) (*readOutput, error) {
 	in.KeyConditionExpression = nil
 	return s.read(now, in)
 }
 
-func (s *Service) read(now time.Time, in *readInput) (*readOutput, error) {
+func (s *Service) read(now instant, in *readInput) (*readOutput, error) {
 	t, err := s.table(now, in.TableName)
 	if err != nil {
 		return nil, err
@@ -65,7 +64,7 @@ func (s *Service) read(now time.Time, in *readInput) (*readOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	items := t.view(now, s.options.StaleFor, in.ConsistentRead, r.selects)
+	items := t.view(now, in.ConsistentRead, r.selects)
 	if r.query != nil {
 		slices.SortStableFunc(items, r.compare)
 		if in.backward() {

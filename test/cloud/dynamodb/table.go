@@ -128,20 +128,20 @@ func (t *table) get(key attr.Item) attr.Item {
 }
 
 // set stores item under its key, or deletes key if item is nil.
-func (t *table) set(now time.Time, key, item attr.Item) {
+func (t *table) set(now instant, key, item attr.Item) {
 	id := t.id(key)
 	r := t.rows[id]
 	if r == nil {
 		r = &row{id: id}
 		t.rows[id] = r
 	}
-	r.before, r.item, r.changed = r.item, item, now
+	r.before, r.item, r.changed = r.item, item, now.Time
 }
 
 // expire deletes what outlived its time to live.
 //
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
-func (t *table) expire(now time.Time, lag time.Duration) {
+func (t *table) expire(now instant, lag time.Duration) {
 	if t.ttl == "" {
 		return
 	}
@@ -153,30 +153,30 @@ func (t *table) expire(now time.Time, lag time.Duration) {
 }
 
 // view returns the items that a read sees, and keep keeps, in a scan's order.
-func (t *table) view(now time.Time, staleFor time.Duration, consistent bool, keep func(attr.Item) bool) []attr.Item {
+func (t *table) view(now instant, consistent bool, keep func(attr.Item) bool) []attr.Item {
 	var rows []*row
 	for _, r := range t.rows {
-		if item := r.seen(now, staleFor, consistent); item != nil && keep(item) {
+		if item := r.seen(now, consistent); item != nil && keep(item) {
 			rows = append(rows, r)
 		}
 	}
 	slices.SortFunc(rows, func(a, b *row) int { return strings.Compare(a.id, b.id) })
 	out := make([]attr.Item, len(rows))
 	for i, r := range rows {
-		out[i] = r.seen(now, staleFor, consistent)
+		out[i] = r.seen(now, consistent)
 	}
 	return out
 }
 
-func (r *row) seen(now time.Time, staleFor time.Duration, consistent bool) attr.Item {
-	if !consistent && now.Sub(r.changed) < staleFor {
+func (r *row) seen(now instant, consistent bool) attr.Item {
+	if !consistent && now.Sub(r.changed) < now.staleFor {
 		return r.before
 	}
 	return r.item
 }
 
 // table returns the table of that name or ARN without its expired items.
-func (s *Service) table(now time.Time, name string) (*table, error) {
+func (s *Service) table(now instant, name string) (*table, error) {
 	if name == "" {
 		return nil, validation("The parameter 'TableName' is required but was not present in the request")
 	}
@@ -197,13 +197,13 @@ func validTableName(name string) bool {
 func (s *Service) Items(tableName string) []attr.Item {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.clock.Now()
+	now := instant{Time: s.clock.Now()}
 	t, err := s.table(now, tableName)
 	if err != nil {
 		return nil
 	}
 	var out []attr.Item
-	for _, item := range t.view(now, 0, true, func(attr.Item) bool { return true }) {
+	for _, item := range t.view(now, true, func(attr.Item) bool { return true }) {
 		out = append(out, maps.Clone(item))
 	}
 	return out

@@ -57,7 +57,7 @@ type transactWriteItemsInput struct {
 
 type transactWriteItemsOutput struct{}
 
-func (s *Service) transactWriteItems(now time.Time, in *transactWriteItemsInput) (*transactWriteItemsOutput, error) {
+func (s *Service) transactWriteItems(now instant, in *transactWriteItemsInput) (*transactWriteItemsOutput, error) {
 	if n := len(in.TransactItems); n == 0 || n > 100 {
 		return nil, validation("1 validation error detected: Value at 'transactItems' failed to satisfy constraint: Member must have length between 1 and 100")
 	}
@@ -102,7 +102,7 @@ func (s *Service) transactWriteItems(now time.Time, in *transactWriteItemsInput)
 		p.apply(now)
 	}
 	if in.ClientRequestToken != "" {
-		s.transactions[in.ClientRequestToken] = transaction{now, in.sum()}
+		s.transactions[in.ClientRequestToken] = transaction{now.Time, in.sum()}
 	}
 	return &transactWriteItemsOutput{}, nil
 }
@@ -124,7 +124,7 @@ func (in *transactWriteItemsInput) sum() [sha256.Size]byte {
 }
 
 // remembered reports whether the token's transaction was done already.
-func (s *Service) remembered(now time.Time, in *transactWriteItemsInput) (bool, error) {
+func (s *Service) remembered(now instant, in *transactWriteItemsInput) (bool, error) {
 	before, ok := s.transactions[in.ClientRequestToken]
 	if !ok || now.Sub(before.at) > idempotent {
 		return false, nil
