@@ -1,0 +1,153 @@
+package status
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/config"
+	"github.com/keyturn/keyturn/shared/keyname"
+	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/store"
+)
+
+const (
+	// stuckAfter is longer than a rotation takes with all its restarts; after
+	// that long the sweep removes what is still pending.
+	stuckAfter = time.Hour
+	// slack is how late something may be before we call it overdue.
+	slack = time.Hour
+)
+
+// look says how a key is, from all that was read.
+func look(k config.Key, s store.Secret, b keyrecord.Book, now time.Time) Key {
+	out := of(k)
+	out.LastRotation, out.NextRotation = s.LastRotated, s.NextRotation
+	out.Version = s.VersionAt(store.Current)
+	if p := s.VersionAt(store.Pending); p != out.Version {
+		out.Pending = p
+	}
+	if f := b.Failure; f != nil && f.Version != out.Version && f.At.After(s.LastRotated) {
+		out.LastError = &Failure{Step: f.Step, Type: f.ErrorType, Text: f.Text, At: f.At, Count: f.Count, Version: f.Version}
+	}
+	out.Stage, out.Since = stage(s, b, out, now)
+	if out.Version != "" {
+		out.Born = born(s, b, out.Version)
+		out.AgeSeconds = int64(max(now.Sub(out.Born), 0) / time.Second)
+	}
+	out.Older = older(b, out.Version, out.Pending)
+	out.Overdue = overdue(k, s, out, now)
+	out.Next = next(k, out, now)
+	return out
+}
+
+func stage(s store.Secret, b keyrecord.Book, k Key, now time.Time) (Stage, time.Time) {
+	switch {
+	case !s.Deleted.IsZero():
+		return Deleted, s.Deleted
+	case k.Pending != "":
+		since := pendingSince(s, b, k.Pending)
+		if now.Sub(since) > stuckAfter {
+			return Stuck, since
+		}
+		return Rotating, since
+	case k.Version == "":
+		return Empty, time.Time{}
+	case !s.RotationEnabled:
+		return Off, time.Time{}
+	}
+	return Idle, time.Time{}
+}
+
+// pendingSince is when a rotation that somebody asked for was asked for. Of any
+// other DescribeSecret does not tell: it was no later than the last change, or
+// than its failure.
+func pendingSince(s store.Secret, b keyrecord.Book, pending string) time.Time {
+	since := s.LastChanged
+	if q, ok := b.Request(keyname.Rotation(pending)); ok && !q.At.IsZero() {
+		return q.At
+	}
+	if b.Failure != nil && b.Failure.Version == pending && (since.IsZero() || b.Failure.At.Before(since)) {
+		return b.Failure.At
+	}
+	return since
+}
+
+// born is when the current key went live, as exactly as anybody knows.
+func born(s store.Secret, b keyrecord.Book, version string) time.Time {
+	for _, r := range b.Keys {
+		if r.Version == version && !r.Promoted.IsZero() {
+			return r.Promoted
+		}
+	}
+	if !s.LastRotated.IsZero() {
+		return s.LastRotated
+	}
+	return s.Created
+}
+
+func older(b keyrecord.Book, versions ...string) []Older {
+	var out []Older
+	for _, r := range b.Keys {
+		if !r.State.Alive() || r.State == keyrecord.Current || r.Version != "" && slices.Contains(versions, r.Version) {
+			continue
+		}
+		out = append(out, Older{
+			KeyID: r.KeyID, Name: r.KeyName, State: r.State, Why: r.Why, Replaced: r.Replaced,
+			LastUsed: r.LastUsed, Next: r.Next, Attempts: r.Attempts, LastError: r.LastErr,
+		})
+	}
+	slices.SortFunc(out, func(a, b Older) int { return a.Replaced.Compare(b.Replaced) })
+	return out
+}
+
+func overdue(k config.Key, s store.Secret, out Key, now time.Time) []string {
+	if out.Stage == Deleted {
+		return nil
+	}
+	var late []string
+	if due := s.NextRotation; s.RotationEnabled && !due.IsZero() && now.Sub(due) > slack {
+		late = append(late, "its rotation")
+	}
+	if out.Stage == Stuck {
+		late = append(late, "the end of a rotation")
+	}
+	for _, o := range out.Older {
+		if !o.Replaced.IsZero() && now.Sub(o.Replaced) > k.Grace.Max+k.Grace.Disabled+slack {
+			late = append(late, fmt.Sprintf("the end of the older key %s", o.KeyID))
+		}
+	}
+	return late
+}
+
+// next is the first of what is to come.
+func next(k config.Key, out Key, now time.Time) Act {
+	switch out.Stage {
+	case Deleted:
+		return Act{What: "restore the secret, or take it out of the configuration"}
+	case Empty:
+		return Act{What: "make its first key: keyturn init " + k.Secret}
+	case Stuck:
+		return Act{What: "the sweep removes what is pending, then rotate it: keyturn rotate-now " + k.Secret}
+	case Rotating:
+		return Act{What: "Secrets Manager goes on with the rotation"}
+	case Off, Idle, Unknown:
+	}
+	act := Act{What: "rotation", At: out.NextRotation}
+	if out.Stage == Off || act.At.IsZero() {
+		act = Act{What: "turn rotation on: deploy the key again"}
+	}
+	for _, o := range out.Older {
+		if o.State == keyrecord.Held && o.Next.IsZero() {
+			return Act{What: fmt.Sprintf("decide about the older key %s, which is held: see why", o.KeyID)}
+		}
+		if o.Next.IsZero() || !act.At.IsZero() && !o.Next.Before(act.At) {
+			continue
+		}
+		act = Act{What: fmt.Sprintf("look at the older key %s again", o.KeyID), At: o.Next}
+	}
+	if act.At.Before(now) && !act.At.IsZero() {
+		act.What += ", which is due"
+	}
+	return act
+}
