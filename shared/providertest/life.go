@@ -1,0 +1,117 @@
+package providertest
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/keyturn/keyturn/shared/provider"
+)
+
+// lifeOrFail is a life in which nothing may go wrong.
+func lifeOrFail(b *bench) error {
+	if err := life(b); err != nil {
+		return err
+	}
+	if n := len(b.named(ours)); n > 0 {
+		return fmt.Errorf("%d keys are left", n)
+	}
+	return nil
+}
+
+// life is what the engine does with a key. The spies judge; life only stops at
+// the first error, as the engine does.
+func life(b *bench) error {
+	is, err := create(b)
+	if err != nil {
+		return err
+	}
+	if err = b.Keys.Verify(b.ctx, is.Value); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	ids, err := find(b)
+	if err != nil {
+		return err
+	}
+	if len(ids) != 1 || ids[0] != is.ID {
+		return fmt.Errorf("found %d keys by name, want the one", len(ids))
+	}
+	if err = ask(b, is); err != nil {
+		return err
+	}
+	for range 2 {
+		if err = b.Keys.Revoke(b.ctx, is.ID); err != nil {
+			return fmt.Errorf("revoke: %w", err)
+		}
+	}
+	switch err = b.Keys.Verify(b.ctx, is.Value); {
+	case errors.Is(err, provider.ErrRejected):
+		return nil
+	case err == nil:
+		return errors.New("a revoked key verifies")
+	default:
+		return fmt.Errorf("verify revoked: %w", err)
+	}
+}
+
+// ask asks what the vendor can tell about a living key.
+func ask(b *bench, is provider.Issued) error {
+	if b.Scope != nil {
+		if _, err := b.Scope.Scopes(b.ctx, is.ID); err != nil {
+			return fmt.Errorf("scopes: %w", err)
+		}
+	}
+	if b.Usage != nil {
+		if _, err := b.Usage.LastUsed(b.ctx, is.ID); err != nil {
+			return fmt.Errorf("last used: %w", err)
+		}
+	}
+	if b.Identify == nil {
+		return nil
+	}
+	id, err := b.Identify.Identify(b.ctx, is.Value)
+	if err != nil {
+		return fmt.Errorf("identify: %w", err)
+	}
+	if id != is.ID {
+		b.breach("Identify returned the id of another key")
+	}
+	return nil
+}
+
+// create recovers the way the engine does: it looks before it sends again.
+func create(b *bench) (provider.Issued, error) {
+	is, err := b.Keys.Create(b.ctx, ours)
+	if err == nil {
+		return is, nil
+	}
+	if provider.KindOf(err) != provider.KindUnknown {
+		return is, fmt.Errorf("create: %w", err)
+	}
+	ids, err := find(b)
+	if err != nil {
+		return is, err
+	}
+	for _, id := range ids {
+		if err = b.Keys.Revoke(b.ctx, id); err != nil {
+			return is, fmt.Errorf("revoke orphan: %w", err)
+		}
+	}
+	if is, err = b.Keys.Create(b.ctx, ours); err != nil {
+		return is, fmt.Errorf("create again: %w", err)
+	}
+	return is, nil
+}
+
+func find(b *bench) ([]string, error) {
+	keys, err := b.Keys.List(b.ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list: %w", err)
+	}
+	var ids []string
+	for _, k := range keys {
+		if k.Name == ours {
+			ids = append(ids, k.ID)
+		}
+	}
+	return ids, nil
+}
