@@ -2,8 +2,9 @@
 // protocols, so that SDKs, the aws command and our Lambda binaries work on it
 // unchanged. It has a clock that can be moved, and any call can be made to fail.
 //
-// BEHAVIOUR.md lists what it promises, and on whose word. It is a tool for
-// tests and demonstrations: it checks no signature and keeps all in memory.
+// A list beside this file says what it promises, and on whose word. It is a
+// tool for tests and demonstrations: it checks no signature and keeps all in
+// memory, the calls and records included.
 package cloud
 
 import (
@@ -12,6 +13,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -46,7 +48,8 @@ func (f InvokerFunc) Invoke(ctx context.Context, function string, payload []byte
 type Options struct {
 	// Clock is the local AWS's time. Nil: a new one that agrees with time.Now.
 	Clock *clock.Clock
-	// Rand gives ids, tokens and passwords. Nil: crypto/rand.
+	// Rand gives ids, tokens and passwords; it is read by several goroutines.
+	// Nil: crypto/rand.
 	Rand io.Reader
 	// Invoker runs rotation functions. Nil: none can be invoked.
 	Invoker Invoker
@@ -123,9 +126,7 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // closes the connection without an answer
 	}
 	h := w.Header()
-	for key, values := range reply.Header {
-		h[key] = values
-	}
+	maps.Copy(h, reply.Header)
 	w.WriteHeader(reply.Status)
 	_, _ = w.Write(reply.Body)
 }

@@ -50,15 +50,11 @@ func (r *rotator) Invoke(ctx context.Context, _ string, payload []byte) ([]byte,
 	r.tokens[e.RotationToken] = true
 	n := len(r.steps)
 	r.mu.Unlock()
-	if r.fail != nil {
-		if err := r.fail(e.Step, n); err != nil {
-			return nil, "Unhandled", nil
-		}
+	functionError := ""
+	if r.fail != nil && r.fail(e.Step, n) != nil || r.step(ctx, e) != nil {
+		functionError = "Unhandled"
 	}
-	if err := r.step(ctx, e); err != nil {
-		return nil, "Unhandled", nil
-	}
-	return []byte("null"), "", nil
+	return []byte("null"), functionError, nil
 }
 
 func secretID(payload []byte) string {
@@ -111,16 +107,13 @@ type world struct {
 	sm *sm.Client
 }
 
-func newWorld(t *testing.T, opt cloud.Options) *world {
+func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{rotator: &rotator{}}
-	if opt.Invoker == nil {
-		opt.Invoker = w.rotator
-	}
-	w.Cloud = cloud.New(opt)
+	w.Cloud = cloud.New(cloud.Options{Invoker: w.rotator})
 	t.Cleanup(w.Close)
 	w.sm = sm.NewFromConfig(w.Config())
-	w.rotator.client = w.sm
+	w.client = w.sm
 	_, err := w.sm.CreateSecret(t.Context(), &sm.CreateSecretInput{Name: aws.String(name), SecretString: aws.String("first")})
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +162,7 @@ func (w *world) events() []string {
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, cloud.Options{})
+		w := newWorld(t)
 		out := w.rotate(t, nil)
 		token := aws.ToString(out.VersionId)
 		wantSteps := []string{"createSecret", "setSecret", "testSecret", "finishSecret"}
@@ -192,7 +185,7 @@ func TestRotation(t *testing.T) {
 func TestRotationFailsThenHeals(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, cloud.Options{})
+		w := newWorld(t)
 		w.fail = func(step string, n int) error {
 			if step == "testSecret" && n < 6 {
 				return errors.New("not yet")
@@ -213,7 +206,7 @@ func TestRotationFailsThenHeals(t *testing.T) {
 func TestRotationGivesUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, cloud.Options{})
+		w := newWorld(t)
 		w.fail = func(step string, _ int) error {
 			if step == "createSecret" {
 				return errors.New("never")
@@ -247,7 +240,7 @@ func TestRotationGivesUp(t *testing.T) {
 func TestRotationAbandoned(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, cloud.Options{})
+		w := newWorld(t)
 		w.fail = func(step string, _ int) error {
 			if step == "testSecret" {
 				_, err := w.sm.PutSecretValue(t.Context(), &sm.PutSecretValueInput{
@@ -270,7 +263,7 @@ func TestRotationAbandoned(t *testing.T) {
 func TestRotationTestedAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, cloud.Options{})
+		w := newWorld(t)
 		w.rotate(t, func(in *sm.RotateSecretInput) { in.RotateImmediately = aws.Bool(false) })
 		if diff := cmp.Diff([]string{"testSecret"}, w.steps); diff != "" {
 			t.Errorf("steps (-want +got):\n%s", diff)
@@ -287,9 +280,9 @@ func TestRotationTestedAlone(t *testing.T) {
 func TestScheduledRotation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, cloud.Options{})
+		w := newWorld(t)
 		w.rotate(t, func(in *sm.RotateSecretInput) {
-			in.RotationRules = &types.RotationRulesType{ScheduleExpression: aws.String("rate(10 days)"), Duration: aws.String("3h")}
+			everyTenDays(in)
 		})
 		before := len(w.steps)
 		w.Clock().Advance(9 * 24 * time.Hour)

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -220,9 +221,7 @@ func (r *replay) compare(key string, got any) {
 func (r *replay) client(a answer) object {
 	out := object{"ResponseMetadata": object{"HTTPHeaders": object{}, "HTTPStatusCode": float64(a.status)}}
 	if a.status == http.StatusOK {
-		for k, v := range a.body {
-			out[k] = v
-		}
+		maps.Copy(out, a.body)
 		if text, isText := out["SecretBinary"].(string); isText {
 			out["SecretBinary"] = pythonBytes(r.t, text)
 		}

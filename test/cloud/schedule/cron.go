@@ -122,7 +122,7 @@ func parseField(field string, low, high int, names []string) (set, error) {
 }
 
 func parseSpanOf(span string, stepped bool, low, high int, names []string) (from, to int, err error) {
-	if span == "*" {
+	if span == "*" || span == "" && stepped {
 		return low, high, nil
 	}
 	first, last, ranged := strings.Cut(span, "-")

@@ -28,13 +28,15 @@ func (s *Service) reschedule(sec *secret) {
 		return
 	}
 	r.next = end
-	r.cancel = s.opt.Clock.At(moment, func() { s.fire(sec) })
+	seq := sec.alarmSeq
+	sec.alarm = s.opt.Clock.At(moment, func() { s.fire(sec, seq) })
 }
 
 func (s *Service) unschedule(sec *secret) {
-	if sec.rotation.cancel != nil {
-		sec.rotation.cancel()
-		sec.rotation.cancel = nil
+	sec.alarmSeq++ // for an alarm that is already on its way
+	if sec.alarm != nil {
+		sec.alarm()
+		sec.alarm = nil
 	}
 }
 
@@ -47,23 +49,21 @@ func (s *Service) moment(sec *secret, start, end time.Time) time.Time {
 	if seconds <= 0 {
 		return start
 	}
-	return start.Add(time.Duration(h.Sum64()%uint64(seconds)) * time.Second) //nolint:gosec // below a day
+	return start.Add(time.Duration(h.Sum64()%uint64(seconds)) * time.Second)
 }
 
 // fire starts a scheduled rotation. One that failed before and left AWSPENDING
 // behind is attempted again with its own token, as RotateSecret's refusal says.
-func (s *Service) fire(sec *secret) {
+func (s *Service) fire(sec *secret, seq int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := &sec.rotation
-	if s.secrets[sec.name] != sec || !sec.deleted.IsZero() || r.cancel == nil || s.life.Err() != nil {
+	if seq != sec.alarmSeq || s.secrets[sec.name] != sec || s.life.Err() != nil {
 		return
 	}
 	if sec.job != nil && !sec.job.ended {
 		s.reschedule(sec)
 		return
 	}
-	r.cancel = nil
 	token := s.newUUID()
 	if p := sec.holder(pending); p != nil && !p.has(current) {
 		token = p.id

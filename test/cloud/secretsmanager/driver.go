@@ -13,7 +13,7 @@ type job struct {
 	token  string
 	secret string // RotationToken: sensitive
 	test   bool
-	ended  bool          // cancelled or abandoned; Service.mu guards it
+	ended  bool          // canceled or abandoned; Service.mu guards it
 	stop   chan struct{} // closed with ended
 	done   chan struct{} // closed when nothing of it runs any more
 }

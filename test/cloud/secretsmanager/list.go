@@ -133,11 +133,11 @@ func (f filter) matches(sec *secret, value string) bool {
 	case "owning-service":
 		return false // no AWS service owns secrets here
 	default:
-		text := sec.name + " " + sec.description
+		text := []string{sec.name, sec.description}
 		for _, t := range sec.tags {
-			text += " " + t.Key + " " + t.Value
+			text = append(text, t.Key, t.Value)
 		}
-		return words(text, value)
+		return words(strings.Join(text, " "), value)
 	}
 }
 
@@ -145,7 +145,7 @@ func (f filter) matches(sec *secret, value string) bool {
 // the case.
 func words(text, value string) bool {
 	have := strings.Fields(strings.ToLower(text))
-	for _, want := range strings.Fields(strings.ToLower(value)) {
+	for want := range strings.FieldsSeq(strings.ToLower(value)) {
 		if !slices.ContainsFunc(have, func(w string) bool { return strings.HasPrefix(w, want) }) {
 			return false
 		}

@@ -2,13 +2,12 @@ package secretsmanager
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"math/big"
 	"regexp"
 	"strings"
-
-	crand "crypto/rand"
 
 	"github.com/google/uuid"
 
@@ -166,7 +165,7 @@ func (s *Service) ARNOf(id string) string {
 func (s *Service) pick(n int, alphabet string) string {
 	out := make([]byte, n)
 	for i := range out {
-		k, err := crand.Int(s.opt.Rand, big.NewInt(int64(len(alphabet))))
+		k, err := rand.Int(s.opt.Rand, big.NewInt(int64(len(alphabet))))
 		if err != nil {
 			panic(fmt.Errorf("the random source ran dry: %w", err))
 		}

@@ -3,6 +3,7 @@ package secretsmanager
 import (
 	"context"
 	"encoding/json"
+	"slices"
 )
 
 // maxPolicy is the size limit of a resource policy in characters.
@@ -127,11 +128,7 @@ func everybody(principal json.RawMessage) bool {
 		case string:
 			return v == "*"
 		case []any:
-			for _, e := range v {
-				if found(e) {
-					return true
-				}
-			}
+			return slices.ContainsFunc(v, found)
 		case map[string]any:
 			return found(v["AWS"])
 		}

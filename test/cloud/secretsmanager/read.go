@@ -27,7 +27,7 @@ type description struct {
 	NextRotationDate               *float64            `json:",omitempty"`
 	CreatedDate                    *float64            `json:",omitempty"`
 	Tags                           *[]tag              `json:",omitempty"`
-	VersionIdsToStages             map[string][]string `json:",omitempty"`
+	VersionIDsToStages             map[string][]string `json:"VersionIdsToStages,omitempty"`
 	SecretVersionsToStages         map[string][]string `json:",omitempty"`
 	PrimaryRegion                  string              `json:",omitempty"`
 	ReplicationStatus              []*replicaStatus    `json:",omitempty"`
@@ -63,7 +63,7 @@ func describe(ctx context.Context, s *Service, in *idInput) (any, error) {
 		return nil, err
 	}
 	out := sec.describe()
-	out.VersionIdsToStages = sec.stages()
+	out.VersionIDsToStages = sec.stages()
 	return out, nil
 }
 

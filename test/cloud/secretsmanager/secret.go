@@ -27,7 +27,9 @@ type secret struct {
 	versions                             []*version // oldest first
 	replicas                             []*replica
 	rotation                             rotationConfig
-	job                                  *job // the rotation under way
+	job                                  *job        // the rotation under way
+	alarm                                func() bool // stops the next scheduled one
+	alarmSeq                             int
 
 	// before is the state before the last write, which a stale read sees; nil
 	// if the secret did not exist.
@@ -47,7 +49,6 @@ type rotationConfig struct {
 
 	rotated time.Time // LastRotatedDate
 	next    time.Time // NextRotationDate: the end of the next window
-	cancel  func() bool
 }
 
 type version struct {

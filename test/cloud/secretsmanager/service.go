@@ -1,13 +1,13 @@
 // Package secretsmanager is the local AWS's Secrets Manager: every operation of
 // the service, its rotation driver and its schedules, on a movable clock.
 //
-// What it promises, and on whose word, is in ../BEHAVIOUR.md. The API is
-// https://docs.aws.amazon.com/secretsmanager/latest/apireference/.
+// The list beside package cloud says what it promises, and on whose word. The
+// API is https://docs.aws.amazon.com/secretsmanager/latest/apireference/.
 package secretsmanager
 
 import (
 	"context"
-	crand "crypto/rand"
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -49,7 +49,8 @@ type ServiceEvent struct {
 // Options configure a [Service]. Only Clock is required.
 type Options struct {
 	Clock *clock.Clock
-	// Rand gives ARN suffixes, tokens and passwords. Nil: crypto/rand.
+	// Rand gives ARN suffixes, tokens and passwords; it is read by several
+	// goroutines. Nil: crypto/rand.
 	Rand io.Reader
 	// Invoker runs rotation functions. Nil: no function can be invoked.
 	Invoker Invoker
@@ -84,13 +85,12 @@ type Service struct {
 	pages   map[string]page    // by NextToken
 	running int                // rotations under way
 	idle    chan struct{}      // closed when running falls to 0
-	serial  int64
 }
 
 // New returns an empty Secrets Manager.
 func New(opt Options) *Service {
 	if opt.Rand == nil {
-		opt.Rand = crand.Reader
+		opt.Rand = rand.Reader
 	}
 	if opt.Attempts == 0 {
 		opt.Attempts = 5

@@ -158,8 +158,7 @@ func (s *Service) store(sec *secret, token string, text *string, binary []byte, 
 		return nil, fail("ResourceExistsException",
 			"You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", token, sec.arn)
 	}
-	first := !slices.ContainsFunc(sec.versions, func(v *version) bool { return !v.empty() })
-	if first && !slices.Contains(labels, current) {
+	if len(sec.versions) == 0 && !slices.Contains(labels, current) {
 		labels = append(slices.Clone(labels), current)
 	}
 	if s.tooManyLabels(sec, labels) {
