@@ -229,8 +229,8 @@ func (r *run) makeRoom(ctx context.Context, o provider.Overlap, f family) (found
 }
 
 const (
-	attemptAge  = time.Minute     // an attempt older than this is not about to be stored
-	rereadEvery = 5 * time.Second // between two looks at what is stored
+	attemptAge  = 20 * time.Second // an attempt older than this is hardly about to be stored
+	rereadEvery = 5 * time.Second  // between two looks at what is stored
 )
 
 // note records an outcome where there is nothing left to stop.

@@ -211,7 +211,7 @@ type vendor struct {
 	shape    string
 	settle   provider.Settle
 	delay    time.Duration // before a new key is accepted
-	next     string        // the next value, if it is to be odd
+	odd      string        // the value of new keys, if they are to be odd
 	fail     func(call string) (before, after error)
 	calls    []string
 	creates  []string // names asked for
@@ -315,8 +315,8 @@ func (c client) Create(ctx context.Context, name string) (out provider.Issued, e
 			Key: provider.Key{ID: fmt.Sprintf("id%d", c.n), Name: name}, scopes: slices.Clone(c.scopes), born: time.Now(),
 			value: fmt.Sprintf("acme-%d-%s", c.n, strings.Repeat(string(rune('a'+c.n%26)), 24)),
 		}
-		if c.next != "" {
-			k.value, c.next = c.next, ""
+		if c.odd != "" {
+			k.value = c.odd
 		}
 		c.keys = append(c.keys, k)
 		out = provider.Issued{Key: k.Key, Value: secret.New(k.value)}
