@@ -67,8 +67,9 @@ type Engine struct {
 	Records interface {
 		PutRequest(ctx context.Context, q keyrecord.Request) error
 	}
-	Audit    audit.Sink
-	Plan     func(ctx context.Context, k config.Key) (rotation.Plan, error) // asks the rotate function
+	Audit audit.Sink
+	// Plan asks the rotate function with this ARN.
+	Plan     func(ctx context.Context, function, secret string) (rotation.Plan, error)
 	Now      func() time.Time
 	NewToken func() string // a UUID
 	Log      *slog.Logger
@@ -120,16 +121,28 @@ func (e *Engine) Do(ctx context.Context, q Request) (Answer, error) {
 	}
 	a := Answer{Version: Version, Mode: q.Mode, Secret: k.Secret}
 	if q.Mode == Plan {
-		p, err := e.Plan(ctx, k)
-		if err != nil {
-			return Answer{}, fail(rotation.StoreUnavailable, "the rotate function did not answer", err, "look at its log")
-		}
+		p, err := e.plan(ctx, k)
 		a.Status, a.Plan = "planned", &p
-		return a, nil
+		return a, err
 	}
 	token, err := e.start(ctx, k, q)
 	a.Status, a.Token = "started", token
 	return a, err
+}
+
+func (e *Engine) plan(ctx context.Context, k config.Key) (rotation.Plan, error) {
+	s, err := e.Store.Describe(ctx, k.Secret)
+	if err != nil {
+		return rotation.Plan{}, stored("describe the secret", err)
+	}
+	if s.RotationLambda == "" {
+		return rotation.Plan{}, fail(rotation.RotationDisabled, "the secret has no rotation function", nil, "deploy it, or turn rotation on")
+	}
+	p, err := e.Plan(ctx, s.RotationLambda, k.Secret)
+	if err != nil {
+		return p, fail(rotation.StoreUnavailable, "the rotate function did not answer with a plan", err, "look at its log")
+	}
+	return p, nil
 }
 
 func (e *Engine) start(ctx context.Context, k config.Key, q Request) (string, error) {

@@ -1,0 +1,82 @@
+// Package retire is the retire function: it ends replaced keys, and sweeps.
+package retire
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+
+	"github.com/keyturn/keyturn/shared/boot"
+	"github.com/keyturn/keyturn/shared/metric"
+	engine "github.com/keyturn/keyturn/shared/retire"
+	schedules "github.com/keyturn/keyturn/shared/schedule/scheduler"
+)
+
+// Name is the function's name in logs and metrics.
+const Name = "retire"
+
+// maxRotation is the longest that Secrets Manager goes on with one rotation: a
+// Lambda function runs for 15 minutes at most, in four steps, and is tried a
+// few times.
+const maxRotation = 6 * time.Hour
+
+// Needs returns the variables that the function cannot do without.
+func Needs() []boot.Variable {
+	return []boot.Variable{boot.TableName, boot.TopicARN, boot.AuditQueueURL, boot.ScheduleRoleARN, boot.RetireFunctionARN}
+}
+
+// Open implements [boot.Open].
+func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
+	h := &engine.Handler{
+		Engine: &engine.Engine{
+			Store: e.Store(), Records: e.Records(), Vendors: e.Vendors(), Audit: e.Audit(), Notifier: e.Notifier(),
+			Scheduler: schedules.New(scheduler.NewFromConfig(e.AWS), schedules.Target{
+				Function: e.Value(boot.RetireFunctionARN), Role: e.Value(boot.ScheduleRoleARN), Group: e.Value(boot.ScheduleGroup),
+			}),
+			Now: e.Clock.Now, MaxRotation: maxRotation, Fingerprint: e.Fingerprint, Log: e.Log,
+		},
+		Keys: e.Config.Keys(), Log: e.Log,
+	}
+	return func(ctx context.Context, event json.RawMessage) (any, error) {
+		m := metric.From(ctx)
+		m.Label(metric.Labels{Step: Name})
+		out, err := h.Handle(ctx, event)
+		for _, r := range out.Reports {
+			report(ctx, e.Log, r)
+		}
+		if len(out.Reports) == 1 {
+			m.Label(metric.Labels{Vendor: out.Reports[0].Vendor, Secret: out.Reports[0].Secret})
+		}
+		if err == nil {
+			m.Label(metric.Labels{Outcome: outcome(out)})
+		}
+		return out, err
+	}, nil
+}
+
+func outcome(r engine.Response) string {
+	if len(r.Failures) > 0 {
+		return "partial"
+	}
+	return "looked"
+}
+
+func report(ctx context.Context, log *slog.Logger, r engine.Report) {
+	attrs := []slog.Attr{
+		slog.String("secret", r.Secret), slog.String("vendor", r.Vendor), slog.String("current_key_id", r.Current),
+		slog.Int("older_keys", max(0, len(r.Keys)-1)), slog.Int("held", r.Held()), slog.Int("lost", r.Lost()), slog.Int("late", len(r.Late)),
+	}
+	if !r.Next.IsZero() {
+		attrs = append(attrs, slog.Time("next", r.Next))
+	}
+	if r.Skipped != "" {
+		attrs = append(attrs, slog.String("skipped", r.Skipped))
+	}
+	for _, k := range r.Keys {
+		attrs = append(attrs, slog.Group("key_"+k.ID, slog.String("role", k.Role), slog.String("state", string(k.State)), slog.String("why", k.Why), slog.String("last_error", k.LastErr)))
+	}
+	log.LogAttrs(ctx, slog.LevelInfo, "keys looked at", attrs...)
+}

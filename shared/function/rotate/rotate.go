@@ -1,0 +1,65 @@
+// Package rotate is the rotate function: Secrets Manager's four steps, the
+// first mint and the plan.
+package rotate
+
+import (
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+
+	"github.com/keyturn/keyturn/shared/boot"
+	"github.com/keyturn/keyturn/shared/metric"
+	"github.com/keyturn/keyturn/shared/rotation"
+)
+
+// Name is the function's name in logs and metrics.
+const Name = "rotate"
+
+// Needs returns the variables that the function cannot do without.
+func Needs() []boot.Variable {
+	return []boot.Variable{boot.TableName, boot.TopicARN, boot.AuditQueueURL}
+}
+
+// Open implements [boot.Open].
+func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
+	engine := &rotation.Engine{
+		Keys: e.Config.Key, Store: e.Store(), Records: e.Records(), Vendors: e.Vendors(), Audit: e.Audit(), Notifier: e.Notifier(),
+		Now: e.Clock.Now, Random: rand.Uint32, Fingerprint: e.Fingerprint, Log: e.Log,
+	}
+	return func(ctx context.Context, event json.RawMessage) (any, error) {
+		q, err := rotation.ParseRequest(event)
+		if err != nil {
+			return nil, err
+		}
+		m := metric.From(ctx)
+		switch q.Mode {
+		case rotation.ModeInit:
+			label(m, e, q.Secret, string(q.Mode))
+			return done(m, "stored", engine.Init(ctx, q.Secret, q.Token))
+		case rotation.ModePlan:
+			label(m, e, q.Secret, string(q.Mode))
+			m.Label(metric.Labels{Outcome: "planned"})
+			return engine.Plan(ctx, q.Secret)
+		}
+		label(m, e, q.SecretID, string(q.Step))
+		out, err := engine.Rotate(ctx, q.Event)
+		return done(m, string(out), err)
+	}, nil
+}
+
+func done(m *metric.Meter, outcome string, err error) (any, error) {
+	if err == nil {
+		m.Label(metric.Labels{Outcome: outcome})
+	}
+	return nil, err
+}
+
+// label names what an invocation is about, from the configuration alone: what
+// an event says must not become a dimension.
+func label(m *metric.Meter, e *boot.Env, secretID, step string) {
+	k, ok := e.Config.Key(secretID)
+	if !ok {
+		return
+	}
+	m.Label(metric.Labels{Vendor: k.Vendor, Step: step, Secret: k.Secret})
+}

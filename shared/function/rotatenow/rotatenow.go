@@ -1,0 +1,48 @@
+// Package rotatenow is the rotatenow function: a rotation on demand, and its
+// plan. It holds no vendor credential.
+package rotatenow
+
+import (
+	"context"
+	"encoding/json"
+
+	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/google/uuid"
+
+	"github.com/keyturn/keyturn/shared/boot"
+	"github.com/keyturn/keyturn/shared/metric"
+	engine "github.com/keyturn/keyturn/shared/rotatenow"
+	"github.com/keyturn/keyturn/shared/rotatenow/lambda"
+)
+
+// Name is the function's name in logs and metrics.
+const Name = "rotatenow"
+
+// Needs returns the variables that the function cannot do without.
+func Needs() []boot.Variable { return []boot.Variable{boot.TableName, boot.AuditQueueURL} }
+
+// Open implements [boot.Open].
+func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
+	n := &engine.Engine{
+		Keys: e.Config.Key, Store: e.Store(), Records: e.Records(), Audit: e.Audit(),
+		Plan: lambda.New(sdk.NewFromConfig(e.AWS)).Plan,
+		Now:  e.Clock.Now, NewToken: uuid.NewString, Log: e.Log,
+	}
+	return func(ctx context.Context, event json.RawMessage) (any, error) {
+		q, err := engine.Parse(event)
+		if err != nil {
+			return nil, err
+		}
+		m := metric.From(ctx)
+		m.Label(metric.Labels{Step: string(q.Mode)})
+		if k, ok := e.Config.Key(q.Secret); ok {
+			m.Label(metric.Labels{Vendor: k.Vendor, Secret: k.Secret})
+		}
+		a, err := n.Do(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		m.Label(metric.Labels{Outcome: a.Status})
+		return a, nil
+	}, nil
+}

@@ -1,0 +1,50 @@
+// Package lambda asks the rotate function for a plan.
+package lambda
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/keyturn/keyturn/shared/rotation"
+)
+
+// Client is what a Planner needs of the SDK's client.
+type Client interface {
+	Invoke(context.Context, *lambda.InvokeInput, ...func(*lambda.Options)) (*lambda.InvokeOutput, error)
+}
+
+// Planner asks rotate functions. It is safe for concurrent use.
+type Planner struct{ client Client }
+
+// New returns a Planner on client.
+func New(client Client) *Planner { return &Planner{client} }
+
+// Plan asks the function with this ARN what a rotation of secret would do.
+// https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+func (p *Planner) Plan(ctx context.Context, function, secret string) (rotation.Plan, error) {
+	var plan rotation.Plan
+	payload, err := json.Marshal(map[string]any{"version": 1, "mode": rotation.ModePlan, "secret": secret})
+	if err != nil {
+		return plan, fmt.Errorf("encode the request: %w", err)
+	}
+	out, err := p.client.Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: payload})
+	if err != nil {
+		return plan, errors.New("the rotate function could not be invoked") // AWS's text may repeat the payload
+	}
+	if aws.ToString(out.FunctionError) != "" {
+		var e struct{ ErrorType, ErrorMessage string }
+		if json.Unmarshal(out.Payload, &e) != nil {
+			return plan, errors.New("the rotate function failed, and did not say why")
+		}
+		return plan, fmt.Errorf("%s: %s", e.ErrorType, e.ErrorMessage)
+	}
+	if err = json.Unmarshal(out.Payload, &plan); err != nil {
+		return plan, errors.New("the rotate function's answer is not a plan")
+	}
+	return plan, nil
+}
