@@ -42,7 +42,7 @@ func (e *Error) Error() string {
 }
 
 // ErrorType is what an alarm matches.
-func (*Error) ErrorType() string { return "Config" }
+func (*Error) ErrorType() string { return "ConfigInvalid" }
 
 // problems collects; its methods return whether what they looked at is usable.
 type problems []Problem

@@ -46,7 +46,7 @@ func (e *Error) Error() string {
 }
 
 // ErrorType is what an alarm matches.
-func (*Error) ErrorType() string { return "SecretShape" }
+func (*Error) ErrorType() string { return "WrongShape" }
 
 func problem(field, what, hint string) error {
 	return &Error{Problems: []provider.Problem{{Field: field, What: what, Hint: hint}}}

@@ -31,6 +31,9 @@ type Store struct{ api API }
 // New returns a Store on client.
 func New(client API) *Store { return &Store{client} }
 
+// Open is [New] with a client for cfg.
+func Open(cfg aws.Config) *Store { return New(sm.NewFromConfig(cfg)) }
+
 // Describe returns what Secrets Manager knows about a secret, without a value.
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html
 func (s *Store) Describe(ctx context.Context, secretID string) (store.Secret, error) {

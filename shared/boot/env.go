@@ -1,0 +1,182 @@
+package boot
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	auditsqs "github.com/keyturn/keyturn/shared/audit/sqs"
+	"github.com/keyturn/keyturn/shared/awsclock"
+	"github.com/keyturn/keyturn/shared/catalog"
+	"github.com/keyturn/keyturn/shared/config"
+	records "github.com/keyturn/keyturn/shared/keyrecord/dynamodb"
+	notifysns "github.com/keyturn/keyturn/shared/notify/sns"
+	"github.com/keyturn/keyturn/shared/secret"
+	"github.com/keyturn/keyturn/shared/store/secretsmanager"
+)
+
+// Variable is the name of an environment variable.
+type Variable string
+
+// The variables that some functions need. Each may also be set where it is not
+// needed.
+const (
+	TableName         Variable = "KEYTURN_TABLE"               // DynamoDB table of the keys' records
+	TopicARN          Variable = "KEYTURN_TOPIC_ARN"           // SNS topic of the notifications
+	AuditQueueURL     Variable = "KEYTURN_AUDIT_QUEUE_URL"     // SQS queue of the audit trail
+	ScheduleGroup     Variable = "KEYTURN_SCHEDULE_GROUP"      // EventBridge Scheduler group of one-time schedules
+	ScheduleRoleARN   Variable = "KEYTURN_SCHEDULE_ROLE_ARN"   // role of those schedules
+	RetireFunctionARN Variable = "KEYTURN_RETIRE_FUNCTION_ARN" // what they start
+	RotateFunctionARN Variable = "KEYTURN_ROTATE_FUNCTION_ARN" // what rotatenow asks for a plan
+)
+
+// The variables that every function reads.
+const (
+	configPath     Variable = "KEYTURN_CONFIG"          // default: keyturn.json in LAMBDA_TASK_ROOT
+	fingerprintKey Variable = "KEYTURN_FINGERPRINT_KEY" // needed: at least 16 characters, the same for all functions
+	logLevel       Variable = "KEYTURN_LOG_LEVEL"       // debug, info (default), warn or error
+	taskRoot       Variable = "LAMBDA_TASK_ROOT"
+)
+
+const minFingerprintKey = 16
+
+// awsTimeout ends one attempt of one call to AWS, so that an answer that never
+// comes leaves time for the next.
+const awsTimeout = 10 * time.Second
+
+// System is the world outside the process. Getenv, ReadFile, Stdout and Now are
+// needed.
+type System struct {
+	Getenv   func(string) string
+	ReadFile func(string) ([]byte, error)
+	Stdout   io.Writer // log and metrics
+	Now      func() time.Time
+	AWS      *aws.Config // nil: from the environment, as every SDK does
+	Vendors  Transport   // nil: the network
+}
+
+// Env is what a function has to work with. It is safe for concurrent use.
+type Env struct {
+	Function    string         // "rotate"
+	Config      *config.Config // of the keys that are ours
+	Log         *slog.Logger
+	AWS         aws.Config      // its clients teach Clock
+	Clock       *awsclock.Clock // AWS's time
+	Fingerprint secret.Value    // key of the fingerprints in the audit trail
+
+	sys    System
+	values map[Variable]string
+}
+
+// Error is everything that keeps a function from starting.
+type Error struct{ Problems []string }
+
+// Error returns one line per problem.
+func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
+
+// ErrorType is what Lambda reports as errorType.
+func (*Error) ErrorType() string { return "ConfigInvalid" }
+
+// New reads the environment. It returns an Env that can log whatever is wrong,
+// and an [*Error] with every problem.
+func New(ctx context.Context, sys System, name string, needs ...Variable) (*Env, error) {
+	sys.Stdout = &oneWriter{w: sys.Stdout}
+	e := &Env{Function: name, sys: sys, values: map[Variable]string{}, Clock: awsclock.New(sys.Now)}
+	var bad []string
+	for _, v := range []Variable{TableName, TopicARN, AuditQueueURL, ScheduleGroup, ScheduleRoleARN, RetireFunctionARN, RotateFunctionARN} {
+		e.values[v] = sys.Getenv(string(v))
+		if e.values[v] == "" && slices.Contains(needs, v) {
+			bad = append(bad, string(v)+" is not set: set it in the function's environment")
+		}
+	}
+	level, problem := parseLevel(sys.Getenv(string(logLevel)))
+	e.Log = newLogger(sys.Stdout, name, level)
+	e.Fingerprint = secret.New(sys.Getenv(string(fingerprintKey)))
+	if len(e.Fingerprint.Reveal()) < minFingerprintKey {
+		problem = append(problem, fmt.Sprintf("%s is not set, or is shorter than %d characters: set the same random text for all functions", fingerprintKey, minFingerprintKey))
+	}
+	bad = append(append(bad, problem...), e.readConfig()...)
+	if err := e.openAWS(ctx); err != nil {
+		bad = append(bad, "the AWS SDK's configuration cannot be read: look at the variables that begin with AWS_")
+	}
+	if len(bad) > 0 {
+		return e, &Error{Problems: bad}
+	}
+	return e, nil
+}
+
+func (e *Env) readConfig() (bad []string) {
+	path := e.sys.Getenv(string(configPath))
+	if path == "" {
+		path = filepath.Join(e.sys.Getenv(string(taskRoot)), "keyturn.json")
+	}
+	data, err := e.sys.ReadFile(path)
+	if err != nil {
+		return []string{fmt.Sprintf("the configuration %q cannot be read: put it into the function's asset, or set %s to where it is", path, configPath)}
+	}
+	if e.Config, err = config.Parse(data, catalog.All()); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			bad = append(bad, path+": "+line)
+		}
+	}
+	return bad
+}
+
+func (e *Env) openAWS(ctx context.Context) error {
+	if e.sys.AWS != nil {
+		e.AWS = e.sys.AWS.Copy()
+	} else {
+		cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(awsTimeout)))
+		if err != nil {
+			return err
+		}
+		e.AWS = cfg
+	}
+	e.Clock.Watch(&e.AWS)
+	return nil
+}
+
+// Value returns an environment variable's value, "" if it is not set.
+func (e *Env) Value(v Variable) string { return e.values[v] }
+
+// Store returns Secrets Manager.
+func (e *Env) Store() *secretsmanager.Store { return secretsmanager.Open(e.AWS) }
+
+// Records returns the keys' records; it needs [TableName].
+func (e *Env) Records() *records.Table {
+	t := records.New(dynamodb.NewFromConfig(e.AWS), e.Value(TableName))
+	t.Now = e.Clock.Now
+	return t
+}
+
+// Audit returns the audit trail; it needs [AuditQueueURL].
+func (e *Env) Audit() *auditsqs.Queue { return auditsqs.Open(e.AWS, e.Value(AuditQueueURL)) }
+
+// Notifier returns the notifications' topic; it needs [TopicARN].
+func (e *Env) Notifier() *notifysns.Topic { return notifysns.Open(e.AWS, e.Value(TopicARN)) }
+
+// Vendors returns the vendors that there are.
+func (e *Env) Vendors() *Vendors { return &Vendors{base: e.sys.Vendors} }
+
+// oneWriter keeps the lines of the log and of the metrics apart.
+type oneWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (o *oneWriter) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(b)
+}

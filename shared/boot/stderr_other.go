@@ -1,0 +1,6 @@
+//go:build !linux
+
+package boot
+
+// muteStderr does nothing: Lambda is Linux.
+func muteStderr() {}
