@@ -30,6 +30,7 @@ type bench struct {
 	ctx     context.Context // ends at the deadline
 	fake    Fake
 	tr      *Transport
+	carrier http.RoundTripper // tr, or what is put before it
 	start   time.Time
 	shape   *regexp.Regexp
 	foreign []provider.Key
@@ -43,6 +44,7 @@ func newBench(t *testing.T, s Subject) *bench {
 	t.Helper()
 	f := s.New(time.Now)
 	b := &bench{s: s, fake: f, tr: &Transport{Handler: f, Host: host}, start: time.Now(), seen: map[string]bool{}}
+	b.carrier = b.tr
 	b.shape = regexp.MustCompile("^(?:" + s.Definition.Shape + ")$")
 	for i := range crowd {
 		b.foreign = append(b.foreign, f.Add(fmt.Sprintf("somebody's key %d", i)).Key)
@@ -56,7 +58,7 @@ func newBench(t *testing.T, s Subject) *bench {
 
 // open makes b's client anew, with another admin credential.
 func (b *bench) open(admin provider.Admin) {
-	st, err := b.s.Definition.Open(b.s.Settings(base), admin, &http.Client{Transport: b.tr})
+	st, err := b.s.Definition.Open(b.s.Settings(base), admin, &http.Client{Transport: b.carrier})
 	o, ok := st.(provider.Overlap)
 	if err != nil || !ok {
 		b.breach("Open returned %T and %v, want an Overlap", st, err)

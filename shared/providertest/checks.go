@@ -125,6 +125,17 @@ func sameName(b *bench) error {
 	return nil
 }
 
+// oneRevoked: to revoke one key is to revoke that one, whatever others are
+// called.
+func oneRevoked(b *bench) error {
+	b.foreign = append(b.foreign, b.fake.Add(ours+"-of-another-lineage").Key)
+	is, err := b.Keys.Create(b.ctx, ours)
+	if err != nil {
+		return err
+	}
+	return b.Keys.Revoke(b.ctx, is.ID) // untouched looks at the foreign keys
+}
+
 // pages: the spy compares each list with what there is.
 func pages(b *bench) error {
 	for i := range 100 {

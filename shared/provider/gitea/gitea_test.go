@@ -2,6 +2,7 @@ package gitea_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"testing"
 	"time"
 
@@ -16,7 +17,9 @@ func subject() providertest.Subject {
 		Settings: func(base string) json.RawMessage {
 			return json.RawMessage(`{"baseURL": "` + base + `", "scopes": ["read:user", "write:repository"]}`)
 		},
-		New:     func(clock func() time.Time) providertest.Fake { return giteatest.New(clock, giteatest.Options{PageSize: 6}) },
+		New: func(clock func() time.Time) providertest.Fake {
+			return giteatest.New(clock, giteatest.Options{PageSize: 6})
+		},
 		Consume: giteatest.Consume,
 	}
 }
@@ -24,4 +27,19 @@ func subject() providertest.Subject {
 func TestContract(t *testing.T) {
 	t.Parallel()
 	providertest.Run(t, subject())
+}
+
+// What we send, and what the fake answers, is what Gitea describes.
+func TestOpenAPI(t *testing.T) {
+	t.Parallel()
+	spec, ok := providertest.Reference(t, "gitea.json")
+	n := providertest.Lived(t, subject(), func(next http.RoundTripper) http.RoundTripper {
+		if !ok {
+			return next
+		}
+		return spec.Wrap(next, func(err error) { t.Error(err) })
+	})
+	if n < 8 {
+		t.Errorf("a life took %d requests, want every kind of request in it", n)
+	}
 }

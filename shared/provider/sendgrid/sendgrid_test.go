@@ -2,6 +2,7 @@ package sendgrid_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"testing"
 	"time"
 
@@ -24,4 +25,19 @@ func subject() providertest.Subject {
 func TestContract(t *testing.T) {
 	t.Parallel()
 	providertest.Run(t, subject())
+}
+
+// What we send, and what the fake answers, is what SendGrid describes.
+func TestOpenAPI(t *testing.T) {
+	t.Parallel()
+	spec, ok := providertest.Reference(t, "sendgrid.json", "sendgrid-scopes.json")
+	n := providertest.Lived(t, subject(), func(next http.RoundTripper) http.RoundTripper {
+		if !ok {
+			return next
+		}
+		return spec.Wrap(next, func(err error) { t.Error(err) })
+	})
+	if n < 8 {
+		t.Errorf("a life took %d requests, want every kind of request in it", n)
+	}
 }
