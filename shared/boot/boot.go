@@ -51,7 +51,7 @@ func Prepare(ctx context.Context, sys System, name string, open Open, needs ...V
 	e, err := New(ctx, sys, name, needs...)
 	b := &Boundary{env: e}
 	if err == nil {
-		err = b.guard(ctx, func() (err error) { b.handler, err = open(ctx, e); return })
+		err = b.guard(ctx, func() (err error) { b.handler, err = open(ctx, e); return err })
 	}
 	if err != nil {
 		b.failed = err

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -46,9 +47,7 @@ func system(t *testing.T, edit map[string]string) (boot.System, *bytes.Buffer) {
 		"LAMBDA_TASK_ROOT": "/var/task", "KEYTURN_FINGERPRINT_KEY": "0123456789abcdef", "KEYTURN_LOG_LEVEL": "debug",
 		"KEYTURN_TABLE": "keys", "KEYTURN_AUDIT_QUEUE_URL": "http://127.0.0.1/q",
 	}
-	for name, v := range edit {
-		vars[name] = v
-	}
+	maps.Copy(vars, edit)
 	var out bytes.Buffer
 	return boot.System{
 		Getenv: func(name string) string { return vars[name] },
@@ -235,7 +234,7 @@ func TestBoundary_answers(t *testing.T) {
 			t.Errorf("event %q: answer %+v", event, answer)
 		}
 	}
-	if out, _, _, _ := run(t, func(context.Context, json.RawMessage) (any, error) { return nil, nil }, `{}`); out != "null" {
+	if out, _, _, _ := run(t, func(context.Context, json.RawMessage) (any, error) { return json.RawMessage(nil), nil }, `{}`); out != "null" {
 		t.Errorf("no answer is %q, want null", out)
 	}
 	if _, answer, _, _ := run(t, func(context.Context, json.RawMessage) (any, error) { return make(chan int), nil }, `{}`); answer.Type != "Internal" {
@@ -285,7 +284,7 @@ type requests struct{ n int }
 func (r *requests) RoundTrip(q *http.Request) (*http.Response, error) {
 	r.n++
 	return &http.Response{
-		StatusCode: 401, Header: http.Header{"Content-Type": {"application/json"}}, Request: q,
+		StatusCode: http.StatusUnauthorized, Header: http.Header{"Content-Type": {"application/json"}}, Request: q,
 		Body: io.NopCloser(strings.NewReader(`{"errors":[{"message":"authorization required","field":null}]}`)),
 	}, nil
 }

@@ -56,10 +56,10 @@ func (b *Boundary) invoke(ctx context.Context, event []byte) (out []byte, err er
 		return nil, errNotJSON
 	}
 	var result any
-	if err = b.guard(ctx, func() (err error) { result, err = b.handler(ctx, event); return }); err != nil {
+	if err = b.guard(ctx, func() (err error) { result, err = b.handler(ctx, event); return err }); err != nil {
 		return nil, err
 	}
-	err = b.guard(ctx, func() (err error) { out, err = json.Marshal(result); return })
+	err = b.guard(ctx, func() (err error) { out, err = json.Marshal(result); return err })
 	return out, err
 }
 

@@ -22,12 +22,17 @@ type fault struct{ kind, text string }
 func (f *fault) Error() string     { return f.text }
 func (f *fault) ErrorType() string { return f.kind }
 
-//nolint:gochecknoglobals // constants, as far as Go allows
 var (
 	errPanic    = &fault{"Panic", "the function panicked; its log shows where, and never with what"}
 	errNotJSON  = &fault{"BadEvent", "the event is not JSON"}
 	errNotEvent = &fault{"BadEvent", "the event does not have the shape of one that this function receives"}
 )
+
+// typedError is an error that was made to leave the function.
+type typedError interface {
+	error
+	ErrorType() string
+}
 
 // report makes of any error what Lambda may see: a stable type, and a text that
 // was written for it. The types are those of package rotation.
@@ -37,11 +42,7 @@ func report(err error) messages.InvokeResponse_Error {
 }
 
 func classify(err error) (kind, text string) {
-	var typed interface {
-		error
-		ErrorType() string
-	}
-	if errors.As(err, &typed) {
+	if typed, ok := errors.AsType[typedError](err); ok {
 		return typed.ErrorType(), typed.Error()
 	}
 	if e, ok := errors.AsType[*store.Error](err); ok {

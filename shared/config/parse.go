@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -58,7 +59,7 @@ func Parse(data []byte, defs []provider.Definition) (*Config, error) {
 // syntax says where JSON ends to be JSON.
 func syntax(data []byte) string {
 	var v any
-	err, ok := json.Unmarshal(data, &v).(*json.SyntaxError)
+	err, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(data, &v))
 	if !ok || err.Offset > int64(len(data)) {
 		return "write a JSON object"
 	}

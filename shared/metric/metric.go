@@ -130,7 +130,7 @@ func (m *Meter) Write(w io.Writer, i Invocation) error {
 	m.mu.Lock()
 	l, vendor := m.labels, m.vendor
 	m.mu.Unlock()
-	b, err := json.Marshal(document{
+	b, err := json.Marshal(document{ //nolint:gosec // Secret is its name
 		AWS: metadata{
 			Timestamp: i.Time.UnixMilli(),
 			CloudWatchMetrics: []directive{{

@@ -74,7 +74,7 @@ func (w *writes) Write(b []byte) (int, error) { w.n++; return w.Buffer.Write(b) 
 type vendor struct{}
 
 func (vendor) RoundTrip(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
 }
 
 // valid checks a line against the rules of the specification that metric.go

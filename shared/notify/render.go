@@ -44,7 +44,7 @@ func Text(m Message) string {
 }
 
 // JSON returns m for machines.
-func JSON(m Message) ([]byte, error) { return json.Marshal(m) }
+func JSON(m Message) ([]byte, error) { return json.Marshal(m) } //nolint:gosec // Secret is its name
 
 func section(b *strings.Builder, title string, sentences []string) {
 	if len(sentences) == 0 {

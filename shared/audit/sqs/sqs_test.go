@@ -125,7 +125,7 @@ func TestRecord_foreignAnswer(t *testing.T) {
 type answer string
 
 func (a answer) RoundTrip(r *http.Request) (*http.Response, error) {
-	w := &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}}, Request: r}
+	w := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}}, Request: r}
 	w.Body = http.NoBody
 	if a != "" {
 		w.Body = readCloser{strings.NewReader(string(a))}

@@ -19,6 +19,8 @@ import (
 // kinds holds the codes that the API reference and the list of common errors
 // name. A code that is not here goes by its HTTP status.
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.html
+//
+//nolint:gochecknoglobals // a table
 var kinds = map[string]store.Kind{
 	"ResourceNotFoundException": store.KindNotFound,
 	"ResourceExistsException":   store.KindExists,

@@ -296,7 +296,7 @@ func TestForeignAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		hc := &http.Client{Transport: answer(func(r *http.Request) *http.Response {
-			w := &http.Response{StatusCode: 403, Header: http.Header{"X-Amzn-Errortype": {"<h1>new-value</h1>"}}, Body: http.NoBody, Request: r}
+			w := &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{"X-Amzn-Errortype": {"<h1>new-value</h1>"}}, Body: http.NoBody, Request: r}
 			return w
 		})}
 		cfg := cloud.New(cloud.Options{}).Config()
