@@ -17,9 +17,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"hash/crc32"
 	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -122,13 +124,23 @@ func (s *Service) Serve(ctx context.Context, c *wire.Call) (*wire.Reply, error) 
 	}
 	reply, err := h(ctx, c)
 	if e, ok := errors.AsType[*detailedError](err); ok {
-		return e.reply(s.Fail(c, e.err))
+		reply, err = e.reply(s.Fail(c, e.err))
 	}
-	return reply, err
+	if err != nil {
+		return nil, err
+	}
+	return summed(reply), nil
 }
 
 // Fail implements [wire.Service].
-func (*Service) Fail(_ *wire.Call, err *wire.Error) *wire.Reply { return wire.FailJSON(err) }
+func (*Service) Fail(_ *wire.Call, err *wire.Error) *wire.Reply { return summed(wire.FailJSON(err)) }
+
+// summed adds the checksum that DynamoDB sends with every answer. Go's SDK
+// takes an answer without one for a broken one, and says so in the log.
+func summed(r *wire.Reply) *wire.Reply {
+	r.Header.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(r.Body)), 10))
+	return r
+}
 
 // legacy reports whether body has a parameter of the time before expressions.
 func legacy(body []byte) bool {
