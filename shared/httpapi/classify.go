@@ -79,7 +79,7 @@ func kindOf(status int) provider.Kind {
 // deadline decides. One that is negative, past or garbage is 0.
 func (cl *Client) retryAfter(h http.Header) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
-	if n, err := strconv.ParseUint(v, 10, 64); err == nil {
+	if n, err := strconv.ParseUint(v, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(min(n, math.MaxInt64/uint64(time.Second))) * time.Second
 	}
 	t, err := http.ParseTime(v)

@@ -106,23 +106,22 @@ func (c *Client) List(ctx context.Context) ([]provider.Key, error) {
 }
 
 // list reads all pages. Gitea counts pages by offset, in an order that is not
-// total, so a token made or deleted meanwhile can hide another one: what was
-// read must be as many as the server counted.
+// total, so a token made or deleted meanwhile can hide another one: every page
+// must count the same, and as many as were read.
 func (c *Client) list(ctx context.Context) ([]token, error) {
 	for range listings {
-		tokens, total, err := c.listOnce(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if len(tokens) == total {
-			return tokens, nil
+		tokens, still, err := c.listOnce(ctx)
+		if err != nil || still {
+			return tokens, err
 		}
 	}
 	return nil, &provider.Error{Op: "GET " + path, Err: errors.New("the list changed while it was read")}
 }
 
-func (c *Client) listOnce(ctx context.Context) (tokens []token, total int, err error) {
-	page, read := 1, 0
+// listOnce reports whether the list stood still.
+func (c *Client) listOnce(ctx context.Context) (tokens []token, still bool, err error) {
+	page, read, total := 1, 0, 0
+	still = true
 	pages, err := httpapi.Pages(ctx, &c.api, c.admin, httpapi.Call{
 		Method: "GET", Path: path, Params: c.params(), Want: http.StatusOK,
 		Query: url.Values{"page": {"1"}, "limit": {pageSize}},
@@ -133,6 +132,7 @@ func (c *Client) listOnce(ctx context.Context) (tokens []token, total int, err e
 		if err != nil || n < 0 {
 			return "", false
 		}
+		still = still && (page == 1 || n == total)
 		total, read, page = n, read+len(ts), page+1
 		if read >= total || len(ts) == 0 {
 			return "", true
@@ -140,7 +140,7 @@ func (c *Client) listOnce(ctx context.Context) (tokens []token, total int, err e
 		return "?limit=" + pageSize + "&page=" + strconv.Itoa(page), true
 	})
 	if err != nil {
-		return nil, 0, err
+		return nil, false, err
 	}
 	seen := map[int64]bool{}
 	for _, t := range slices.Concat(pages...) {
@@ -149,7 +149,7 @@ func (c *Client) listOnce(ctx context.Context) (tokens []token, total int, err e
 		}
 		seen[t.ID] = true
 	}
-	return tokens, total, nil
+	return tokens, still && len(tokens) == total, nil
 }
 
 // Revoke implements [provider.Revoker].

@@ -1,0 +1,158 @@
+package catalog_test
+
+import (
+	"encoding/json"
+	"go/build"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/keyturn/keyturn/shared/catalog"
+	"github.com/keyturn/keyturn/shared/provider"
+)
+
+const module = "github.com/keyturn/keyturn/shared/"
+
+// folders returns the names of the vendors' packages.
+func folders(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir("../provider")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, e := range entries {
+		if e.IsDir() {
+			out = append(out, e.Name())
+		}
+	}
+	return out
+}
+
+func TestAll_everyFolder(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for _, d := range catalog.All() {
+		names = append(names, d.Name)
+	}
+	if d := cmp.Diff(folders(t), names); d != "" {
+		t.Errorf("folders and catalog, sorted (-want +got):\n%s", d)
+	}
+}
+
+func TestAll_complete(t *testing.T) {
+	t.Parallel()
+	for _, d := range catalog.All() {
+		t.Run(d.Name, func(t *testing.T) {
+			t.Parallel()
+			if d.Title == "" || len(d.Links) == 0 || len(d.Admin) == 0 {
+				t.Error("want a title, links and the admin credential's fields")
+			}
+			for _, l := range d.Links {
+				if u, err := url.Parse(l); err != nil || u.Scheme != "https" || u.Host == "" {
+					t.Errorf("link %q", l)
+				}
+			}
+			for _, f := range d.Admin {
+				if f.Name == "" || f.Doc == "" || f.Name == "hosts" {
+					t.Errorf("admin field %+v", f)
+				}
+			}
+			for _, h := range d.Hosts {
+				if h != strings.ToLower(h) || strings.ContainsAny(h, "/ ") {
+					t.Errorf("host %q", h)
+				}
+			}
+			if _, err := regexp.Compile(d.Shape); err != nil {
+				t.Error(err)
+			}
+			if !slices.Contains([]string{"Overlap", "DualSlot", "RollInPlace", "RollWithGrace"}, d.Strategy) {
+				t.Errorf("strategy %q", d.Strategy)
+			}
+			tags(t, reflect.TypeOf(d.Example()))
+		})
+	}
+}
+
+// tags checks that documentation and schemas can be made from the settings.
+func tags(t *testing.T, s reflect.Type) {
+	t.Helper()
+	if s.Kind() != reflect.Struct || s.NumField() == 0 {
+		t.Fatalf("settings are a %v", s)
+	}
+	for i := range s.NumField() {
+		f := s.Field(i)
+		if name := f.Tag.Get("json"); name == "" || strings.Contains(name, ",") || f.Tag.Get("doc") == "" {
+			t.Errorf("setting %s: want tags json and doc", f.Name)
+		}
+	}
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, vendor, settings, want string }{
+		{"known", "sendgrid", `{"scopes": ["mail.send"]}`, ""},
+		{"a typing error", "sendgird", `{}`, `unknown vendor "sendgird", did you mean "sendgrid"? Known vendors: gitea, sendgrid`},
+		{"another case", "Gitea", `{}`, `unknown vendor "Gitea", did you mean "gitea"? Known vendors: gitea, sendgrid`},
+		{"something else", "acme\n", `{}`, `unknown vendor "acme\\n" Known vendors: gitea, sendgrid`},
+		{"wrong settings", "sendgrid", `{}`, "no scopes"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			st, err := catalog.Open(tt.vendor, json.RawMessage(tt.settings), provider.Admin{}, http.DefaultClient)
+			if tt.want == "" {
+				if _, ok := st.(provider.Overlap); !ok || err != nil {
+					t.Errorf("got %T and %v", st, err)
+				}
+				return
+			}
+			if provider.KindOf(err) != provider.KindPermanent || !strings.HasSuffix(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// A vendor's package reaches the network through httpapi only, and nothing
+// else of the machine at all.
+func TestImports(t *testing.T) {
+	t.Parallel()
+	for _, vendor := range folders(t) {
+		dir := filepath.Join("..", "provider", vendor)
+		p, err := build.ImportDir(dir, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range p.Imports {
+			if !allowed(path) {
+				t.Errorf("%s imports %s", dir, path)
+			}
+		}
+	}
+	for path, want := range map[string]bool{
+		"net/http": true, "encoding/json": true, module + "httpapi": true,
+		"os": false, "os/exec": false, "net": false, "unsafe": false, "syscall": false, "C": false, "reflect": false,
+		"github.com/aws/aws-sdk-go-v2/aws": false, module + "store": false, module + "provider/gitea": false, module + "secret/x": false,
+	} {
+		if allowed(path) != want {
+			t.Errorf("the rule admits %s: %v", path, !want)
+		}
+	}
+}
+
+func allowed(path string) bool {
+	if strings.Contains(strings.SplitN(path, "/", 2)[0], ".") {
+		return slices.Contains([]string{module + "httpapi", module + "provider", module + "secret"}, path)
+	}
+	root, _, _ := strings.Cut(path, "/")
+	return !slices.Contains([]string{"C", "os", "plugin", "reflect", "runtime", "syscall", "testing", "unsafe"}, root) &&
+		!slices.Contains([]string{"net", "net/rpc", "net/smtp", "crypto/tls", "log", "log/slog", "expvar"}, path)
+}
