@@ -1,0 +1,179 @@
+package retire
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/keyturn/keyturn/shared/config"
+	"github.com/keyturn/keyturn/shared/store"
+)
+
+// ErrEvent is returned for an event that this function does not know.
+var ErrEvent = errors.New("unknown event: neither a label event, nor a batch of them, nor a schedule of ours")
+
+const (
+	payloadVersion = 1
+	detailType     = "Secret Label Updated"
+	source         = "aws.secretsmanager"
+)
+
+// event is every form of event that we know, in one.
+// https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
+// https://docs.aws.amazon.com/secretsmanager/latest/userguide/monitoring-eventbridge.html
+type event struct {
+	Records []message `json:"Records"` // from a queue
+
+	// Our own. An EventBridge event has a version too, as a string.
+	Version json.RawMessage `json:"version"`
+	Secret  string          `json:"secret"`
+	Sweep   bool            `json:"sweep"`
+
+	// From EventBridge.
+	DetailType string   `json:"detail-type"`
+	Source     string   `json:"source"`
+	Resources  []string `json:"resources"`
+	Detail     struct {
+		Name         string `json:"name"`
+		LabelUpdated string `json:"labelUpdated"`
+		VersionID    string `json:"versionId"`
+	} `json:"detail"`
+}
+
+type message struct {
+	ID   string `json:"messageId"`
+	Body string `json:"body"`
+}
+
+// Response is what the function returns to whoever started it.
+type Response struct {
+	// Failures are the messages of a batch that must come again.
+	// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+	Failures []Failure `json:"batchItemFailures,omitempty"`
+	Reports  []Report  `json:"-"`
+}
+
+// Failure names one message.
+type Failure struct {
+	ID string `json:"itemIdentifier"`
+}
+
+// Handler starts what an event asks for.
+type Handler struct {
+	Engine *Engine
+	Keys   []config.Key // the function's configuration; other secrets are not ours
+	Log    *slog.Logger
+}
+
+// Handle takes a batch from a queue, a label event, one of our schedules, or
+// the sweep's. The event is a hint at what to look at, and nothing else in it
+// is believed. Of a batch, what failed is in the response, and there is no
+// error.
+func (h *Handler) Handle(ctx context.Context, raw json.RawMessage) (Response, error) {
+	var ev event
+	if err := json.Unmarshal(raw, &ev); err != nil {
+		return Response{}, ErrEvent // the decoder's text may quote the event
+	}
+	switch {
+	case ev.Records != nil:
+		return h.batch(ctx, ev.Records), nil
+	case ev.Sweep && ours(ev.Version):
+		reports, err := h.Engine.Sweep(ctx, h.Keys)
+		return Response{Reports: reports}, err
+	}
+	k, ok, err := h.target(ctx, ev)
+	if err != nil || !ok {
+		return Response{}, err
+	}
+	report, err := h.Engine.Reconcile(ctx, k)
+	return Response{Reports: []Report{report}}, err
+}
+
+// batch looks at each secret once, however many messages name it.
+func (h *Handler) batch(ctx context.Context, messages []message) Response {
+	var out Response
+	done := map[string]error{}
+	for _, m := range messages {
+		var ev event
+		err := error(ErrEvent)
+		if json.Unmarshal([]byte(m.Body), &ev) == nil {
+			err = h.one(ctx, ev, done, &out)
+		}
+		if err != nil {
+			h.Log.LogAttrs(ctx, slog.LevelError, "message failed", slog.String("message_id", m.ID), slog.String("error", err.Error()))
+			out.Failures = append(out.Failures, Failure{m.ID})
+		}
+	}
+	return out
+}
+
+func (h *Handler) one(ctx context.Context, ev event, done map[string]error, out *Response) error {
+	k, ok, err := h.target(ctx, ev)
+	if err != nil || !ok {
+		return err
+	}
+	if err, ok := done[k.Secret]; ok {
+		return err
+	}
+	report, err := h.Engine.Reconcile(ctx, k)
+	done[k.Secret] = err
+	out.Reports = append(out.Reports, report)
+	return err
+}
+
+// target returns the key that an event is about, and false if it is none of
+// our business.
+func (h *Handler) target(ctx context.Context, ev event) (config.Key, bool, error) {
+	name := ev.Secret
+	switch {
+	case ours(ev.Version) && name != "":
+	case ev.Source == source && ev.DetailType == detailType:
+		name = ev.Detail.Name
+		if name == "" && len(ev.Resources) > 0 {
+			name = nameIn(ev.Resources[0])
+		}
+		if ev.Detail.LabelUpdated != store.Current {
+			h.ignore(ctx, name, "another label")
+			return config.Key{}, false, nil
+		}
+	default:
+		return config.Key{}, false, ErrEvent
+	}
+	for _, k := range h.Keys {
+		if k.Secret == name {
+			return k, true, nil
+		}
+	}
+	h.ignore(ctx, name, "the secret is not in the configuration")
+	return config.Key{}, false, nil
+}
+
+func (h *Handler) ignore(ctx context.Context, name, why string) {
+	const longest = 512 // of a secret's name
+	h.Log.LogAttrs(ctx, slog.LevelInfo, "event ignored", slog.String("secret", name[:min(len(name), longest)]), slog.String("why", why))
+}
+
+// ours reports whether a version is that of our own events.
+func ours(version json.RawMessage) bool { return string(version) == fmt.Sprint(payloadVersion) }
+
+// nameIn returns the name in a secret's ARN, "" if it is none.
+func nameIn(arn string) string {
+	_, name, ok := strings.Cut(arn, ":secret:")
+	const suffix = 7 // a dash and six random characters
+	if !ok || len(name) <= suffix {
+		return ""
+	}
+	return name[:len(name)-suffix]
+}
+
+// wakeup is the event of our own schedules.
+func wakeup(secret string) []byte {
+	b, err := json.Marshal(map[string]any{"version": payloadVersion, "secret": secret})
+	if err != nil { // a number and a string
+		panic(err)
+	}
+	return b
+}

@@ -1,0 +1,240 @@
+package retire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/config"
+	"github.com/keyturn/keyturn/shared/keyname"
+	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/payload"
+	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/schedule"
+	"github.com/keyturn/keyturn/shared/secret"
+	"github.com/keyturn/keyturn/shared/store"
+)
+
+const (
+	soon          = time.Minute      // until the next look, when something is about to change
+	secondLook    = 5 * time.Minute  // between two looks that must both not find a key
+	vendorTimeout = 30 * time.Second // of one call
+)
+
+// errVendor marks errors that keep us from looking at the vendor.
+var errVendor = errors.New("the vendor could not be looked at")
+
+// run is one look at one secret, and what is done about it.
+type run struct {
+	*Engine
+
+	key      config.Key
+	info     provider.Info
+	lists    *lists
+	secret   store.Secret
+	lineage  string
+	version  string // with AWSCURRENT
+	versions []store.VersionInfo
+	book     keyrecord.Book
+	records  map[string]*keyrecord.Record // by key ID; changed as we go
+	stored   map[string]keyrecord.Record
+	vendor   provider.Overlap
+	listed   map[string]provider.Key
+
+	known   bool     // it is certain which keys the current version does not hold
+	current string   // ID of the key that the current version holds, "" if unknown
+	unclear []string // IDs of the keys that it may hold, if there are several
+	value   *secret.Value
+
+	roles   map[string]role
+	skipped string // why nothing was looked at
+	late    []string
+	unsent  []error // notifications that did not go out
+	calls   map[string]int
+}
+
+// look reads what Secrets Manager and the records say.
+func (r *run) look(ctx context.Context) error {
+	r.calls["secretsmanager"]++
+	s, err := r.Store.Describe(ctx, r.key.Secret)
+	if err != nil {
+		return err
+	}
+	r.secret, r.version = s, s.VersionAt(store.Current)
+	switch {
+	case s.Name != r.key.Secret:
+		return fmt.Errorf("the secret is called %q", s.Name)
+	case !s.Deleted.IsZero():
+		r.skipped = "the secret is scheduled for deletion"
+	case r.version == "":
+		r.skipped = "the secret has no current version"
+	}
+	if r.lineage, err = keyname.LineageOf(s.ARN); err != nil {
+		return err
+	}
+	r.calls["dynamodb"]++
+	if r.book, err = r.Records.Load(ctx, r.key.Secret); err != nil {
+		return err
+	}
+	r.records, r.stored = map[string]*keyrecord.Record{}, map[string]keyrecord.Record{}
+	for _, rec := range r.book.Keys {
+		r.records[rec.KeyID], r.stored[rec.KeyID] = new(rec), rec
+	}
+	return nil
+}
+
+// openVendor opens the vendor with the admin credential.
+func (r *run) openVendor(ctx context.Context) error {
+	var err error
+	if r.info, err = r.Vendors.Info(r.key.Vendor); err != nil {
+		return err
+	}
+	r.calls["secretsmanager"]++
+	v, err := r.Store.Get(ctx, r.key.Admin, "", store.Current)
+	if err != nil {
+		return fmt.Errorf("%w: read the admin credential: %w", errVendor, err)
+	}
+	admin, err := payload.ParseAdmin(v.Value, r.info.Admin)
+	if err != nil {
+		return fmt.Errorf("%w: read the admin credential: %w", errVendor, &provider.Error{Op: r.key.Admin, Kind: provider.KindAuth, Err: err})
+	}
+	strategy, err := r.Vendors.Open(r.key, admin)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errVendor, err)
+	}
+	switch s := strategy.(type) {
+	case provider.Overlap:
+		r.vendor = s
+		return nil
+	case provider.DualSlot, provider.RollInPlace, provider.RollWithGrace:
+	}
+	return fmt.Errorf("%s: %w", r.key.Vendor, ErrNotYet)
+}
+
+// lookAtVendor lists the vendor's keys, and then the versions: a key that is
+// listed had its version before, so a version that is missing here is missing.
+func (r *run) lookAtVendor(ctx context.Context) error {
+	keys, err := r.list(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: list the keys: %w", errVendor, err)
+	}
+	r.listed = make(map[string]provider.Key, len(keys))
+	for _, k := range keys {
+		r.listed[k.ID] = k
+	}
+	r.calls["secretsmanager"]++
+	if r.versions, err = r.Store.Versions(ctx, r.key.Secret); err != nil {
+		return err
+	}
+	agreed := slices.ContainsFunc(r.versions, func(v store.VersionInfo) bool {
+		return v.ID == r.version && slices.Contains(v.Stages, store.Current)
+	})
+	if !agreed {
+		return r.moving(ctx)
+	}
+	return nil
+}
+
+// moving is for labels that two reads show on different versions: nothing is
+// decided on them.
+func (r *run) moving(ctx context.Context) error {
+	r.skipped = "AWSCURRENT is moving"
+	return r.wake(ctx, r.Now().Add(soon))
+}
+
+func (r *run) list(ctx context.Context) ([]provider.Key, error) {
+	ask := func() ([]provider.Key, error) {
+		var keys []provider.Key
+		err := r.call(ctx, func(ctx context.Context) (err error) {
+			keys, err = r.vendor.Keys.List(ctx)
+			return err
+		})
+		return keys, err
+	}
+	if r.lists == nil {
+		return ask()
+	}
+	return r.lists.get(r.key, ask)
+}
+
+// call makes one call at the vendor.
+func (r *run) call(ctx context.Context, do func(context.Context) error) error {
+	r.calls["vendor"]++
+	ctx, cancel := context.WithTimeout(ctx, vendorTimeout)
+	defer cancel()
+	return do(ctx)
+}
+
+// ids returns the IDs of all keys that are ours, listed or recorded, in a
+// steady order.
+func (r *run) ids() []string {
+	if r.roles == nil {
+		r.roles = map[string]role{}
+	}
+	for id, rec := range r.records {
+		if _, ok := r.roles[id]; !ok {
+			r.roles[id] = r.roleUnlisted(*rec)
+		}
+	}
+	return slices.Sorted(maps.Keys(r.roles))
+}
+
+// save stores a record if it has changed.
+func (r *run) save(ctx context.Context, rec *keyrecord.Record) error {
+	if reflect.DeepEqual(*rec, r.stored[rec.KeyID]) {
+		return nil
+	}
+	r.calls["dynamodb"]++
+	got, err := r.Records.Put(ctx, *rec)
+	if err != nil {
+		return err
+	}
+	*rec, r.stored[rec.KeyID] = got, got
+	r.records[rec.KeyID] = rec
+	return nil
+}
+
+// next returns when the earliest act is due, zero if none is.
+func (r *run) next() time.Time {
+	var next time.Time
+	for _, rec := range r.records {
+		if rec.State.Alive() && !rec.Next.IsZero() && (next.IsZero() || rec.Next.Before(next)) {
+			next = rec.Next
+		}
+	}
+	return next
+}
+
+// again makes the schedule for the next act.
+func (r *run) again(ctx context.Context) error {
+	next := r.next()
+	if next.IsZero() {
+		return nil
+	}
+	return r.wake(ctx, next)
+}
+
+func (r *run) wake(ctx context.Context, at time.Time) error {
+	now := r.Now()
+	if !at.After(now) {
+		at = now.Add(soon)
+	}
+	unit := time.Second
+	if at.Sub(now) > time.Hour {
+		unit = time.Minute // so that runs at nearly the same time share a schedule
+	}
+	if t := at.Truncate(unit); !t.Equal(at) {
+		at = t.Add(unit)
+	}
+	r.calls["scheduler"]++
+	return r.Scheduler.Schedule(ctx, schedule.Once{
+		Name:    "keyturn-" + r.lineage + "-" + strconv.FormatInt(at.Unix(), 10),
+		At:      at.UTC(),
+		Payload: wakeup(r.key.Secret),
+	})
+}

@@ -1,0 +1,120 @@
+package retire
+
+import (
+	"strings"
+
+	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/notify"
+)
+
+// message begins a notification. id is the same for the same news.
+func (r *run) message(kind notify.Kind, s notify.Severity, id, summary string) notify.Message {
+	return notify.Message{
+		Version: 1, ID: r.lineage + "-" + id, Time: r.Now(), Kind: kind, Severity: s,
+		Secret: r.key.Secret, Vendor: r.key.Vendor, Owner: r.key.Owner, Summary: summary,
+	}
+}
+
+func (r *run) messageRotated(rec keyrecord.Record) notify.Message {
+	m := r.message(notify.Rotated, notify.Info, "rotated-"+rec.KeyID, r.key.Secret+" has a new current key.")
+	m.Known = []string{
+		"Key " + rec.KeyID + " is in version " + rec.Version + ", which is AWSCURRENT.",
+		"A key that it replaces works on: at least " + r.key.Grace.Min.String() + ", and until nobody uses it any more.",
+	}
+	m.Next = []string{"Nothing. Consumers that keep the value for longer than a call must read the secret again."}
+	m.Detail = map[string]string{"key_id": rec.KeyID, "key_name": rec.KeyName, "version": rec.Version}
+	return m
+}
+
+func (r *run) messageRetired(rec keyrecord.Record) notify.Message {
+	m := r.message(notify.Retired, notify.Info, "retired-"+rec.KeyID, "An old key of "+r.key.Secret+" is dead.")
+	known := "Proof: " + rec.Proof + "."
+	if rec.State == keyrecord.Gone {
+		m.Summary = "An old key of " + r.key.Secret + " is gone; there is no proof that it is dead."
+		known = upper(rec.Why) + "."
+	}
+	m.Known = []string{"Key " + rec.KeyID + " ended at " + stamp(rec.Ended) + ".", known}
+	m.Detail = map[string]string{"key_id": rec.KeyID, "key_name": rec.KeyName, "state": string(rec.State)}
+	return m
+}
+
+func (r *run) messageOrphan(rec keyrecord.Record) notify.Message {
+	m := r.message(notify.OrphanFound, notify.Warning, "orphan-"+rec.KeyID, "The vendor holds a key of "+r.key.Secret+" that no version of the secret knows.")
+	m.Known = []string{
+		"Key " + rec.KeyID + " is called " + rec.KeyName + ": Keyturn made it.",
+		"Its value never reached Secrets Manager, so nobody should be using it.",
+	}
+	m.Next = []string{"Nothing: it is revoked when it is older than a day and a second look still finds it so."}
+	m.Detail = map[string]string{"key_id": rec.KeyID, "key_name": rec.KeyName}
+	return m
+}
+
+func (r *run) messageHeld(rec keyrecord.Record, name string) notify.Message {
+	s := notify.Warning
+	var next []string
+	switch name {
+	case heldInUse:
+		next = []string{
+			"Find who still uses the old key: a consumer that read the secret before " + stamp(rec.Replaced) + " and has not read it since.",
+			"Nothing else: when it has been quiet for " + r.key.Grace.Quiet.String() + ", its retirement goes on by itself.",
+		}
+	case heldNoUsage:
+		next = []string{
+			"If you are sure that nobody uses it, delete key " + rec.KeyID + " at the vendor: Keyturn notices, and proves that it is dead.",
+			"To have Keyturn end such keys by itself, set grace.noUsage to revoke.",
+		}
+	case heldWasUsed:
+		s = notify.Critical
+		next = []string{"Find out who uses it: its value should be known to nobody. Then delete key " + rec.KeyID + " at the vendor."}
+	case "still_accepted":
+		s = notify.Critical
+		next = []string{"Delete key " + rec.KeyID + " at the vendor by hand, and ask the vendor why its revocation had no effect."}
+	case "no_proof":
+		next = []string{"Look at the vendor whether key " + rec.KeyID + " is gone. Keyturn goes on trying to prove it."}
+	case "current_refused":
+		s = notify.Critical
+		next = []string{"Find out how the two keys hang together at the vendor before you end key " + rec.KeyID + ". It works again."}
+	case "label":
+		next = []string{"Move its readers to AWSCURRENT, then remove the label from version " + rec.Version + "."}
+	case "renamed":
+		next = []string{"Give the key its name back (" + rec.KeyName + "), or delete it at the vendor yourself."}
+	}
+	m := r.message(notify.Held, s, "held-"+rec.KeyID+"-"+name, "An old key of "+r.key.Secret+" is held.")
+	m.Known = []string{"Key " + rec.KeyID + " is held: " + rec.Why + "."}
+	m.Next = next
+	m.Detail = map[string]string{"key_id": rec.KeyID, "key_name": rec.KeyName, "hold": name}
+	return m
+}
+
+func (r *run) messageOverdue() notify.Message {
+	m := r.message(notify.Overdue, notify.Warning, "overdue", r.key.Secret+" is overdue.")
+	for _, l := range r.late {
+		m.Known = append(m.Known, upper(l)+".")
+	}
+	m.Next = []string{"See what is tried next: keyturn status " + r.key.Secret}
+	return m
+}
+
+func (r *run) messageAdmin(err error) notify.Message {
+	m := r.message(notify.Failed, notify.Critical, "admin_refused", "The admin credential for "+r.key.Secret+" does not work.")
+	m.ErrorType = "AdminRefused"
+	m.Known = []string{upper(err.Error()) + ".", "No key was created or ended with it."}
+	m.Next = []string{"Check the credential in " + r.key.Admin + ", and store a new one if it has ended. Everything goes on by itself then."}
+	return m
+}
+
+func (r *run) messageRefused() notify.Message {
+	m := r.message(notify.Failed, notify.Critical, "current_refused", "The vendor refuses the current key of "+r.key.Secret+".")
+	m.ErrorType = "CurrentRefused"
+	m.Known = []string{"Version " + r.version + " is AWSCURRENT, and the vendor does not accept its key.", "No other key of this secret is ended while that is so."}
+	m.Next = []string{"Make a new key: keyturn rotate-now " + r.key.Secret + " --reason \"current key refused\""}
+	m.Detail = map[string]string{"version": r.version, "key_id": r.current}
+	return m
+}
+
+func upper(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

@@ -1,0 +1,576 @@
+package retire_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/config"
+	"github.com/keyturn/keyturn/shared/keyname"
+	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/notify"
+	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/retire"
+	"github.com/keyturn/keyturn/shared/schedule"
+	"github.com/keyturn/keyturn/shared/secret"
+	"github.com/keyturn/keyturn/shared/store"
+)
+
+const (
+	name  = "prod/mailer"
+	arn   = "arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/mailer-AbCdEf"
+	admin = "keyturn/admin/acme"
+)
+
+// mode is what a fault does to one call.
+type mode int
+
+const (
+	errorBefore mode = iota // fails without an effect
+	errorAfter              // takes effect, and the answer is lost
+	killBefore
+	killAfter
+	modes
+)
+
+func (m mode) String() string {
+	return [...]string{"error before", "error after", "killed before", "killed after"}[m]
+}
+
+type killed struct{}
+
+// world is everything outside the engine, in memory: Secrets Manager, one
+// vendor, the records, the audit trail, the notifications and the schedules.
+// Every call goes through do.
+type world struct {
+	t  *testing.T
+	mu sync.Mutex
+
+	calls   []string
+	faultAt int // index of the call to disturb, -1: none
+	mode    mode
+	fail    map[string]error // by operation: every call fails, without an effect
+
+	secret   store.Secret
+	versions []store.VersionInfo
+	values   map[string]string // by version
+	book     keyrecord.Book
+	once     map[string]time.Time
+
+	keys      map[string]*vendorKey
+	ids       int
+	limp      time.Time // until then revoked keys are accepted
+	usage     bool
+	disabling bool
+	identify  bool
+	lag       time.Duration
+
+	trail     []audit.Record
+	news      []notify.Message
+	schedules map[string]schedule.Once
+	broken    []string // promises that were broken
+	skew      time.Duration
+	onList    func()
+}
+
+type vendorKey struct {
+	name, value       string
+	used              time.Time
+	disabled, revoked bool
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{
+		t: t, faultAt: -1, fail: map[string]error{}, values: map[string]string{}, once: map[string]time.Time{},
+		keys: map[string]*vendorKey{}, schedules: map[string]schedule.Once{}, usage: true,
+		secret: store.Secret{ARN: arn, Name: name, RotationEnabled: true, Stages: map[string][]string{}, LastChanged: time.Now()},
+	}
+	w.foreign("production website")
+	return w
+}
+
+func (w *world) engine() *retire.Engine {
+	return &retire.Engine{
+		Store: fakeStore{w}, Records: fakeRecords{w}, Vendors: fakeVendors{w}, Audit: fakeSink{w}, Notifier: fakeNotifier{w},
+		Scheduler: fakeScheduler{w}, Now: w.now, MaxRotation: time.Hour, Fingerprint: secret.New("k"),
+		Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+func (w *world) now() time.Time { return time.Now().Add(w.skew) }
+
+func key() config.Key {
+	return config.Key{
+		Secret: name, Vendor: "acme", Admin: admin, Hosts: []string{"api.acme.example"}, Owner: "mailer@example.com",
+		Value: config.Value{Field: "apiKey"},
+		Grace: config.Grace{
+			Min: time.Hour, Quiet: 6 * time.Hour, Max: 72 * time.Hour, Disabled: 24 * time.Hour,
+			OnMax: config.Hold, NoUsage: config.Hold,
+		},
+	}
+}
+
+func (w *world) lineage() string {
+	l, err := keyname.LineageOf(arn)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return l
+}
+
+func token(n int) string { return fmt.Sprintf("token-%026d", n) }
+
+// mint makes a key of ours at the vendor, as an attempt at a rotation.
+func (w *world) mint(token string) string {
+	w.ids++
+	id := fmt.Sprint("id", w.ids)
+	n := keyname.New(w.lineage(), keyname.Rotation(token), w.now(), uint32(w.ids))
+	w.keys[id] = &vendorKey{name: n.String(), value: "value of " + id}
+	return id
+}
+
+// foreign makes a key of somebody else's.
+func (w *world) foreign(name string) string {
+	w.ids++
+	id := fmt.Sprint("id", w.ids)
+	w.keys[id] = &vendorKey{name: name, value: "value of " + id}
+	return id
+}
+
+// rotate is a whole rotation: a key is made, stored, tried and promoted.
+func (w *world) rotate(token string) string {
+	id := w.mint(token)
+	w.put(token, w.keys[id].value)
+	w.keys[id].used = w.now()
+	w.promote(token)
+	return id
+}
+
+func (w *world) put(version, value string) {
+	w.values[version] = fmt.Sprintf(`{"apiKey":%q}`, value)
+	w.versions = append(w.versions, store.VersionInfo{ID: version, Created: w.now()})
+}
+
+func (w *world) promote(version string) {
+	stages := map[string][]string{version: {store.Current}}
+	if old := w.secret.VersionAt(store.Current); old != "" {
+		stages[old] = []string{store.Previous}
+	}
+	w.stages(stages)
+}
+
+func (w *world) stages(s map[string][]string) {
+	w.secret.Stages, w.secret.LastChanged = s, w.now()
+}
+
+// run reconciles once and reports whether it was killed.
+func (w *world) run(e *retire.Engine) (report retire.Report, err error, dead bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			if _, ok := p.(killed); !ok {
+				panic(p)
+			}
+			dead = true
+		}
+	}()
+	report, err = e.Reconcile(w.t.Context(), key())
+	return report, err, false
+}
+
+// live lets time pass: each schedule is run at its time, and the sweep every
+// hour, until done or the time is over. It reports whether done came true.
+func (w *world) live(e *retire.Engine, k config.Key, limit time.Duration, done func() bool) bool {
+	w.t.Helper()
+	end, sweep := time.Now().Add(limit), time.Now().Add(time.Hour)
+	for !done() {
+		at := sweep
+		var which string
+		for n, s := range w.schedules {
+			if s.At.Before(at) {
+				at, which = s.At, n
+			}
+		}
+		if at.After(end) || !time.Now().Before(end) {
+			time.Sleep(time.Until(end))
+			return false
+		}
+		time.Sleep(max(time.Until(at), time.Second))
+		if which != "" {
+			delete(w.schedules, which)
+		} else {
+			sweep = sweep.Add(time.Hour)
+		}
+		func() {
+			defer func() {
+				if p := recover(); p != nil {
+					if _, ok := p.(killed); !ok {
+						panic(p)
+					}
+				}
+			}()
+			_, _ = e.Reconcile(w.t.Context(), k) // what failed shows in what is left
+		}()
+	}
+	return true
+}
+
+func (w *world) record(id string) keyrecord.Record {
+	r, _ := w.book.Key(id)
+	return r
+}
+
+func (w *world) state(id string) keyrecord.State { return w.record(id).State }
+
+func (w *world) is(id string, s keyrecord.State) func() bool {
+	return func() bool { return w.state(id) == s }
+}
+
+// told counts messages of a kind, the same news once.
+func (w *world) told(k notify.Kind) int {
+	ids := map[string]bool{}
+	for _, m := range w.news {
+		if m.Kind == k {
+			ids[m.ID] = true
+		}
+	}
+	return len(ids)
+}
+
+// check fails the test for every promise that was broken on the way.
+func (w *world) check() {
+	w.t.Helper()
+	for _, b := range w.broken {
+		w.t.Error(b)
+	}
+	for _, s := range w.texts() {
+		if strings.Contains(s, "value of") || strings.Contains(s, "admin-token") {
+			w.t.Errorf("a secret is in %q", s)
+		}
+	}
+}
+
+func (w *world) texts() []string {
+	out := []string{fmt.Sprintf("%+v", w.trail), fmt.Sprintf("%+v", w.news), fmt.Sprintf("%+v", w.book)}
+	for _, s := range w.schedules {
+		out = append(out, string(s.Payload))
+	}
+	return out
+}
+
+func (w *world) count(act audit.Act, p audit.Phase) int {
+	n := 0
+	for _, r := range w.trail {
+		if r.Act == act && r.Phase == p {
+			n++
+		}
+	}
+	return n
+}
+
+// do is one call of the engine.
+func (w *world) do(op string, lost error, f func() error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(w.calls)
+	w.calls = append(w.calls, op)
+	if err := w.fail[op]; err != nil {
+		return err
+	}
+	if n != w.faultAt {
+		return f()
+	}
+	switch w.mode {
+	case errorBefore:
+		return lost
+	case killBefore:
+		panic(killed{})
+	case errorAfter, killAfter:
+		if err := f(); err != nil {
+			return err
+		}
+		if w.mode == errorAfter {
+			return lost
+		}
+		panic(killed{})
+	}
+	return f()
+}
+
+// ended notes a promise that is broken if the engine stops this key now.
+func (w *world) ended(act audit.Act, id string) {
+	k := w.keys[id]
+	if strings.Contains(w.values[w.secret.VersionAt(store.Current)], `"`+k.value+`"`) {
+		w.broken = append(w.broken, fmt.Sprintf("%s of the current key %s", act, id))
+	}
+	if r := w.record(id); !strings.HasPrefix(k.name, "keyturn-"+w.lineage()) && r.Origin != keyrecord.Adopted {
+		w.broken = append(w.broken, fmt.Sprintf("%s of the foreign key %s", act, id))
+	}
+	intents, outcomes := 0, 0
+	for _, r := range w.trail {
+		if r.KeyID == id && r.Act == act {
+			switch r.Phase {
+			case audit.Intent:
+				intents++
+			case audit.Outcome:
+				outcomes++
+			case audit.Fact:
+			}
+		}
+	}
+	if intents <= outcomes {
+		w.broken = append(w.broken, fmt.Sprintf("%s of %s without an intent", act, id))
+	}
+}
+
+type fakeStore struct{ *world }
+
+func lostStore(op string) error { return &store.Error{Op: op} }
+
+func (w fakeStore) Describe(_ context.Context, id string) (s store.Secret, err error) {
+	err = w.do("Describe", lostStore("DescribeSecret"), func() error {
+		if id != name {
+			return &store.Error{Op: "DescribeSecret", Kind: store.KindNotFound}
+		}
+		s = w.secret
+		s.Stages = maps.Clone(s.Stages)
+		return nil
+	})
+	return s, err
+}
+
+func (w fakeStore) Get(_ context.Context, id, version, stage string) (v store.Version, err error) {
+	op := "Get"
+	if id == admin {
+		op = "GetAdmin"
+	}
+	err = w.do(op, lostStore("GetSecretValue"), func() error {
+		if id == admin {
+			v.Value = secret.New(`{"hosts":["api.acme.example"],"token":"admin-token"}`)
+			return nil
+		}
+		if version == "" {
+			version = w.secret.VersionAt(stage)
+		}
+		value, ok := w.values[version]
+		if !ok {
+			return &store.Error{Op: "GetSecretValue", Kind: store.KindNotFound, Code: "ResourceNotFoundException"}
+		}
+		v = store.Version{ARN: arn, Name: name, ID: version, Stages: w.secret.Stages[version], Value: secret.New(value)}
+		return nil
+	})
+	return v, err
+}
+
+func (w fakeStore) Versions(context.Context, string) (out []store.VersionInfo, err error) {
+	err = w.do("Versions", lostStore("ListSecretVersionIds"), func() error {
+		for _, v := range w.versions {
+			v.Stages = w.secret.Stages[v.ID]
+			out = append(out, v)
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (w fakeStore) Unstage(_ context.Context, _, label, from string) error {
+	return w.do("Unstage", lostStore("UpdateSecretVersionStage"), func() error {
+		w.secret.Stages[from] = slices.DeleteFunc(slices.Clone(w.secret.Stages[from]), func(l string) bool { return l == label })
+		return nil
+	})
+}
+
+type fakeRecords struct{ *world }
+
+var errRecords = errors.New("the table did not answer")
+
+func (w fakeRecords) Load(context.Context, string) (b keyrecord.Book, err error) {
+	err = w.do("Load", errRecords, func() error {
+		b = w.book
+		b.Keys = slices.Clone(b.Keys)
+		return nil
+	})
+	return b, err
+}
+
+func (w fakeRecords) Put(_ context.Context, r keyrecord.Record) (out keyrecord.Record, err error) {
+	err = w.do("Put", errRecords, func() error {
+		i := slices.IndexFunc(w.book.Keys, func(o keyrecord.Record) bool { return o.KeyID == r.KeyID })
+		have := 0
+		if i >= 0 {
+			have = w.book.Keys[i].Revision
+		}
+		if have != r.Revision {
+			return keyrecord.ErrConflict
+		}
+		r.Revision++
+		if out = r; i >= 0 {
+			w.book.Keys[i] = r
+		} else {
+			w.book.Keys = append(w.book.Keys, r)
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (w fakeRecords) ClearFailure(context.Context, string) error {
+	return w.do("ClearFailure", errRecords, func() error { w.book.Failure = nil; return nil })
+}
+
+func (w fakeRecords) First(_ context.Context, _, id string, ttl time.Duration) (first bool, err error) {
+	err = w.do("First", errRecords, func() error {
+		if until, ok := w.once[id]; ok && w.now().Before(until) {
+			return nil
+		}
+		w.once[id], first = w.now().Add(ttl), true
+		return nil
+	})
+	return first, err
+}
+
+func (w fakeRecords) Forget(_ context.Context, _, id string) error {
+	return w.do("Forget", errRecords, func() error { delete(w.once, id); return nil })
+}
+
+type fakeSink struct{ *world }
+
+func (w fakeSink) Record(_ context.Context, r audit.Record) error {
+	return w.do("Audit", errors.New("the queue did not answer"), func() error {
+		if slices.ContainsFunc(w.trail, func(o audit.Record) bool { return o.ID == r.ID && o.Phase == r.Phase }) {
+			return nil
+		}
+		w.trail = append(w.trail, r)
+		return nil
+	})
+}
+
+type fakeNotifier struct{ *world }
+
+func (w fakeNotifier) Notify(_ context.Context, m notify.Message) error {
+	return w.do("Notify", errors.New("the topic did not answer"), func() error {
+		w.news = append(w.news, m)
+		return nil
+	})
+}
+
+type fakeScheduler struct{ *world }
+
+func (w fakeScheduler) Schedule(_ context.Context, o schedule.Once) error {
+	return w.do("Schedule", errors.New("the scheduler did not answer"), func() error {
+		if _, ok := w.schedules[o.Name]; !ok {
+			w.schedules[o.Name] = o
+		}
+		return nil
+	})
+}
+
+type fakeVendors struct{ *world }
+
+func (w fakeVendors) Info(string) (provider.Info, error) {
+	return provider.Info{
+		Name: "acme", Title: "Acme", Strategy: "Overlap", LastUsed: w.usage, UsageLag: w.lag,
+		Admin: []provider.Field{{Name: "token"}},
+	}, nil
+}
+
+func (w fakeVendors) Open(config.Key, provider.Admin) (provider.Strategy, error) {
+	v := fakeVendor(w)
+	o := provider.Overlap{Keys: v}
+	if w.usage {
+		o.Usage = v
+	}
+	if w.disabling {
+		o.Disable = v
+	}
+	if w.identify {
+		o.Identify = v
+	}
+	return o, nil
+}
+
+type fakeVendor struct{ *world }
+
+func lostVendor(op string) error { return &provider.Error{Op: op, Status: 500} }
+
+func (w fakeVendor) Create(context.Context, string) (provider.Issued, error) {
+	w.t.Error("retirement created a key")
+	return provider.Issued{}, lostVendor("POST")
+}
+
+func (w fakeVendor) List(context.Context) (out []provider.Key, err error) {
+	err = w.do("List", lostVendor("GET"), func() error {
+		if w.onList != nil {
+			w.onList()
+		}
+		for id, k := range w.keys {
+			if !k.revoked {
+				out = append(out, provider.Key{ID: id, Name: k.name})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (w fakeVendor) Revoke(_ context.Context, id string) error {
+	return w.do("Revoke", lostVendor("DELETE"), func() error {
+		w.ended(audit.Revoke, id)
+		w.keys[id].revoked = true
+		return nil
+	})
+}
+
+func (w fakeVendor) Verify(_ context.Context, v secret.Value) error {
+	return w.do("Verify", lostVendor("GET"), func() error {
+		for _, k := range w.keys {
+			if k.value != v.Reveal() || k.disabled || k.revoked && !w.now().Before(w.limp) {
+				continue
+			}
+			k.used = w.now()
+			return nil
+		}
+		return provider.ErrRejected
+	})
+}
+
+func (w fakeVendor) LastUsed(_ context.Context, id string) (last time.Time, err error) {
+	err = w.do("LastUsed", lostVendor("GET"), func() error {
+		last = w.keys[id].used
+		return nil
+	})
+	return last, err
+}
+
+func (w fakeVendor) Disable(_ context.Context, id string) error {
+	return w.do("Disable", lostVendor("PATCH"), func() error {
+		w.ended(audit.Disable, id)
+		w.keys[id].disabled = true
+		return nil
+	})
+}
+
+func (w fakeVendor) Enable(_ context.Context, id string) error {
+	return w.do("Enable", lostVendor("PATCH"), func() error { w.keys[id].disabled = false; return nil })
+}
+
+func (w fakeVendor) Identify(_ context.Context, v secret.Value) (id string, err error) {
+	err = w.do("Identify", lostVendor("GET"), func() error {
+		for i, k := range w.keys {
+			if k.value == v.Reveal() {
+				id = i
+				return nil
+			}
+		}
+		return &provider.Error{Op: "GET", Kind: provider.KindNotFound, Status: 404}
+	})
+	return id, err
+}
