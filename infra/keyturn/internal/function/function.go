@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -24,7 +25,7 @@ type API interface {
 // Error is what a function that failed said of itself.
 type Error struct {
 	Function string
-	Type     string `json:"errorType"` // "" if the function was ended from outside
+	Type     string `json:"errorType"` // "" if it said none
 	Message  string `json:"errorMessage"`
 }
 
@@ -34,6 +35,12 @@ func (e *Error) Error() string {
 		return e.Message
 	}
 	return e.Type + ": " + e.Message
+}
+
+// Ended reports whether the function was cut short, by Lambda or by its own
+// deadline, so that nobody knows how far it came.
+func (e *Error) Ended() bool {
+	return e.Type == "" || e.Type == "Timeout" || strings.HasPrefix(e.Type, "Sandbox.") || strings.HasPrefix(e.Type, "Runtime.")
 }
 
 // Repeat says what may be sent again by itself.

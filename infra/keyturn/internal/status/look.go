@@ -1,7 +1,6 @@
 package status
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -114,7 +113,7 @@ func overdue(k config.Key, s store.Secret, out Key, now time.Time) []string {
 	}
 	for _, o := range out.Older {
 		if !o.Replaced.IsZero() && now.Sub(o.Replaced) > k.Grace.Max+k.Grace.Disabled+slack {
-			late = append(late, fmt.Sprintf("the end of the older key %s", o.KeyID))
+			late = append(late, "the end of the older key "+o.KeyID)
 		}
 	}
 	return late
@@ -139,12 +138,12 @@ func next(k config.Key, out Key, now time.Time) Act {
 	}
 	for _, o := range out.Older {
 		if o.State == keyrecord.Held && o.Next.IsZero() {
-			return Act{What: fmt.Sprintf("decide about the older key %s, which is held: see why", o.KeyID)}
+			return Act{What: "decide about the older key " + o.KeyID + ", which is held: see why"}
 		}
 		if o.Next.IsZero() || !act.At.IsZero() && !o.Next.Before(act.At) {
 			continue
 		}
-		act = Act{What: fmt.Sprintf("look at the older key %s again", o.KeyID), At: o.Next}
+		act = Act{What: "look at the older key " + o.KeyID + " again", At: o.Next}
 	}
 	if act.At.Before(now) && !act.At.IsZero() {
 		act.What += ", which is due"

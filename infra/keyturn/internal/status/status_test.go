@@ -3,7 +3,7 @@ package status_test
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -247,7 +247,7 @@ func (s *slow) Describe(context.Context, string) (store.Secret, error) {
 	s.now++
 	s.most = max(s.most, s.now)
 	s.mu.Unlock()
-	time.Sleep(time.Second) //nolint:forbidigo // a bubble's time
+	<-time.After(time.Second)
 	s.mu.Lock()
 	s.now--
 	s.mu.Unlock()
@@ -259,7 +259,7 @@ func TestRead_several(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := make([]config.Key, 80)
 		for i := range keys {
-			keys[i].Secret = fmt.Sprint(i)
+			keys[i].Secret = strconv.Itoa(i)
 		}
 		s := &slow{world: healthy()}
 		began := time.Now()

@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,7 +50,7 @@ func Whole(k Key, now time.Time, p console.Palette) string {
 	f.Add("vendor", fmt.Sprintf("%s (account %s)", k.Vendor, k.VendorAccount))
 	f.Add("owner", k.Owner)
 	if k.Tier > 0 {
-		f.Add("tier", fmt.Sprint(k.Tier))
+		f.Add("tier", strconv.Itoa(k.Tier))
 	}
 	stage := string(k.Stage)
 	if !k.Since.IsZero() {

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"github.com/keyturn/keyturn/shared/rotation"
+)
+
+// advice says what to do about a function's errorType: what the function itself
+// advises goes out as a notification, and Lambda returns no more than a text.
+func advice(errorType, key string) []string {
+	if key == "" {
+		key = "KEY"
+	}
+	look := "see how it is: keyturn status " + key
+	switch rotation.Type(errorType) {
+	case rotation.NotOurs, rotation.ConfigInvalid:
+		return []string{"deploy the functions with the configuration that has this key"}
+	case rotation.RotationDisabled:
+		return []string{"turn rotation on: deploy the key again"}
+	case rotation.NoCurrent:
+		return []string{"make its first key: keyturn init " + key}
+	case rotation.HasCurrent:
+		return []string{"rotate it: keyturn rotate-now " + key + " --reason WHY"}
+	case rotation.InProgress, rotation.Held, rotation.Superseded, rotation.NotStaged, rotation.EmptyPending:
+		return []string{look}
+	case rotation.AdminMissing, rotation.AdminRefused:
+		return []string{"put a working admin credential into the admin secret that the configuration names", "then: keyturn rotate-now " + key + " --plan"}
+	case rotation.HostNotAllowed:
+		return []string{"list the host in the admin secret and in the configuration, if it really is the vendor's"}
+	case rotation.VendorFull:
+		return []string{"delete keys that nobody needs at the vendor; Keyturn deletes its own only"}
+	case rotation.VendorRateLimited, rotation.VendorUnavailable:
+		return []string{"look at the vendor's status page, and try again later"}
+	case rotation.VendorRefused, rotation.WrongShape, rotation.UnexpectedValue, rotation.ScopesDiffer:
+		return []string{"compare the key's settings with the secret and the vendor: keyturn rotate-now " + key + " --plan"}
+	case rotation.KeyRejected:
+		return []string{look, "the new key was not made current; the next rotation makes another"}
+	case rotation.CreateOutcomeUnknown:
+		return []string{look, "the sweep ends what was left at the vendor; then rotate again"}
+	case rotation.AuditUnavailable:
+		return []string{"check the audit queue, and try again"}
+	case rotation.StoreDenied:
+		return []string{"compare the function's role with the deployment"}
+	case rotation.StoreUnavailable:
+		return []string{look, "try again"}
+	case rotation.UnknownStep, rotation.BadEvent:
+		return []string{"use a keyturn of the same version as the deployed functions: keyturn version"}
+	case rotation.NotSupported:
+		return []string{"this strategy is not built yet; rotate the key by hand"}
+	}
+	return []string{look, "look at the function's log"}
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyturn/keyturn/shared/config"
+)
+
+// configuration reads the functions' configuration.
+func (a *app) configuration() (*config.Config, error) {
+	path := a.setting(a.flags.config, "KEYTURN_CONFIG", "keyturn.json")
+	data, err := os.ReadFile(path) //nolint:gosec // G304: the operator says which file
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, failed(typeConfig, "there is no configuration file "+path, "say where it is: --config FILE, or KEYTURN_CONFIG")
+	}
+	if err != nil {
+		return nil, failed(typeConfig, err.Error(), "say where a readable configuration is: --config FILE, or KEYTURN_CONFIG")
+	}
+	c, err := config.Parse(data, a.vendors)
+	if bad, ok := errors.AsType[*config.Error](err); ok {
+		return nil, badConfig(path, bad)
+	}
+	if err != nil {
+		return nil, failed(typeConfig, err.Error(), "correct "+path)
+	}
+	return c, nil
+}
+
+// key finds the key that is meant by a name or an ARN.
+func (a *app) key(c *config.Config, id string) (config.Key, error) {
+	if k, ok := c.Key(id); ok {
+		return k, nil
+	}
+	f := usage(fmt.Sprintf("there is no key %q in the configuration", id), "list the keys: keyturn status")
+	f.Type = typeKey
+	if near := nearest(config.Name(id), c.Keys()); near != "" {
+		f.Next = []string{fmt.Sprintf("did you mean %s?", near)}
+	}
+	return config.Key{}, f
+}
+
+// completeKeys offers the configured names to a shell.
+func (a *app) completeKeys(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	c, err := a.configuration()
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, k := range c.Keys() {
+		names = append(names, k.Secret)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// nearest returns the name that was probably meant: the only one that has what
+// was typed in it, or else the one with the fewest typing mistakes.
+func nearest(typed string, keys []config.Key) string {
+	typed = strings.ToLower(typed)
+	best, least, within := "", 2+len(typed)/5, []string(nil)
+	for _, k := range keys {
+		name := strings.ToLower(k.Secret)
+		if typed != "" && strings.Contains(name, typed) {
+			within = append(within, k.Secret)
+		}
+		if d := edits(typed, name); d <= least {
+			best, least = k.Secret, d-1
+		}
+	}
+	if len(within) == 1 {
+		return within[0]
+	}
+	return best
+}
+
+// edits is Levenshtein's distance.
+func edits(from, to string) int {
+	a, b := []rune(from), []rune(to)
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range a {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range b {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, replace)
+		}
+	}
+	return row[len(b)]
+}

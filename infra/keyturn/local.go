@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyturn/keyturn/test/cloud"
+	"github.com/keyturn/keyturn/test/cloud/region"
+	"github.com/keyturn/keyturn/test/cloud/wire"
+)
+
+func (a *app) local() *cobra.Command {
+	var listen string
+	var unsafe bool
+	c := &cobra.Command{
+		Use:   "local",
+		Short: "Serve a local AWS to try things on, until interrupted",
+		Long: `Serve a local AWS until interrupted: Secrets Manager with rotation, Lambda, SNS,
+SQS, DynamoDB, EventBridge Scheduler and STS, as far as Keyturn uses them. SDKs
+and the aws command work on it with its endpoint URL. All is in memory and gone
+at the end; it checks no credentials.
+
+It listens on loopback addresses only, for whoever reaches it can run programs
+on this machine. With --unsafe-listen it takes any address.`,
+		Example: `  keyturn local
+  keyturn local --listen 127.0.0.1:4566`,
+		Args: noArgs,
+	}
+	c.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "`ADDRESS` and port; port 0 takes a free one")
+	c.Flags().BoolVar(&unsafe, "unsafe-listen", false, "allow an address, and callers, that are not on loopback")
+	return a.command(c, func(c *cobra.Command, _ []string) error { return a.runLocal(c.Context(), listen, unsafe) })
+}
+
+func (a *app) runLocal(ctx context.Context, address string, unsafe bool) error {
+	r := region.New(region.Options{Cloud: cloud.Options{Unsafe: unsafe}})
+	err := a.serve(ctx, r, address, unsafe)
+	if closed := r.Close(); closed != nil && err == nil { // it ends the functions' processes
+		err = failed("Listen", closed.Error(), "look for processes that are left: ps")
+	}
+	return err
+}
+
+func (a *app) serve(ctx context.Context, r *region.Region, address string, unsafe bool) error {
+	l, err := r.Listen(ctx, address)
+	if err != nil {
+		return failed("Listen", err.Error(), "take a free port on loopback: keyturn local --listen 127.0.0.1:0")
+	}
+	endpoint := r.Endpoint()
+	if a.flags.json {
+		a.printJSON(map[string]string{"endpoint": endpoint, "region": wire.Region, "account": wire.Account})
+	} else {
+		a.say("listening on %s", endpoint)
+		a.say("export AWS_ENDPOINT_URL=%s AWS_REGION=%s AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s", endpoint, wire.Region, cloud.AccessKey, cloud.SecretKey)
+		a.say(`aws secretsmanager create-secret --name demo --secret-string '{"apiKey":"made up"}'`)
+		a.say("aws secretsmanager describe-secret --secret-id demo")
+	}
+	if unsafe {
+		a.printFailure(failed("", "whoever reaches "+endpoint+" can run programs on this machine", "stop it when you are done: Ctrl-C"))
+	}
+	if err := r.Serve(ctx, l); err != nil {
+		return failed("Listen", err.Error(), "start it again: keyturn local")
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// flags are those that several commands share.
+type flags struct {
+	config, region, profile, endpoint string
+	table, rotateNow, rotate          string
+	json, noColor                     bool
+}
+
+func (a *app) root() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "keyturn COMMAND",
+		Short: "Look after third-party API keys that AWS Secrets Manager rotates",
+		Long: `Look after third-party API keys that AWS Secrets Manager rotates.
+
+Results go to stdout. Errors go to stderr, each with a hint about what to do.
+Exit codes: 0 done, 1 failed, 2 usage, 3 nothing to do.
+
+Credentials, Region and endpoint are found as the AWS command finds them.
+No command needs the right to read a secret's value.`,
+		Example: `  keyturn status
+  keyturn rotate-now prod/mailer/sendgrid --reason "laptop lost"`,
+		Args:                  cobra.ArbitraryArgs,
+		DisableFlagsInUseLine: true,
+		SilenceErrors:         true,
+		SilenceUsage:          true,
+		// Of typing mistakes in a command's name, two are forgiven.
+		SuggestionsMinimumDistance: 2,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("which command?", "keyturn --help")
+			}
+			f := usage(fmt.Sprintf("there is no command %q", args[0]), "keyturn --help")
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				f.Next = []string{"did you mean keyturn " + near[0] + "?"}
+			}
+			return f
+		},
+	}
+	// A command that runs has said its line already.
+	c.SetUsageTemplate(strings.Replace(c.UsageTemplate(), "{{if .HasAvailableSubCommands}}\n", "{{if and .HasAvailableSubCommands (not .Runnable)}}\n", 1))
+	c.SetOut(a.out)
+	c.SetErr(a.err)
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(err.Error(), c.CommandPath()+" --help") })
+	c.PersistentFlags().BoolVar(&a.flags.json, "json", false, "print one JSON document, for errors too")
+	c.PersistentFlags().BoolVar(&a.flags.noColor, "no-color", false, "no colors, as with NO_COLOR")
+	c.AddCommand(a.status(), a.rotateNow(), a.initKey(), a.local(), a.version())
+	return c
+}
+
+// command gives c what all of our commands have: no error without a hint.
+func (a *app) command(c *cobra.Command, run func(c *cobra.Command, args []string) error) *cobra.Command {
+	c.DisableFlagsInUseLine = true
+	c.RunE = func(c *cobra.Command, args []string) error {
+		err := run(c, args)
+		if err == nil {
+			return nil
+		}
+		if _, ok := errors.AsType[exit](err); ok {
+			return err
+		}
+		if f, ok := errors.AsType[*failure](err); ok {
+			return f
+		}
+		return a.explain(c.Context(), err)
+	}
+	return c
+}
+
+// awsFlags adds the flags of the commands that talk to AWS.
+func (a *app) awsFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&a.flags.config, "config", "", "the functions' configuration `FILE` (KEYTURN_CONFIG; else keyturn.json)")
+	f.StringVar(&a.flags.region, "region", "", "AWS `REGION` (AWS_REGION, or the profile's)")
+	f.StringVar(&a.flags.profile, "profile", "", "`NAME` in the AWS configuration files (AWS_PROFILE)")
+	f.StringVar(&a.flags.endpoint, "endpoint-url", "", "`URL` in place of AWS (AWS_ENDPOINT_URL), such as that of keyturn local")
+}
+
+func (a *app) tableFlag(c *cobra.Command) {
+	c.Flags().StringVar(&a.flags.table, "table", "", "`NAME` of the keys' records in DynamoDB (KEYTURN_TABLE; else keyturn)")
+}
+
+// oneKey wants KEY, exactly once.
+func oneKey(c *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		return nil
+	}
+	if len(args) == 0 {
+		return usage("which key?", c.CommandPath()+" KEY", "list the keys: keyturn status")
+	}
+	return usage(fmt.Sprintf("one key at a time, not %d", len(args)), c.CommandPath()+" "+args[0])
+}
+
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usage(fmt.Sprintf("%s takes no %q", c.CommandPath(), args[0]), c.CommandPath()+" --help")
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/spf13/cobra"
+
+	"github.com/keyturn/keyturn/infra/keyturn/internal/console"
+	"github.com/keyturn/keyturn/infra/keyturn/internal/follow"
+	"github.com/keyturn/keyturn/infra/keyturn/internal/function"
+	"github.com/keyturn/keyturn/shared/config"
+	"github.com/keyturn/keyturn/shared/rotatenow"
+	"github.com/keyturn/keyturn/shared/store"
+)
+
+// rotateOptions are rotate-now's own flags.
+type rotateOptions struct {
+	reason     string
+	plan, wait bool
+	timeout    time.Duration
+}
+
+// rotated is what rotate-now prints as JSON, without --plan.
+type rotated struct {
+	Key     string  `json:"key"`
+	Status  string  `json:"status"` // "rotated", or "started" with --wait=false
+	Version string  `json:"version"`
+	Seconds float64 `json:"seconds,omitempty"`
+}
+
+func (a *app) rotateNow() *cobra.Command {
+	var o rotateOptions
+	c := &cobra.Command{
+		Use:   "rotate-now KEY --reason TEXT",
+		Short: "Rotate a key now, or say what that would do",
+		Long: `Rotate a key now and wait until the new key is current. The old one is retired
+later, when it is safe: see keyturn status KEY. KEY is a secret's name or ARN.
+
+The reason goes into the audit trail together with who asked. With --plan
+nothing is changed: it says what a rotation would do, and everything that would
+stop it; the exit code is then 1 if something would.
+
+The exit code is 1 as soon as a failure is recorded. Secrets Manager restarts a
+failed rotation by itself, a few times. To stop waiting does not stop it.`,
+		Example: `  keyturn rotate-now prod/mailer/sendgrid --reason "laptop lost"
+  keyturn rotate-now prod/mailer/sendgrid --plan`,
+		Args:              oneKey,
+		ValidArgsFunction: a.completeKeys,
+	}
+	f := c.Flags()
+	f.StringVar(&o.reason, "reason", "", "why, as `TEXT` of at most 500 characters; needed to rotate")
+	f.BoolVar(&o.plan, "plan", false, "change nothing, say what would be done and what would stop it")
+	f.BoolVar(&o.wait, "wait", true, "wait for the end of the rotation")
+	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "wait at most this `LONG`")
+	f.StringVar(&a.flags.rotateNow, "rotatenow-function", "", "`NAME` of the function (KEYTURN_ROTATENOW_FUNCTION; else keyturn-rotatenow)")
+	a.awsFlags(c)
+	a.tableFlag(c)
+	return a.command(c, func(c *cobra.Command, args []string) error { return a.runRotateNow(c.Context(), args[0], o) })
+}
+
+func (a *app) runRotateNow(ctx context.Context, id string, o rotateOptions) error {
+	o.reason = strings.TrimSpace(o.reason)
+	again := "keyturn rotate-now " + id
+	switch {
+	case o.reason == "" && !o.plan:
+		return usage("a rotation needs a reason", again+" --reason TEXT", "to see what it would do: "+again+" --plan")
+	case o.timeout <= 0:
+		return usage("--timeout is not longer than nothing", again+" --timeout 10m")
+	}
+	cfg, err := a.configuration()
+	if err != nil {
+		return err
+	}
+	k, err := a.key(cfg, id)
+	if err != nil {
+		return err
+	}
+	aws, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	q := rotatenow.Request{Version: rotatenow.Version, Mode: rotatenow.Rotate, Secret: k.Secret, Reason: o.reason}
+	if o.plan {
+		q.Mode = rotatenow.Plan
+	}
+	q.Requester = requester(ctx, aws)
+	answer, err := a.ask(ctx, aws, k, q)
+	if err != nil {
+		return err
+	}
+	if o.plan {
+		return a.printPlan(*answer.Plan)
+	}
+	if !o.wait {
+		return a.printRotated(rotated{Key: k.Secret, Status: "started", Version: answer.Token})
+	}
+	return a.follow(ctx, aws, k, answer.Token, o.timeout)
+}
+
+// requester is who AWS says that we are, "" if it does not say soon.
+func requester(ctx context.Context, c *connection) string {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	who, err := sts.NewFromConfig(c.cfg).GetCallerIdentity(ctx, nil)
+	if err != nil || who.Arn == nil {
+		return ""
+	}
+	return *who.Arn
+}
+
+// ask sends the request to the function.
+func (a *app) ask(ctx context.Context, c *connection, k config.Key, q rotatenow.Request) (rotatenow.Answer, error) {
+	name := a.setting(a.flags.rotateNow, "KEYTURN_ROTATENOW_FUNCTION", "keyturn-rotatenow")
+	repeat := function.Once // a second rotation would be refused, and hide that the first began
+	if q.Mode == rotatenow.Plan {
+		repeat = function.Safe
+	}
+	var answer rotatenow.Answer
+	err := function.Invoke(ctx, c.functions(), name, repeat, q, &answer)
+	if err != nil {
+		return answer, a.notInvoked(ctx, err, k.Secret, "--rotatenow-function NAME, or KEYTURN_ROTATENOW_FUNCTION")
+	}
+	if answer.Version != rotatenow.Version || q.Mode == rotatenow.Plan && answer.Plan == nil || q.Mode == rotatenow.Rotate && answer.Token == "" {
+		return answer, failed(typeUnclear, "the answer of "+name+" is not what this version of keyturn understands",
+			"see whether a rotation began: keyturn status "+k.Secret, "use a keyturn of the same version as the functions")
+	}
+	return answer, nil
+}
+
+// follow waits for the end of the rotation.
+func (a *app) follow(ctx context.Context, c *connection, k config.Key, token string, timeout time.Duration) error {
+	line := console.Progress{W: a.err, Terminal: a.errTerminal}
+	began := time.Now()
+	waiting, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	err := follow.Watcher{Secrets: c.secrets(), Records: a.records(c), Say: func(what string) {
+		line.Say(fmt.Sprintf("%s: %s (%s)", k.Secret, what, console.Duration(time.Since(began))))
+	}}.Wait(waiting, k.Secret, token)
+	line.End()
+	look := "see how it is: keyturn status " + k.Secret
+	if f, ok := errors.AsType[*follow.FailedError](err); ok {
+		fail := failed(f.Failure.ErrorType, fmt.Sprintf("the rotation of %s %s", k.Secret, f.Error()), advice(f.Failure.ErrorType, k.Secret)...)
+		fail.Next = append(fail.Next, "Secrets Manager restarts it by itself, a few times: keyturn status "+k.Secret)
+		return fail
+	}
+	switch {
+	case err == nil:
+		return a.printRotated(rotated{Key: k.Secret, Status: "rotated", Version: token, Seconds: time.Since(began).Round(time.Millisecond).Seconds()})
+	case errors.Is(err, follow.ErrAbandoned):
+		return failed("Superseded", "the rotation of "+k.Secret+" ended, and its version did not become current", look)
+	case store.KindOf(err) == store.KindDenied:
+		return failed(typeAWS, "the rotation of "+k.Secret+" has begun, and its end cannot be seen: "+err.Error(), awsAdvice("AccessDenied")...)
+	case ctx.Err() != nil:
+		return failed(typeStopped, "stopped waiting, and the rotation of "+k.Secret+" goes on", look)
+	case errors.Is(err, context.DeadlineExceeded):
+		return failed(typeTimeout, fmt.Sprintf("no end of the rotation of %s was seen in %s: it may still end well", k.Secret, timeout), look, "look at the log of its rotate function")
+	}
+	return failed(typeAWS, "the rotation of "+k.Secret+" has begun, and its end cannot be seen: "+err.Error(), look)
+}
+
+func (a *app) printRotated(r rotated) error {
+	switch {
+	case a.flags.json:
+		a.printJSON(r)
+	case r.Status == "started":
+		a.say("%s: a rotation has begun, version %s", r.Key, r.Version)
+	default:
+		a.say("%s: rotated in %.1fs, version %s", r.Key, r.Seconds, r.Version)
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+// Package region is one Region of the local AWS with all of its services, wired
+// together as in AWS: rotations, schedules and topics invoke functions, and
+// what functions call is here too.
+package region
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
+
+	"github.com/keyturn/keyturn/test/cloud"
+	"github.com/keyturn/keyturn/test/cloud/clock"
+	"github.com/keyturn/keyturn/test/cloud/dynamodb"
+	"github.com/keyturn/keyturn/test/cloud/lambda"
+	"github.com/keyturn/keyturn/test/cloud/sqs"
+)
+
+// Options configure a [Region]. The zero value is a safe, empty one.
+type Options struct {
+	// Cloud is for the whole. An Invoker of nil is the Region's Lambda.
+	Cloud    cloud.Options
+	DynamoDB dynamodb.Options
+	// Lambda's Clock is the Cloud's, and its Endpoint where the Region listens.
+	Lambda lambda.Options
+}
+
+// Region is the local AWS. Use [New], and Close it; it is safe for concurrent
+// use.
+type Region struct {
+	Cloud    *cloud.Cloud
+	Lambda   *lambda.Service
+	SQS      *sqs.Service
+	DynamoDB *dynamodb.Service
+
+	endpoint atomic.Value // string: where it listens
+}
+
+// New returns a Region without anything in it.
+func New(o Options) *Region {
+	if o.Cloud.Clock == nil {
+		o.Cloud.Clock = clock.New()
+	}
+	r := &Region{}
+	o.Lambda.Clock = o.Cloud.Clock
+	if o.Lambda.Endpoint == nil {
+		o.Lambda.Endpoint = r.Endpoint
+	}
+	r.Lambda = lambda.New(o.Lambda)
+	if o.Cloud.Invoker == nil {
+		o.Cloud.Invoker = r.Lambda
+		if o.Cloud.SecretsManager.Invocable == nil {
+			o.Cloud.SecretsManager.Invocable = r.Lambda.Exists
+		}
+	}
+	r.Cloud = cloud.New(o.Cloud)
+	r.SQS = sqs.New(o.Cloud.Clock)
+	r.DynamoDB = dynamodb.New(o.Cloud.Clock, o.DynamoDB)
+	r.Cloud.Register("lambda", r.Lambda)
+	r.Cloud.Register("sqs", r.SQS)
+	r.Cloud.Register("dynamodb", r.DynamoDB)
+	return r
+}
+
+// Listen opens a listener as [cloud.Cloud.Listen] does, and makes it the
+// endpoint of the functions' processes.
+func (r *Region) Listen(ctx context.Context, address string) (net.Listener, error) {
+	l, err := r.Cloud.Listen(ctx, address)
+	if err == nil {
+		r.endpoint.Store("http://" + l.Addr().String())
+	}
+	return l, err
+}
+
+// Endpoint returns the URL of the last Listen, "" before there was one.
+func (r *Region) Endpoint() string {
+	url, _ := r.endpoint.Load().(string)
+	return url
+}
+
+// Serve answers on l until ctx ends, then closes l.
+func (r *Region) Serve(ctx context.Context, l net.Listener) error { return r.Cloud.Serve(ctx, l) }
+
+// Close ends rotations and deliveries, and then the functions' processes.
+func (r *Region) Close() error {
+	r.Cloud.Close()
+	return errors.Join(r.Lambda.Close())
+}
