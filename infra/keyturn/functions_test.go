@@ -93,8 +93,10 @@ func (w *world) first(ctx context.Context, name string, p store.Put) error {
 	if s.VersionAt(store.Current) != "" {
 		return &rotation.Error{Type: rotation.HasCurrent, What: "the secret has a value already"}
 	}
-	_, err = w.store.Put(ctx, p)
-	return err
+	if _, err = w.store.Put(ctx, p); err != nil || w.does() != "late" {
+		return err
+	}
+	return &rotation.Error{Type: "Timeout", What: "the function's time was up before it was done"}
 }
 
 func (w *world) try(ctx context.Context, q rotation.Request) error {

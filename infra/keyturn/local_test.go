@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -74,15 +75,14 @@ func ask(ctx context.Context, url string) error {
 	return nil
 }
 
-// cmdInterrupt ends keyturn local as Ctrl-C does, or with SIGTERM. It must end
+// cmdEnd ends keyturn local as Ctrl-C or a service manager does. It must end
 // well.
-func cmdInterrupt(ts *testscript.TestScript, _ bool, args []string) {
+func cmdEnd(ts *testscript.TestScript, neg bool, args []string) {
 	w, ok := ts.Value(worldKey{}).(*world)
-	if !ok || w.server == nil {
-		ts.Fatalf("nothing runs")
+	if !ok || neg || w.server == nil || len(args) != 1 {
+		ts.Fatalf("wrong use")
 	}
-	_ = args
-	ts.Check(w.server.cmd.Process.Signal(os.Interrupt))
+	ts.Check(w.server.cmd.Process.Signal(map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[0]]))
 	rest := new(strings.Builder)
 	_, err := w.server.out.WriteTo(rest)
 	ts.Check(err)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/spf13/cobra"
@@ -69,6 +71,8 @@ func (a *app) runRotateNow(ctx context.Context, id string, o rotateOptions) erro
 	switch {
 	case o.reason == "" && !o.plan:
 		return usage("a rotation needs a reason", again+" --reason TEXT", "to see what it would do: "+again+" --plan")
+	case utf8.RuneCountInString(o.reason) > 500 || strings.ContainsFunc(o.reason, unicode.IsControl):
+		return usage("the reason is longer than 500 characters, or has a line break in it", again+` --reason "a short one"`)
 	case o.timeout <= 0:
 		return usage("--timeout is not longer than nothing", again+" --timeout 10m")
 	}

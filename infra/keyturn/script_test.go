@@ -40,8 +40,10 @@ func TestMain(m *testing.M) {
 //	older NAME ID STATE AGO WHY   record an older key that was replaced AGO
 //	failure NAME STEP TYPE TEXT   record a failed rotation
 //	rotation works|fails|hangs    what the rotate function does in testSecret
+//	rotation late                 the first key is stored, and the time is up
 //	fault OPERATION EFFECT        drop: the next call's answer is lost; throttle, deny: it is refused
-//	local ARG...                  run keyturn local and use it; interrupt ends it, which must exit with 0
+//	local ARG...                  run keyturn local and use it
+//	end INT|TERM                  end it with this signal; it must exit with 0
 //	value NAME WANT               the secret's current value
 func TestScript(t *testing.T) {
 	t.Parallel()
@@ -49,17 +51,17 @@ func TestScript(t *testing.T) {
 		Dir: "testdata/script", RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error { return setup(t, env) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":     cmdExits,
-			"json":      cmdJSON,
-			"secret":    on((*world).cmdSecret),
-			"advance":   on((*world).cmdAdvance),
-			"older":     on((*world).cmdOlder),
-			"failure":   on((*world).cmdFailure),
-			"rotation":  on((*world).cmdRotation),
-			"fault":     on((*world).cmdFault),
-			"value":     on((*world).cmdValue),
-			"local":     cmdLocal,
-			"interrupt": cmdInterrupt,
+			"exits":    cmdExits,
+			"json":     cmdJSON,
+			"secret":   on((*world).cmdSecret),
+			"advance":  on((*world).cmdAdvance),
+			"older":    on((*world).cmdOlder),
+			"failure":  on((*world).cmdFailure),
+			"rotation": on((*world).cmdRotation),
+			"fault":    on((*world).cmdFault),
+			"value":    on((*world).cmdValue),
+			"local":    cmdLocal,
+			"end":      cmdEnd,
 		},
 	})
 }
