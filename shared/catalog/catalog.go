@@ -53,7 +53,7 @@ func unknown(name string) string {
 			nearest, best = d.Name, n
 		}
 	}
-	s := fmt.Sprintf("unknown vendor %q", httpapi.Safe(name))
+	s := `unknown vendor "` + httpapi.Safe(name) + `"`
 	if nearest != "" {
 		s += fmt.Sprintf(", did you mean %q?", nearest)
 	}

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -28,7 +27,7 @@ type BlockedError struct {
 	Rule string // what is wrong with it and what to do
 }
 
-func (e *BlockedError) Error() string { return fmt.Sprintf("host %q %s", e.Host, e.Rule) }
+func (e *BlockedError) Error() string { return `host "` + e.Host + `" ` + e.Rule }
 
 // NewHTTP returns a client that sends requests only where the rules admit, by
 // https, follows no redirect and takes no proxy from the environment. Addresses

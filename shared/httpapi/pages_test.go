@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -35,20 +36,21 @@ func TestPages(t *testing.T) {
 		next string // what the first page says
 		want []int
 		kind provider.Kind // of the error, where there are no items
+		text string        // in it
 	}{
-		{"relative", "?page=2", []int{1, 2}, 0},
-		{"absolute", "https://API.test:443/base/list?page=2", []int{1, 2}, 0},
-		{"another host", "https://evil.test/base/list?page=2", nil, provider.KindPermanent},
-		{"another port", "https://api.test:444/base/list?page=2", nil, provider.KindPermanent},
-		{"another scheme", "http://api.test/base/list?page=2", nil, provider.KindPermanent},
-		{"another host, without a scheme", "//evil.test/base/list?page=2", nil, provider.KindPermanent},
-		{"with a user", "https://a:b@api.test/base/list?page=2", nil, provider.KindPermanent},
-		{"no URL", "%zz", nil, provider.KindPermanent},
-		{"itself", "/base/list", nil, provider.KindPermanent},
-		{"a circle", "?page=3", nil, provider.KindPermanent},
-		{"a page that fails", "?page=4", nil, provider.KindUnknown},
-		{"a page that is none", "bad", nil, provider.KindUnknown},
-		{"pages without an end", "?page=100", nil, provider.KindPermanent},
+		{"relative", "?page=2", []int{1, 2}, 0, ""},
+		{"absolute", "https://API.test:443/base/list?page=2", []int{1, 2}, 0, ""},
+		{"another host", "https://evil.test/base/list?page=2", nil, provider.KindPermanent, "another host: refused"},
+		{"another port", "https://api.test:444/base/list?page=2", nil, provider.KindPermanent, "another host: refused"},
+		{"another scheme", "http://api.test/base/list?page=2", nil, provider.KindPermanent, "another host: refused"},
+		{"another host, without a scheme", "//evil.test/base/list?page=2", nil, provider.KindPermanent, "another host: refused"},
+		{"with a user", "https://a:b@api.test/base/list?page=2", nil, provider.KindPermanent, "another host: refused"},
+		{"no URL", "%zz", nil, provider.KindPermanent, "another host"},
+		{"itself", "/base/list", nil, provider.KindPermanent, "circle"},
+		{"a circle", "?page=3", nil, provider.KindPermanent, "circle"},
+		{"a page that fails", "?page=4", nil, provider.KindUnknown, "500"},
+		{"a page that is none", "bad", nil, provider.KindUnknown, "not the answer expected"},
+		{"pages without an end", "?page=100", nil, provider.KindPermanent, "more than 1000"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -74,6 +76,9 @@ func TestPages(t *testing.T) {
 				})
 				if !slices.Equal(items, tt.want) || (err == nil) != (tt.want != nil) || err != nil && provider.KindOf(err) != tt.kind {
 					t.Errorf("got %v and %v, want %v or %v", items, err, tt.want, tt.kind)
+				}
+				if err != nil && !strings.Contains(err.Error(), tt.text) {
+					t.Errorf("got %v, want %s", err, tt.text)
 				}
 			})
 		})

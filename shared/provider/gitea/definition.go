@@ -40,12 +40,12 @@ func (s Settings) Problems() []provider.Problem {
 		add("baseURL", "baseURL "+p, "write where Gitea is: https://git.example.com")
 	}
 	if s.Username != "" && !userForm.MatchString(s.Username) {
-		add("username", fmt.Sprintf("username %q is not a Gitea user's name", httpapi.Safe(s.Username)), "write the login name, not the e-mail address")
+		add("username", `username "`+httpapi.Safe(s.Username)+`" is not a Gitea user's name`, "write the login name, not the e-mail address")
 	}
 	for i, sc := range s.Scopes {
 		switch {
 		case !scopeForm.MatchString(sc):
-			add("scopes", fmt.Sprintf("scope %q is not one of Gitea's", httpapi.Safe(sc)), "write it as Gitea does: read:user, write:repository, all")
+			add("scopes", `scope "`+httpapi.Safe(sc)+`" is not one of Gitea's`, "write it as Gitea does: read:user, write:repository, all")
 		case slices.Contains(s.Scopes[:i], sc):
 			add("scopes", fmt.Sprintf("scope %q twice", sc), "remove one")
 		}

@@ -46,7 +46,7 @@ func (s Settings) Problems() []provider.Problem {
 	for _, sc := range s.Scopes {
 		switch {
 		case !scopeForm.MatchString(sc):
-			add("scopes", fmt.Sprintf("scope %q is not a scope's name", httpapi.Safe(sc)), "write it as SendGrid does: mail.send")
+			add("scopes", `scope "`+httpapi.Safe(sc)+`" is not a scope's name`, "write it as SendGrid does: mail.send")
 		case seen[sc]:
 			add("scopes", fmt.Sprintf("scope %q twice", sc), "remove one")
 		}
