@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
@@ -77,7 +78,7 @@ type Options struct {
 	Keys     map[string]Key
 	// Binaries is a folder with rotate/bootstrap, retire/bootstrap and
 	// rotatenow/bootstrap, which run as processes. Empty: the same functions
-	// run in this process.
+	// run in this process, and the access key of their calls is their name.
 	Binaries string
 	// Endpoint of the local AWS, for processes.
 	Endpoint string
@@ -267,6 +268,7 @@ func (s *Stack) function(ctx context.Context, name, kind, account string, open b
 	config := s.configuration(account)
 	if s.opt.Binaries == "" {
 		cfg := s.Region.Cloud.Config()
+		cfg.Credentials = credentials.NewStaticCredentialsProvider(name, cloud.SecretKey, "")
 		b := boot.Prepare(ctx, boot.System{
 			Getenv:   func(k string) string { return env[k] },
 			ReadFile: func(string) ([]byte, error) { return config, nil },

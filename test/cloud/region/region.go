@@ -13,6 +13,7 @@ import (
 	"github.com/keyturn/keyturn/test/cloud/clock"
 	"github.com/keyturn/keyturn/test/cloud/dynamodb"
 	"github.com/keyturn/keyturn/test/cloud/lambda"
+	"github.com/keyturn/keyturn/test/cloud/sns"
 	"github.com/keyturn/keyturn/test/cloud/sqs"
 )
 
@@ -30,6 +31,7 @@ type Options struct {
 type Region struct {
 	Cloud    *cloud.Cloud
 	Lambda   *lambda.Service
+	SNS      *sns.Service
 	SQS      *sqs.Service
 	DynamoDB *dynamodb.Service
 
@@ -56,7 +58,9 @@ func New(o Options) *Region {
 	r.Cloud = cloud.New(o.Cloud)
 	r.SQS = sqs.New(o.Cloud.Clock)
 	r.DynamoDB = dynamodb.New(o.Cloud.Clock, o.DynamoDB)
+	r.SNS = sns.New(sns.Options{Clock: o.Cloud.Clock, Endpoint: r.url, Queues: r.SQS, Functions: r.Lambda})
 	r.Cloud.Register("lambda", r.Lambda)
+	r.Cloud.Register("sns", r.SNS)
 	r.Cloud.Register("sqs", r.SQS)
 	r.Cloud.Register("dynamodb", r.DynamoDB)
 	return r
@@ -78,11 +82,20 @@ func (r *Region) Endpoint() string {
 	return url
 }
 
+// url is the Endpoint for links, which a Region that does not listen has too.
+func (r *Region) url() string {
+	if u := r.Endpoint(); u != "" {
+		return u
+	}
+	return "http://127.0.0.1"
+}
+
 // Serve answers on l until ctx ends, then closes l.
 func (r *Region) Serve(ctx context.Context, l net.Listener) error { return r.Cloud.Serve(ctx, l) }
 
 // Close ends rotations and deliveries, and then the functions' processes.
 func (r *Region) Close() error {
 	r.Cloud.Close()
+	r.SNS.Close()
 	return errors.Join(r.Lambda.Close())
 }

@@ -1,0 +1,114 @@
+package events_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
+	"github.com/keyturn/keyturn/shared/providertest"
+	"github.com/keyturn/keyturn/test/events"
+	"github.com/keyturn/keyturn/test/stack"
+)
+
+// want is what each sample must come to: an error type, or what the answer
+// holds.
+var want = map[string]map[string]struct{ failure, answer string }{
+	"rotate": {
+		"create-secret":         {"", "null"},
+		"create-secret-by-name": {"", "null"},
+		"set-secret":            {"", "null"},
+		"test-secret":           {"", "null"},
+		"finish-secret":         {"", "null"},
+		"init":                  {"", "null"},
+		"plan":                  {"", `"strategy":"Overlap"`},
+		"odd-unknown-step":      {"UnknownStep", ""},
+		"odd-no-token":          {"BadEvent", ""},
+		"odd-other-secret":      {"NotOurs", ""},
+		"odd-name-prefix":       {"NotOurs", ""},
+		"odd-not-staged":        {"NotStaged", ""},
+		"odd-unknown-fields":    {"", "null"},
+		"odd-not-an-object":     {"BadEvent", ""},
+		"odd-unknown-mode":      {"BadEvent", ""},
+	},
+	"retire": {
+		"label-event":       {"", "{}"},
+		"label-queue":       {"", "{}"},
+		"schedule":          {"", "{}"},
+		"sweep":             {"", "{}"},
+		"odd-queue-mixed":   {"", "{"},
+		"odd-other-label":   {"", "{}"},
+		"odd-other-secret":  {"", "{}"},
+		"odd-unknown-event": {"BadEvent", ""},
+		"odd-not-an-object": {"BadEvent", ""},
+	},
+	"rotatenow": {
+		"rotate":               {"", `"status":"started"`},
+		"plan":                 {"", `"status":"planned"`},
+		"odd-everything-wrong": {"BadEvent", ""},
+		"odd-no-reason":        {"BadEvent", ""},
+		"odd-other-secret":     {"NotOurs", ""},
+		"odd-unknown-field":    {"BadEvent", ""},
+	},
+}
+
+func TestSamples(t *testing.T) {
+	t.Parallel()
+	for function, samples := range want {
+		files, err := events.Samples(function)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name := range samples {
+			if !slices.Contains(files, name) {
+				t.Errorf("no sample %s/%s", function, name)
+			}
+		}
+		for _, name := range files {
+			w, ok := samples[name]
+			if !ok {
+				t.Errorf("nobody says what %s/%s must come to", function, name)
+			}
+			t.Run(function+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { send(t, function, name, w.failure, w.answer) })
+			})
+		}
+	}
+}
+
+func send(t *testing.T, function, name, failure, answer string) {
+	t.Helper()
+	r := events.Region()
+	defer r.Close()
+	vendor := sendgridtest.New(r.Cloud.Clock().Now, sendgridtest.Options{})
+	o := events.Options(vendor, "https://sendgrid.test", "sendgrid.test")
+	o.Vendors = &providertest.Transport{Handler: vendor}
+	s, err := stack.Deploy(t.Context(), r, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err = events.Prepare(t.Context(), s, function, name); err != nil {
+		t.Fatal(err)
+	}
+	out, functionError, err := events.Send(t.Context(), s, function, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if failure == "" {
+		if functionError != "" || !strings.Contains(string(out), answer) {
+			t.Errorf("%s%s, want an answer with %s", functionError, out, answer)
+		}
+		return
+	}
+	var e struct{ ErrorType, ErrorMessage string }
+	if err := json.Unmarshal(out, &e); err != nil || e.ErrorType != failure || e.ErrorMessage == "" {
+		t.Errorf("%s, want errorType %s with a message", out, failure)
+	}
+	if strings.Contains(e.ErrorMessage, "synthetic-rotation-token") {
+		t.Errorf("the message shows the RotationToken: %s", e.ErrorMessage)
+	}
+}

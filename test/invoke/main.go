@@ -1,0 +1,102 @@
+// Command invoke sends a sample of events/ to a real function on a local AWS,
+// and prints what it logged and answered: make invoke FUNCTION= EVENT=.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
+	"github.com/keyturn/keyturn/test/binaries"
+	"github.com/keyturn/keyturn/test/events"
+	"github.com/keyturn/keyturn/test/stack"
+)
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) //nolint:forbidigo // main
+	defer cancel()
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: make invoke FUNCTION=rotate|retire|rotatenow EVENT=NAME\n\nevents:\n"+list())
+		os.Exit(2)
+	}
+	failed, err := run(ctx, os.Args[1], strings.TrimSuffix(os.Args[2], ".json"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "invoke:", err)
+	}
+	if failed || err != nil {
+		os.Exit(1)
+	}
+}
+
+func list() string {
+	var out strings.Builder
+	for _, f := range []string{"rotate", "retire", "rotatenow"} {
+		names, err := events.Samples(f)
+		if err == nil {
+			fmt.Fprintf(&out, "  %-10s %s\n", f, strings.Join(names, " "))
+		}
+	}
+	return out.String()
+}
+
+func run(ctx context.Context, function, sample string) (failed bool, err error) {
+	if _, err = events.Read(function, sample); err != nil {
+		return false, errors.New("there is no such sample; there are:\n" + list())
+	}
+	dir, err := os.MkdirTemp("", "keyturn-invoke-")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // temporary
+	if err = binaries.Build(ctx, dir); err != nil {
+		return false, err
+	}
+	r := events.Region()
+	defer r.Close()
+	l, err := r.Listen(ctx, "127.0.0.1:0")
+	if err != nil {
+		return false, err
+	}
+	go func() { _ = r.Serve(ctx, l) }()
+	vendor := sendgridtest.New(r.Cloud.Clock().Now, sendgridtest.Options{})
+	vl, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // loopback
+	if err != nil {
+		return false, err
+	}
+	srv := &http.Server{Handler: vendor, ReadHeaderTimeout: time.Second}
+	go func() { _ = srv.Serve(vl) }()
+	defer srv.Close() //nolint:errcheck // ending
+	o := events.Options(vendor, "http://"+vl.Addr().String(), vl.Addr().String())
+	o.Binaries, o.Dir, o.Endpoint = dir, dir, "http://"+l.Addr().String()
+	s, err := stack.Deploy(ctx, r, o)
+	if err != nil {
+		return false, err
+	}
+	defer s.Close()
+	if err = events.Prepare(ctx, s, function, sample); err != nil {
+		return false, err
+	}
+	name := map[string]string{"rotate": stack.Rotate(events.Account), "retire": stack.Retire(events.Account), "rotatenow": stack.RotateNow}[function]
+	mark := len(r.Lambda.Logs(name))
+	answer, failure, err := events.Send(ctx, s, function, sample)
+	if err != nil {
+		return false, err
+	}
+	for _, line := range r.Lambda.Logs(name)[mark:] {
+		fmt.Println(line) //nolint:forbidigo // a command
+	}
+	var pretty bytes.Buffer
+	if json.Indent(&pretty, answer, "", "  ") != nil {
+		pretty.Write(answer)
+	}
+	fmt.Printf("\nanswer%s:\n%s\n", map[bool]string{true: " (" + failure + ")"}[failure != ""], &pretty) //nolint:forbidigo // a command
+	return failure != "", nil
+}
