@@ -4,6 +4,7 @@ package retire
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -44,6 +45,9 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 		m := metric.From(ctx)
 		m.Label(metric.Labels{Step: Name})
 		out, err := h.Handle(ctx, event)
+		if errors.Is(err, engine.ErrEvent) {
+			return nil, badEvent{err}
+		}
 		for _, r := range out.Reports {
 			report(ctx, e.Log, r)
 		}
@@ -56,6 +60,12 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 		return out, err
 	}, nil
 }
+
+// badEvent gives an unknown event the type that the other functions give it.
+type badEvent struct{ error }
+
+// ErrorType is what Lambda reports as errorType.
+func (badEvent) ErrorType() string { return "BadEvent" }
 
 func outcome(r engine.Response) string {
 	if len(r.Failures) > 0 {
