@@ -11,7 +11,6 @@ import (
 	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/provider"
-	"github.com/keyturn/keyturn/shared/store"
 )
 
 // advance does what is due for one key that is not current.
@@ -149,7 +148,7 @@ func (r *run) disable(ctx context.Context, rec *keyrecord.Record, why string) er
 	if err := r.save(ctx, rec); err != nil {
 		return err
 	}
-	if err := r.perform(ctx, audit.Disable, rec, why, r.vendor.Disable.Disable); err != nil {
+	if err := r.perform(ctx, audit.Disable, rec, why, r.unlessMoved(rec, r.vendor.Disable.Disable)); err != nil {
 		return r.failed(ctx, rec, err)
 	}
 	rec.State, rec.Disabled = keyrecord.Disabled, r.Now()
@@ -202,7 +201,7 @@ func (r *run) end(ctx context.Context, rec *keyrecord.Record, why string) error 
 	if err := r.gates(ctx, rec); err != nil {
 		return r.failed(ctx, rec, err)
 	}
-	if err := r.perform(ctx, audit.Revoke, rec, why, r.vendor.Keys.Revoke); err != nil {
+	if err := r.perform(ctx, audit.Revoke, rec, why, r.unlessMoved(rec, r.vendor.Keys.Revoke)); err != nil {
 		return r.failed(ctx, rec, err)
 	}
 	rec.Revoked = r.Now()
@@ -230,19 +229,7 @@ func (r *run) gates(ctx context.Context, rec *keyrecord.Record) error {
 		r.daily(ctx, "current_refused", r.messageRefused())
 		return gate("the vendor refuses the current key, so no other is ended")
 	}
-	if err != nil {
-		return err
-	}
-	r.calls["secretsmanager"]++
-	s, err := r.Store.Describe(ctx, r.key.Secret)
-	if err != nil {
-		return err
-	}
-	labels := s.Stages[rec.Version]
-	if s.VersionAt(store.Current) != r.version || slices.Contains(labels, store.Current) || slices.Contains(labels, store.Pending) {
-		return gate("AWSCURRENT is moving")
-	}
-	return nil
+	return err
 }
 
 // gate is a reason to wait that is nobody's error.

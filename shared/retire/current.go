@@ -164,6 +164,7 @@ func (r *run) valueOf(ctx context.Context, version string) (key secret.Value, ok
 		return secret.Value{}, false, err
 	}
 	key, err = payload.Key(v.Value, r.key.Value)
+	r.prints[version] = key.Fingerprint(r.Fingerprint)
 	return key, err == nil, nil
 }
 

@@ -78,6 +78,7 @@ type Engine struct {
 	Notifier    notify.Notifier
 	Scheduler   Scheduler
 	Now         func() time.Time
+	Random      func() uint32 // tells apart two acts of one millisecond
 	MaxRotation time.Duration // the longest that a rotation may take, retries included
 	Fingerprint secret.Value  // key of the fingerprints in the audit trail
 	Log         *slog.Logger
@@ -98,7 +99,7 @@ func (e *Engine) Reconcile(ctx context.Context, k config.Key) (Report, error) {
 func (e *Engine) reconcile(ctx context.Context, k config.Key, seen *lists) (Report, error) {
 	var err error
 	for range looks {
-		r := &run{Engine: e, key: k, lists: seen, calls: map[string]int{}}
+		r := &run{Engine: e, key: k, lists: seen, calls: map[string]int{}, prints: map[string]string{}}
 		err = r.once(ctx)
 		if !errors.Is(err, keyrecord.ErrConflict) {
 			if err != nil {

@@ -98,7 +98,7 @@ func TestLife_faults(t *testing.T) {
 		"overlap": nil, "disable first": {canDisable}, "identify, no usage": {canIdentify, noUsage},
 	} {
 		k := key()
-		k.Grace.NoUsage = config.Revoke
+		k.Grace.NoUsage, k.Grace.Max, k.Grace.Disabled = config.Revoke, 3*time.Hour, 2*time.Hour
 		calls := 0
 		t.Run(name+", undisturbed", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

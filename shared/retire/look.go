@@ -46,10 +46,11 @@ type run struct {
 	vendor   provider.Overlap
 	listed   map[string]provider.Key
 
-	known   bool     // it is certain which keys the current version does not hold
-	current string   // ID of the key that the current version holds, "" if unknown
-	unclear []string // IDs of the keys that it may hold, if there are several
-	value   *secret.Value
+	known   bool              // it is certain which keys the current version does not hold
+	current string            // ID of the key that the current version holds, "" if unknown
+	unclear []string          // IDs of the keys that it may hold, if there are several
+	value   *secret.Value     // of the current version, once it was read
+	prints  map[string]string // fingerprints of the values read, by version
 
 	roles   map[string]role
 	skipped string // why nothing was looked at

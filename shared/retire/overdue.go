@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -64,8 +63,7 @@ func (r *run) labels(ctx context.Context) error {
 		return nil
 	}
 	a := audit.Record{
-		ID:  "unstage-" + r.version + "-" + strconv.FormatInt(r.Now().UnixMilli(), 36),
-		Act: audit.Unstage, Phase: audit.Intent, Version: r.version,
+		ID: r.actID(audit.Unstage, r.version), Act: audit.Unstage, Phase: audit.Intent, Version: r.version,
 		Detail: map[string]string{"label": store.Pending, "why": "the rotation is over and it was left on the current version"},
 	}
 	if err := r.record(ctx, a); err != nil {

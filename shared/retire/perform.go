@@ -13,6 +13,7 @@ import (
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/notify"
 	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/store"
 )
 
 const (
@@ -26,8 +27,7 @@ const (
 // outcome. An intent that is not accepted is not carried out.
 func (r *run) perform(ctx context.Context, act audit.Act, rec *keyrecord.Record, why string, do func(context.Context, string) error) error {
 	a := audit.Record{
-		ID:  fmt.Sprintf("%s-%s-%d-%s", act, rec.KeyID, rec.Revision, strconv.FormatInt(r.Now().UnixMilli(), 36)),
-		Act: act, Phase: audit.Intent, Version: rec.Version, KeyID: rec.KeyID, KeyName: rec.KeyName,
+		ID: r.actID(act, rec.KeyID), Act: act, Phase: audit.Intent, Version: rec.Version, KeyID: rec.KeyID, KeyName: rec.KeyName,
 		Detail: map[string]string{"why": why},
 	}
 	if err := r.record(ctx, a); err != nil {
@@ -37,7 +37,7 @@ func (r *run) perform(ctx context.Context, act audit.Act, rec *keyrecord.Record,
 	a.Phase, a.Result = audit.Outcome, audit.Done
 	if err != nil {
 		a.Result, a.Error = audit.Failed, err.Error()
-		if provider.KindOf(err) == provider.KindUnknown {
+		if _, not := errors.AsType[notDone](err); !not && provider.KindOf(err) == provider.KindUnknown {
 			a.Result = audit.Unknown
 		}
 	}
@@ -53,9 +53,37 @@ func (r *run) perform(ctx context.Context, act audit.Act, rec *keyrecord.Record,
 	return err
 }
 
+// actID returns the ID of one attempt at an act.
+func (r *run) actID(act audit.Act, what string) string {
+	return fmt.Sprintf("%s-%s-%s%08x", act, what, strconv.FormatInt(r.Now().UnixMilli(), 36), r.Random())
+}
+
+// notDone is why an act was not carried out after all.
+type notDone struct{ error }
+
+func (e notDone) Unwrap() error { return e.error }
+
+// unlessMoved looks at the labels a last time before do: what was looked at
+// when this run began may be seconds old, and somebody may just have moved
+// AWSCURRENT back.
+func (r *run) unlessMoved(rec *keyrecord.Record, do func(context.Context, string) error) func(context.Context, string) error {
+	return func(ctx context.Context, id string) error {
+		r.calls["secretsmanager"]++
+		s, err := r.Store.Describe(ctx, r.key.Secret)
+		if err != nil {
+			return notDone{err}
+		}
+		labels := s.Stages[rec.Version]
+		if s.VersionAt(store.Current) != r.version || slices.Contains(labels, store.Current) || slices.Contains(labels, store.Pending) {
+			return notDone{gate("AWSCURRENT has moved")}
+		}
+		return do(ctx, id)
+	}
+}
+
 // record writes to the audit trail; an error means that it was not accepted.
 func (r *run) record(ctx context.Context, a audit.Record) error {
-	a.Time, a.Secret, a.Vendor = r.Now(), r.key.Secret, r.key.Vendor
+	a.Time, a.Secret, a.Vendor, a.Fingerprint = r.Now(), r.key.Secret, r.key.Vendor, r.prints[a.Version]
 	r.calls["audit"]++
 	if err := r.Audit.Record(ctx, a); err != nil {
 		return fmt.Errorf("the audit trail did not accept a record, so nothing is done: %w", err)

@@ -52,7 +52,7 @@ func (r *run) revokeAgain(ctx context.Context, rec *keyrecord.Record) error {
 	if err := r.gates(ctx, rec); err != nil {
 		return err
 	}
-	if err := r.perform(ctx, audit.Revoke, rec, "it is still listed after it was revoked", r.vendor.Keys.Revoke); err != nil {
+	if err := r.perform(ctx, audit.Revoke, rec, "it is still listed after it was revoked", r.unlessMoved(rec, r.vendor.Keys.Revoke)); err != nil {
 		return err
 	}
 	return errAccepted

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -58,6 +59,7 @@ type world struct {
 	faultAt int // index of the call to disturb, -1: none
 	mode    mode
 	fail    map[string]error // by operation: every call fails, without an effect
+	between func()           // runs once, before the call at faultAt
 
 	secret   store.Secret
 	versions []store.VersionInfo
@@ -101,7 +103,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) engine() *retire.Engine {
 	return &retire.Engine{
 		Store: fakeStore{w}, Records: fakeRecords{w}, Vendors: fakeVendors{w}, Audit: fakeSink{w}, Notifier: fakeNotifier{w},
-		Scheduler: fakeScheduler{w}, Now: w.now, MaxRotation: time.Hour, Fingerprint: secret.New("k"),
+		Scheduler: fakeScheduler{w}, Now: w.now, Random: rand.Uint32, MaxRotation: time.Hour, Fingerprint: secret.New("k"),
 		Log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -282,6 +284,12 @@ func (w *world) do(op string, lost error, f func() error) error {
 	defer w.mu.Unlock()
 	n := len(w.calls)
 	w.calls = append(w.calls, op)
+	if f := w.between; f != nil && n == w.faultAt {
+		w.between, w.faultAt = nil, -1
+		w.mu.Unlock()
+		f()
+		w.mu.Lock()
+	}
 	if err := w.fail[op]; err != nil {
 		return err
 	}
