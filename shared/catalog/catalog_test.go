@@ -88,8 +88,7 @@ func tags(t *testing.T, s reflect.Type) {
 	if s.Kind() != reflect.Struct || s.NumField() == 0 {
 		t.Fatalf("settings are a %v", s)
 	}
-	for i := range s.NumField() {
-		f := s.Field(i)
+	for f := range s.Fields() {
 		if name := f.Tag.Get("json"); name == "" || strings.Contains(name, ",") || f.Tag.Get("doc") == "" {
 			t.Errorf("setting %s: want tags json and doc", f.Name)
 		}

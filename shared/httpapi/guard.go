@@ -111,7 +111,8 @@ func (g *guard) rule(r *http.Request) string {
 			return rule
 		}
 	}
-	if u.Scheme == "http" && !(g.private && (literal || g.dials || u.Hostname() == "localhost")) {
+	near := g.private && (literal || g.dials || u.Hostname() == "localhost")
+	if u.Scheme == "http" && !near {
 		return "is reached by http: use https (http is for private addresses that are opted in)"
 	}
 	return ""

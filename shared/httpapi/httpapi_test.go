@@ -104,7 +104,7 @@ func TestCredentials(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := ""
-			cl := client(func(w http.ResponseWriter, r *http.Request) { got = r.Header.Get(tt.header) + "!" })
+			cl := client(func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Get(tt.header) + "!" })
 			err := cl.Do(t.Context(), tt.cred, httpapi.Call{Method: "GET", Path: "/"})
 			if tt.want != "" && (err != nil || got != tt.want+"!") {
 				t.Errorf("sent %q, %v; want %q", got, err, tt.want)
@@ -216,7 +216,7 @@ func TestDo_dead(t *testing.T) {
 func TestDo_once(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]int{500: 1, 200: 1, 429: 4} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(http.StatusText(status), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				tries := 0
@@ -254,7 +254,7 @@ func TestRetryAfter(t *testing.T) {
 			cl := client(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Retry-After", tt.header)
 				w.Header().Set("Date", tt.date)
-				w.WriteHeader(400)
+				w.WriteHeader(http.StatusBadRequest)
 			})
 			cl.Now = func() time.Time { return now }
 			err := cl.Do(t.Context(), key, httpapi.Call{Method: "GET", Path: "/"})
@@ -271,7 +271,7 @@ func TestDo_deadline(t *testing.T) {
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	busy := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "60")
-		w.WriteHeader(429)
+		w.WriteHeader(http.StatusTooManyRequests)
 	}
 	for _, tt := range []struct {
 		name     string

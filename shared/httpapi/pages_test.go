@@ -71,7 +71,7 @@ func TestPages(t *testing.T) {
 					case n >= 100:
 						fmt.Fprintf(w, `{"items":[0],"next":"?page=%d"}`, n+1)
 					default:
-						w.WriteHeader(500)
+						w.WriteHeader(http.StatusInternalServerError)
 					}
 				})
 				if !slices.Equal(items, tt.want) || (err == nil) != (tt.want != nil) || err != nil && provider.KindOf(err) != tt.kind {

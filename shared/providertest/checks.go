@@ -47,7 +47,7 @@ func definition(t *testing.T, s Subject) []string {
 
 func want(what string, err error, kinds ...provider.Kind) error {
 	if err == nil || errors.Is(err, provider.ErrRejected) || !slices.Contains(kinds, provider.KindOf(err)) {
-		return fmt.Errorf("%s returned %v, want an error of %v", what, err, kinds)
+		return fmt.Errorf("%s: want an error of %v, got: %w", what, kinds, err)
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func forbidden(b *bench) error {
 	b.tr.At, b.tr.Fault = 1, Fault{Reply: canned(http.StatusForbidden, said)}
 	_, err := b.Keys.Create(b.ctx, ours)
 	if err == nil || provider.KindOf(err) == provider.KindFull {
-		return fmt.Errorf("a 403 with room for %d keys returned %v", b.Max-crowd, err)
+		return fmt.Errorf("a 403 with room for %d keys: %w", b.Max-crowd, err)
 	}
 	return nil
 }
@@ -165,7 +165,7 @@ func shuffled(v string) string {
 func noKeys(b *bench) error {
 	v := b.fake.Add(ours).Value.Reveal()
 	if err := b.Keys.Verify(b.ctx, secret.New(shuffled(v))); !errors.Is(err, provider.ErrRejected) {
-		return fmt.Errorf("a well-shaped value that is no key: got %v, want ErrRejected", err)
+		return fmt.Errorf("a well-shaped value that is no key: want ErrRejected, got: %w", err)
 	}
 	if b.Identify != nil {
 		if id, err := b.Identify.Identify(b.ctx, secret.New(shuffled(v)[:len(v)-9]+"a.b.c.d.e")); err == nil || id != "" {
@@ -175,7 +175,7 @@ func noKeys(b *bench) error {
 	n := b.tr.Requests()
 	for _, odd := range []string{"", v + "\r\nX-Evil: 1", "ключ"} {
 		if err := b.Keys.Verify(b.ctx, secret.New(odd)); err == nil || errors.Is(err, provider.ErrRejected) {
-			return fmt.Errorf("a value that no header can carry: got %v, want an error other than ErrRejected", err)
+			return fmt.Errorf("a value that no header can carry: want an error other than ErrRejected, got: %w", err)
 		}
 	}
 	if b.tr.Requests() > n {

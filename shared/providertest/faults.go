@@ -131,7 +131,7 @@ func canned(status int, text string, header ...string) reply {
 // echo answers with the credential it was shown, as debug pages do.
 func echo(status int) reply {
 	return func(r *http.Request, _ *http.Response) (*http.Response, error) {
-		b, _ := json.Marshal(map[string]any{"message": r.Header, "errors": []any{r.Header}}) //nolint:errcheck // strings only
+		b, _ := json.Marshal(map[string]any{"message": r.Header, "errors": []any{r.Header}}) // strings only
 		return canned(status, string(b))(r, nil)
 	}
 }

@@ -64,7 +64,7 @@ func forms(text string) []string {
 	for _, run := range hexRun.FindAllString(text, -1) {
 		for skip := range 2 {
 			part := run[skip:]
-			b, _ := hex.DecodeString(part[:len(part)/2*2]) //nolint:errcheck // all hex, and even
+			b, _ := hex.DecodeString(part[:len(part)/2*2]) // all hex, and even
 			out = append(out, string(b))
 		}
 	}
@@ -75,7 +75,7 @@ func forms(text string) []string {
 			if len(part)%4 == 1 {
 				part = part[:len(part)-1]
 			}
-			b, _ := base64.RawStdEncoding.DecodeString(part) //nolint:errcheck // what is decoded is looked at
+			b, _ := base64.RawStdEncoding.DecodeString(part) // what is decoded is looked at
 			out = append(out, string(b))
 		}
 	}
@@ -92,7 +92,7 @@ func unpercent(s string) string {
 
 func unescape(s string) string {
 	if len(s) == 6 && s[1] == 'u' {
-		if n, err := strconv.ParseUint(s[2:], 16, 32); err == nil {
+		if n, err := strconv.ParseInt(s[2:], 16, 32); err == nil {
 			return string(rune(n))
 		}
 	}

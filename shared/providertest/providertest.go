@@ -134,25 +134,31 @@ func sweep(t *testing.T, s Subject, f Fault) (found []string) {
 	})
 	for at := 1; at <= calls; at++ {
 		for _, sticky := range []bool{false, true} {
-			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, s)
-				b.tr.Fault, b.tr.At, b.tr.Sticky = f, at, sticky
-				err := life(b)
-				if d := time.Since(b.start); err != nil && d > deadline-reserve {
-					b.breach("took %v: less than %v of the deadline left", d, reserve)
-				}
-				if err != nil && f.Benign && !sticky {
-					b.breach("a fault that can be overcome was not: %v", err)
-				}
-				b.tr.At = 0
-				b.heal()
-				b.untouched()
-				for _, what := range b.found {
-					found = append(found, describe(at, sticky, what))
-				}
-			})
+			for _, what := range faulted(t, s, f, at, sticky) {
+				found = append(found, describe(at, sticky, what))
+			}
 		}
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
+}
+
+func faulted(t *testing.T, s Subject, f Fault, at int, sticky bool) (found []string) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, s)
+		b.tr.Fault, b.tr.At, b.tr.Sticky = f, at, sticky
+		err := life(b)
+		if d := time.Since(b.start); err != nil && d > deadline-reserve {
+			b.breach("took %v: less than %v of the deadline left", d, reserve)
+		}
+		if err != nil && f.Benign && !sticky {
+			b.breach("a fault that can be overcome was not: %v", err)
+		}
+		b.tr.At = 0
+		b.heal()
+		b.untouched()
+		found = b.found
+	})
+	return found
 }

@@ -40,7 +40,7 @@ func watch(b *bench, o provider.Overlap) provider.Overlap {
 // show looks for secrets and foreign text in everything that may be logged.
 func (b *bench) show(method string, vs ...any) {
 	for _, v := range vs {
-		js, _ := json.Marshal(v) //nolint:errcheck // what cannot be encoded shows nothing
+		js, _ := json.Marshal(v) //nolint:errchkjson // what cannot be encoded shows nothing
 		text := fmt.Sprintf("%v %+v %#v %s", v, v, v, js)
 		if b.judged(text) {
 			continue
@@ -78,7 +78,7 @@ type keySpy struct {
 func (s keySpy) Create(ctx context.Context, name string) (provider.Issued, error) {
 	before := len(s.b.named(name))
 	is, err := s.o.Keys.Create(ctx, name)
-	s.b.see("Create", err)
+	err = s.b.see("Create", err)
 	s.b.show("Create", is)
 	made := len(s.b.named(name)) - before
 	switch kind := provider.KindOf(err); {
@@ -112,7 +112,7 @@ func (s keySpy) issued(is provider.Issued, name string) {
 
 func (s keySpy) List(ctx context.Context) ([]provider.Key, error) {
 	keys, err := s.o.Keys.List(ctx)
-	s.b.see("List", err)
+	err = s.b.see("List", err)
 	if err == nil && !slices.Equal(sorted(keys), sorted(s.b.fake.Live())) {
 		s.b.breach("List returned %d keys, there are %d: a page that cannot be read is an error", len(keys), len(s.b.fake.Live()))
 	}

@@ -172,7 +172,8 @@ func keys(spoil func(*bad)) func(provider.Overlap, *http.Client) provider.Overla
 func (k *bad) Create(ctx context.Context, n string) (provider.Issued, error) { return k.create(ctx, n) }
 func (k *bad) List(ctx context.Context) ([]provider.Key, error)              { return k.list(ctx) }
 func (k *bad) Revoke(ctx context.Context, id string) error                   { return k.revoke(ctx, id) }
-func (k *bad) Verify(ctx context.Context, v secret.Value) error              { return k.verify(ctx, v) }
+
+func (k *bad) Verify(ctx context.Context, v secret.Value) error { return k.verify(ctx, v) }
 
 func createsTwice(k *bad) {
 	k.create = func(ctx context.Context, n string) (provider.Issued, error) {
@@ -209,9 +210,9 @@ func believes(k *bad) {
 		switch {
 		case err != nil:
 			return &provider.Error{Op: "verify"}
-		case res.StatusCode == 200:
+		case res.StatusCode == http.StatusOK:
 			return nil
-		case res.StatusCode == 401:
+		case res.StatusCode == http.StatusUnauthorized:
 			return provider.ErrRejected
 		}
 		return &provider.Error{Op: "verify", Status: res.StatusCode}
@@ -231,7 +232,7 @@ func tellsAll(k *bad) {
 			return fmt.Errorf("revoke: %w", err)
 		}
 		b, _ := io.ReadAll(res.Body)
-		if res.StatusCode == 204 || res.StatusCode == 404 && !strings.Contains(string(b), marker) {
+		if res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusNotFound && !strings.Contains(string(b), marker) {
 			return nil
 		}
 		return fmt.Errorf("revoke: %s: %s", res.Status, b)
@@ -241,7 +242,7 @@ func tellsAll(k *bad) {
 func revokesOnce(k *bad) {
 	k.revoke = func(ctx context.Context, id string) error {
 		res, err := k.remove(ctx, id)
-		if err == nil && res.StatusCode == 404 {
+		if err == nil && res.StatusCode == http.StatusNotFound {
 			return &provider.Error{Op: "revoke", Kind: provider.KindNotFound}
 		}
 		return k.overlapKeys.Revoke(ctx, id)

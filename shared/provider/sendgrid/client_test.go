@@ -113,7 +113,7 @@ func TestCreate_forbidden(t *testing.T) {
 			}
 			c := client(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == http.MethodPost || tt.list != 200 {
-					w.WriteHeader(403)
+					w.WriteHeader(http.StatusForbidden)
 					_, _ = w.Write([]byte(`{"errors":[{"message":"access forbidden"}]}`))
 					return
 				}

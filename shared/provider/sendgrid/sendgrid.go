@@ -142,11 +142,15 @@ func (c *Client) Verify(ctx context.Context, key secret.Value) error {
 	})
 }
 
-// accountState are entries that SendGrid adds to every key's scopes and that
-// follow the account, not the key; nobody can give or take them.
-var accountState = []string{
-	"2fa_exempt", "2fa_required",
-	"sender_verification_eligible", "sender_verification_exempt", "sender_verification_legacy",
+// followsAccount reports whether a scope is one that SendGrid adds to every key
+// and that tells the account's state; nobody can give or take it.
+func followsAccount(scope string) bool {
+	switch scope {
+	case "2fa_exempt", "2fa_required",
+		"sender_verification_eligible", "sender_verification_exempt", "sender_verification_legacy":
+		return true
+	}
+	return false
 }
 
 // Scopes implements [provider.Scoper]. Entries that follow the account's state
@@ -156,7 +160,7 @@ func (c *Client) Scopes(ctx context.Context, id string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	scopes := slices.DeleteFunc(k.Scopes, func(s string) bool { return slices.Contains(accountState, s) })
+	scopes := slices.DeleteFunc(k.Scopes, followsAccount)
 	slices.Sort(scopes)
 	return slices.Compact(scopes), nil
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/provider"
@@ -12,7 +13,9 @@ import (
 
 // categories are what Gitea's scopes are about, in the order in which it shows
 // them.
-var categories = []string{"activitypub", "admin", "misc", "notification", "organization", "package", "issue", "repository", "user"}
+func categories() []string {
+	return []string{"activitypub", "admin", "misc", "notification", "organization", "package", "issue", "repository", "user"}
+}
 
 // normalize drops what a wider scope holds already, as Gitea does, and returns
 // the first scope that it does not know.
@@ -20,11 +23,11 @@ func normalize(scopes []string) (out []string, bad string) {
 	level := map[string]int{}
 	public := false
 	for _, sc := range scopes {
-		i := slices.IndexFunc(categories, func(c string) bool { return sc == "read:"+c || sc == "write:"+c })
+		i := slices.IndexFunc(categories(), func(c string) bool { return sc == "read:"+c || sc == "write:"+c })
 		switch {
 		case sc == "":
 		case sc == "all":
-			for _, c := range categories {
+			for _, c := range categories() {
 				level[c] = 2
 			}
 		case sc == "public-only":
@@ -32,22 +35,21 @@ func normalize(scopes []string) (out []string, bad string) {
 		case i < 0:
 			return nil, sc
 		default:
-			n := 1
-			if sc[0] == 'w' {
-				n = 2
-			}
-			level[categories[i]] = max(level[categories[i]], n)
+			level[categories()[i]] = max(level[categories()[i]], 1+strings.Count(sc[:1], "w"))
 		}
 	}
 	if public {
 		out = append(out, "public-only")
 	}
-	if !slices.ContainsFunc(categories, func(c string) bool { return level[c] < 2 }) {
+	if !slices.ContainsFunc(categories(), func(c string) bool { return level[c] < 2 }) {
 		return append(out, "all"), ""
 	}
-	for _, c := range categories {
-		if n := level[c]; n > 0 {
-			out = append(out, []string{"read:", "write:"}[n-1]+c)
+	for _, c := range categories() {
+		switch level[c] {
+		case 1:
+			out = append(out, "read:"+c)
+		case 2:
+			out = append(out, "write:"+c)
 		}
 	}
 	return out, ""

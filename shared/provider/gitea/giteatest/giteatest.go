@@ -12,7 +12,6 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -150,8 +149,8 @@ func (s *Server) held() []*token {
 
 func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	held := s.held()
-	page, _ := strconv.Atoi(r.URL.Query().Get("page"))  //nolint:errcheck // as Gitea: not a number is 0
-	size, _ := strconv.Atoi(r.URL.Query().Get("limit")) //nolint:errcheck // as Gitea: not a number is 0
+	page, _ := strconv.Atoi(r.URL.Query().Get("page"))  // as Gitea: not a number is 0
+	size, _ := strconv.Atoi(r.URL.Query().Get("limit")) // as Gitea: not a number is 0
 	if size <= 0 {
 		size = 30
 	}
@@ -202,14 +201,14 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 func (s *Server) add(name string, scopes []string) *token {
 	now := s.now()
 	t := &token{id: int64(len(s.tokens) + 1), name: name, scopes: scopes, created: now, used: now}
-	t.value = s.mint(fmt.Sprint(t.id))
+	t.value = s.mint(strconv.FormatInt(t.id, 10))
 	s.tokens = append(s.tokens, t)
 	return t
 }
 
 func (s *Server) remove(w http.ResponseWriter, r *http.Request) {
 	ref := r.PathValue("token")
-	id, _ := strconv.ParseInt(ref, 0, 64) //nolint:errcheck // as Gitea: not a number is a name
+	id, _ := strconv.ParseInt(ref, 0, 64) // as Gitea: not a number is a name
 	for _, t := range s.held() {
 		if t.id == id || id == 0 && t.name == ref {
 			t.deleted = true
@@ -228,7 +227,7 @@ func (s *Server) user(w http.ResponseWriter, r *http.Request) {
 	case t == nil:
 		refuse(w, http.StatusUnauthorized, "invalid username, password or token")
 	case !slices.ContainsFunc(t.scopes, func(sc string) bool { return sc == "all" || sc == "read:user" || sc == "write:user" }):
-		refuse(w, http.StatusForbidden, fmt.Sprintf("token does not have at least one of required scope(s), required=[read:user], token scope=%s", strings.Join(t.scopes, ",")))
+		refuse(w, http.StatusForbidden, "token does not have at least one of required scope(s), required=[read:user], token scope="+strings.Join(t.scopes, ","))
 	default:
 		t.uses++
 		answer(w, http.StatusOK, map[string]any{"id": 1, "login": s.opts.Username, "email": s.opts.Username + "@example.com", "active": true})

@@ -12,9 +12,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -171,7 +171,7 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) add(name string, scopes []string) *key {
 	k := &key{name: name, scopes: append(slices.Clone(scopes), "2fa_required", "sender_verification_eligible"), created: s.now()}
-	k.id, k.value = s.mint(fmt.Sprint(len(s.keys)))
+	k.id, k.value = s.mint(strconv.Itoa(len(s.keys)))
 	s.keys = append(s.keys, k)
 	return k
 }
