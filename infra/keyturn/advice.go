@@ -7,9 +7,6 @@ import (
 // advice says what to do about a function's errorType: what the function itself
 // advises goes out as a notification, and Lambda returns no more than a text.
 func advice(errorType, key string) []string {
-	if key == "" {
-		key = "KEY"
-	}
 	look := "see how it is: keyturn status " + key
 	switch rotation.Type(errorType) {
 	case rotation.NotOurs, rotation.ConfigInvalid:

@@ -59,7 +59,7 @@ func (a *app) printFailure(f *failure) {
 		_, _ = fmt.Fprintln(a.err, p.Paint(style, "keyturn:")+prefix, console.Clean(text))
 	}
 	what := f.What
-	if f.Type != typeUsage && f.Type != "" && f.fromFunction {
+	if f.fromFunction {
 		what = f.Type + ": " + what
 	}
 	line(console.Bad, "", what)
@@ -100,7 +100,7 @@ func (a *app) setting(flag, variable, otherwise string) string {
 	if flag != "" {
 		return flag
 	}
-	if v := strings.TrimSpace(a.getenv(variable)); v != "" && variable != "" {
+	if v := strings.TrimSpace(a.getenv(variable)); v != "" {
 		return v
 	}
 	return otherwise

@@ -15,8 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 
-	"github.com/keyturn/keyturn/infra/keyturn/internal/function"
 	"github.com/keyturn/keyturn/shared/awsclock"
 	records "github.com/keyturn/keyturn/shared/keyrecord/dynamodb"
 	"github.com/keyturn/keyturn/shared/store"
@@ -37,6 +37,7 @@ type connection struct {
 func (a *app) connect(ctx context.Context) (*connection, error) {
 	options := []func(*awsconfig.LoadOptions) error{
 		awsconfig.WithRegion(a.flags.region), awsconfig.WithBaseEndpoint(a.flags.endpoint), awsconfig.WithSharedConfigProfile(a.flags.profile),
+		awsconfig.WithLogger(logging.Nop{}), // stderr is for our own words
 	}
 	if u, err := url.Parse(a.flags.endpoint); a.flags.endpoint != "" && (err != nil || u.Host == "") {
 		return nil, usage("--endpoint-url is no URL", "write it whole, such as --endpoint-url http://127.0.0.1:4566")
@@ -88,10 +89,7 @@ func (a *app) records(c *connection) recordsReader {
 }
 
 // explain makes a failure of an error that no command explained better.
-func (a *app) explain(ctx context.Context, err error) *failure {
-	if f, ok := errors.AsType[*function.Error](err); ok {
-		return &failure{exit: exitFailed, fromFunction: true, Type: f.Type, What: f.Message, Next: advice(f.Type, "")}
-	}
+func explain(ctx context.Context, err error) *failure {
 	if context.Cause(ctx) != nil {
 		return failed(typeStopped, "interrupted")
 	}

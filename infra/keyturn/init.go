@@ -39,7 +39,7 @@ that no second value can be stored.`,
 	}
 	c.Flags().StringVar(&a.flags.rotate, "rotate-function", "", "`NAME` of the function (KEYTURN_ROTATE_FUNCTION; else keyturn-rotate-ACCOUNT, of the key's vendor account)")
 	a.awsFlags(c)
-	return a.command(c, func(c *cobra.Command, args []string) error { return a.runInit(c.Context(), args[0]) })
+	return command(c, func(c *cobra.Command, args []string) error { return a.runInit(c.Context(), args[0]) })
 }
 
 func (a *app) runInit(ctx context.Context, id string) error {
@@ -59,7 +59,7 @@ func (a *app) runInit(ctx context.Context, id string) error {
 	if err := a.mintFirst(ctx, aws, k, token); err != nil {
 		f, ok := errors.AsType[*function.Error](err)
 		if !ok || f.Type != string(rotation.HasCurrent) {
-			return a.notInvoked(ctx, err, k.Secret, "--rotate-function NAME, or KEYTURN_ROTATE_FUNCTION")
+			return notInvoked(ctx, err, k.Secret, "--rotate-function NAME, or KEYTURN_ROTATE_FUNCTION")
 		}
 		// After a lost answer, the value that is there may be ours.
 		s, err := aws.secrets().Describe(ctx, k.Secret)

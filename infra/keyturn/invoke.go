@@ -12,7 +12,7 @@ import (
 
 // notInvoked explains why a function gave no answer. named is how the operator
 // says which function it is.
-func (a *app) notInvoked(ctx context.Context, err error, key, named string) error {
+func notInvoked(ctx context.Context, err error, key, named string) error {
 	if f, ok := errors.AsType[*function.Error](err); ok {
 		if f.Ended() {
 			return failed(typeUnclear, "the function "+f.Function+" did not come to an end: "+f.Error(), "see how far it came: keyturn status "+key)
@@ -24,7 +24,7 @@ func (a *app) notInvoked(ctx context.Context, err error, key, named string) erro
 	case refused && api.ErrorCode() == "ResourceNotFoundException":
 		return failed(typeAWS, "the function is not there: "+api.ErrorMessage(), "say which it is: "+named, "check Region and account: aws sts get-caller-identity")
 	case refused && !function.Ran(err):
-		return a.explain(ctx, err)
+		return explain(ctx, err)
 	case ctx.Err() != nil:
 		return failed(typeStopped, "interrupted before the function answered", "see whether it did something: keyturn status "+key)
 	}

@@ -29,7 +29,7 @@ on this machine. With --unsafe-listen it takes any address.`,
 	}
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "`ADDRESS` and port; port 0 takes a free one")
 	c.Flags().BoolVar(&unsafe, "unsafe-listen", false, "allow an address, and callers, that are not on loopback")
-	return a.command(c, func(c *cobra.Command, _ []string) error { return a.runLocal(c.Context(), listen, unsafe) })
+	return command(c, func(c *cobra.Command, _ []string) error { return a.runLocal(c.Context(), listen, unsafe) })
 }
 
 func (a *app) runLocal(ctx context.Context, address string, unsafe bool) error {
@@ -51,9 +51,12 @@ func (a *app) serve(ctx context.Context, r *region.Region, address string, unsaf
 		a.printJSON(map[string]string{"endpoint": endpoint, "region": wire.Region, "account": wire.Account})
 	} else {
 		a.say("listening on %s", endpoint)
-		a.say("export AWS_ENDPOINT_URL=%s AWS_REGION=%s AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s", endpoint, wire.Region, cloud.AccessKey, cloud.SecretKey)
-		a.say(`aws secretsmanager create-secret --name demo --secret-string '{"apiKey":"made up"}'`)
-		a.say("aws secretsmanager describe-secret --secret-id demo")
+		// boto3 reads the other variable for the Region, and an old aws command
+		// no variable for the endpoint.
+		a.say("export AWS_ENDPOINT_URL=%[1]s AWS_REGION=%[2]s AWS_DEFAULT_REGION=%[2]s AWS_ACCESS_KEY_ID=%[3]s AWS_SECRET_ACCESS_KEY=%[4]s",
+			endpoint, wire.Region, cloud.AccessKey, cloud.SecretKey)
+		a.say(`aws --endpoint-url %s secretsmanager create-secret --name demo --secret-string '{"apiKey":"made up"}'`, endpoint)
+		a.say("aws --endpoint-url %s secretsmanager describe-secret --secret-id demo", endpoint)
 	}
 	if unsafe {
 		a.printFailure(failed("", "whoever reaches "+endpoint+" can run programs on this machine", "stop it when you are done: Ctrl-C"))

@@ -57,7 +57,7 @@ No command needs the right to read a secret's value.`,
 }
 
 // command gives c what all of our commands have: no error without a hint.
-func (a *app) command(c *cobra.Command, run func(c *cobra.Command, args []string) error) *cobra.Command {
+func command(c *cobra.Command, run func(c *cobra.Command, args []string) error) *cobra.Command {
 	c.DisableFlagsInUseLine = true
 	c.RunE = func(c *cobra.Command, args []string) error {
 		err := run(c, args)
@@ -70,7 +70,7 @@ func (a *app) command(c *cobra.Command, run func(c *cobra.Command, args []string
 		if f, ok := errors.AsType[*failure](err); ok {
 			return f
 		}
-		return a.explain(c.Context(), err)
+		return explain(c.Context(), err)
 	}
 	return c
 }

@@ -62,7 +62,7 @@ failed rotation by itself, a few times. To stop waiting does not stop it.`,
 	f.StringVar(&a.flags.rotateNow, "rotatenow-function", "", "`NAME` of the function (KEYTURN_ROTATENOW_FUNCTION; else keyturn-rotatenow)")
 	a.awsFlags(c)
 	a.tableFlag(c)
-	return a.command(c, func(c *cobra.Command, args []string) error { return a.runRotateNow(c.Context(), args[0], o) })
+	return command(c, func(c *cobra.Command, args []string) error { return a.runRotateNow(c.Context(), args[0], o) })
 }
 
 func (a *app) runRotateNow(ctx context.Context, id string, o rotateOptions) error {
@@ -127,7 +127,7 @@ func (a *app) ask(ctx context.Context, c *connection, k config.Key, q rotatenow.
 	var answer rotatenow.Answer
 	err := function.Invoke(ctx, c.functions(), name, repeat, q, &answer)
 	if err != nil {
-		return answer, a.notInvoked(ctx, err, k.Secret, "--rotatenow-function NAME, or KEYTURN_ROTATENOW_FUNCTION")
+		return answer, notInvoked(ctx, err, k.Secret, "--rotatenow-function NAME, or KEYTURN_ROTATENOW_FUNCTION")
 	}
 	if answer.Version != rotatenow.Version || q.Mode == rotatenow.Plan && answer.Plan == nil || q.Mode == rotatenow.Rotate && answer.Token == "" {
 		return answer, failed(typeUnclear, "the answer of "+name+" is not what this version of keyturn understands",

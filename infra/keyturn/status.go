@@ -47,7 +47,7 @@ one, and 0 if there is none. Something is late an hour after it was due.`,
 	c.Flags().BoolVar(&overdue, "overdue", false, "only what is late; exit code 1 if there is any")
 	a.awsFlags(c)
 	a.tableFlag(c)
-	return a.command(c, func(c *cobra.Command, args []string) error { return a.runStatus(c.Context(), args, overdue) })
+	return command(c, func(c *cobra.Command, args []string) error { return a.runStatus(c.Context(), args, overdue) })
 }
 
 func (a *app) runStatus(ctx context.Context, args []string, onlyOverdue bool) error {

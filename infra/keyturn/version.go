@@ -16,7 +16,7 @@ func (a *app) version() *cobra.Command {
   keyturn version --json`,
 		Args: noArgs,
 	}
-	return a.command(c, func(*cobra.Command, []string) error {
+	return command(c, func(*cobra.Command, []string) error {
 		v := struct {
 			Version  string `json:"version"`            // "(devel)" if it was not installed as a module
 			Revision string `json:"revision,omitempty"` // the commit, where it was recorded

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/keyrecord"
@@ -36,7 +37,7 @@ type FailedError struct{ Failure keyrecord.Failure }
 // Error says the step, the type and the recorded text.
 func (e *FailedError) Error() string {
 	f := e.Failure
-	return fmt.Sprintf("failed in %s: %s: %s", f.Step, f.ErrorType, f.Text)
+	return fmt.Sprintf("failed in %s: %s: %s", f.Step, f.ErrorType, strings.TrimPrefix(f.Text, f.Step+": "))
 }
 
 // ErrAbandoned is a rotation whose version lost its label without ever being
