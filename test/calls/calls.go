@@ -1,0 +1,146 @@
+// Package calls counts what a whole cold rotation costs in calls to AWS.
+package calls
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/keyturn/keyturn/shared/provider/gitea/giteatest"
+	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
+	"github.com/keyturn/keyturn/shared/providertest"
+	"github.com/keyturn/keyturn/test/cloud"
+	"github.com/keyturn/keyturn/test/cloud/lambda"
+	"github.com/keyturn/keyturn/test/cloud/region"
+	"github.com/keyturn/keyturn/test/stack"
+)
+
+// Step is one of Secrets Manager's four, with the calls that it made.
+type Step struct {
+	Name  string
+	Calls []cloud.CallRecord
+}
+
+// Bill is a whole rotation.
+type Bill struct {
+	Steps  []Step
+	Secret int // Secrets Manager calls on the rotated secret
+	Writes int // of them, those that write
+	All    int // AWS calls
+}
+
+const secret = "prod/app/key"
+
+// Rotation rotates a key of a vendor once, on a local AWS and with functions in
+// this process that are new, and returns what that took.
+func Rotation(ctx context.Context, vendor string) (Bill, error) {
+	var m marks
+	var r *region.Region
+	r = region.New(region.Options{Lambda: lambda.Options{OnInvoke: func(i lambda.Invocation) {
+		if i.Function == stack.Rotate("main") {
+			m.add(i.Payload, len(r.Cloud.Calls()))
+		}
+	}}})
+	defer r.Close() //nolint:errcheck // nothing runs any more
+	o, err := options(vendor, r)
+	if err != nil {
+		return Bill{}, err
+	}
+	s, err := stack.Deploy(ctx, r, o)
+	if err != nil {
+		return Bill{}, err
+	}
+	defer s.Close()
+	if err = s.Init(ctx, secret); err != nil {
+		return Bill{}, err
+	}
+	if err = s.Enable(ctx, secret); err != nil {
+		return Bill{}, err
+	}
+	m.clear()
+	if _, err = sm.NewFromConfig(r.Cloud.Config()).RotateSecret(ctx, &sm.RotateSecretInput{SecretId: aws.String(secret)}); err != nil {
+		return Bill{}, fmt.Errorf("rotate: %w", err)
+	}
+	if err = r.Cloud.Rotated(ctx, secret); err != nil {
+		return Bill{}, fmt.Errorf("wait for the rotation: %w", err)
+	}
+	return m.bill(r.Cloud.Calls())
+}
+
+// marks are the calls made before each step began.
+type marks struct {
+	mu    sync.Mutex
+	steps []string
+	calls []int
+}
+
+func (m *marks) add(payload []byte, calls int) {
+	var e struct{ Step string }
+	_ = json.Unmarshal(payload, &e) // a request without one has none
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.steps, m.calls = append(m.steps, e.Step), append(m.calls, calls)
+}
+
+func (m *marks) clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.steps, m.calls = nil, nil
+}
+
+func (m *marks) bill(log []cloud.CallRecord) (b Bill, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.steps) != 4 {
+		return b, fmt.Errorf("the steps were %v, want four", m.steps)
+	}
+	for i, name := range m.steps {
+		end := len(log)
+		if i+1 < len(m.calls) {
+			end = m.calls[i+1]
+		}
+		step := Step{Name: name}
+		for _, c := range log[m.calls[i]:end] {
+			if c.AccessKey != stack.Rotate("main") {
+				continue // the retire function's, which the label event has started
+			}
+			step.Calls = append(step.Calls, c)
+			b.All++
+			if c.Service == "secretsmanager" && c.Target == secret {
+				b.Secret++
+				if c.Operation != "DescribeSecret" && c.Operation != "GetSecretValue" {
+					b.Writes++
+				}
+			}
+		}
+		b.Steps = append(b.Steps, step)
+	}
+	return b, nil
+}
+
+func options(vendor string, r *region.Region) (stack.Options, error) {
+	const host = "vendor.test"
+	a := stack.Account{Provider: vendor, Base: "https://" + host, Hosts: []string{host}}
+	var fake http.Handler
+	scopes := "mail.send"
+	switch vendor {
+	case "sendgrid":
+		f := sendgridtest.New(r.Cloud.Clock().Now, sendgridtest.Options{})
+		a.Admin, fake = f.Admin(host), f
+	case "gitea":
+		f := giteatest.New(r.Cloud.Clock().Now, giteatest.Options{})
+		a.Admin, fake, scopes = f.Admin(host), f, "read:user"
+	default:
+		return stack.Options{}, fmt.Errorf("no simulator of %q", vendor)
+	}
+	return stack.Options{
+		Accounts: map[string]stack.Account{"main": a},
+		Keys:     map[string]stack.Key{secret: {Account: "main", Settings: map[string]any{"scopes": []string{scopes}}}},
+		Vendors:  &providertest.Transport{Handler: fake, Host: host},
+	}, nil
+}

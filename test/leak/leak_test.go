@@ -1,0 +1,212 @@
+// Package leak looks for secrets in everything that Keyturn says.
+package leak
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/provider/gitea/giteatest"
+	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
+	"github.com/keyturn/keyturn/shared/providertest"
+	"github.com/keyturn/keyturn/test/cloud"
+	"github.com/keyturn/keyturn/test/cloud/lambda"
+	"github.com/keyturn/keyturn/test/cloud/region"
+	"github.com/keyturn/keyturn/test/stack"
+)
+
+const (
+	name = "prod/app/key"
+	host = "vendor.test"
+)
+
+// fake is a vendor's simulator.
+type fake interface {
+	http.Handler
+	Values() []string
+	Admin(host string) provider.Admin
+}
+
+// Promise: no secret and no RotationToken is in any log, error, metric,
+// notification, audit record or key record, whatever goes wrong. Whole
+// rotations with their retirement run with every fault of the contract suite at
+// every call to the vendor, and with every fault of the local AWS.
+func TestNothingLeaks(t *testing.T) {
+	t.Parallel()
+	for _, vendor := range []string{"sendgrid", "gitea"} {
+		t.Run(vendor, func(t *testing.T) {
+			t.Parallel()
+			var calls, awsCalls int
+			synctest.Test(t, func(t *testing.T) {
+				l := start(t, vendor, providertest.Fault{}, 0)
+				l.live()
+				calls, awsCalls = l.transport.Requests(), len(l.region.Cloud.Calls())
+				l.judge()
+				if len(l.tokens) == 0 || len(l.fake.Values()) < 3 || !strings.Contains(l.log.String(), "step done") {
+					t.Fatalf("%d RotationTokens and %d values were marked, and the log has %d bytes: this run proves nothing",
+						len(l.tokens), len(l.fake.Values()), l.log.Len())
+				}
+			})
+			for at := 1; at <= calls; at++ {
+				for i, f := range providertest.Faults() {
+					if testing.Short() && (at+i)%4 != 0 {
+						continue
+					}
+					t.Run(fmt.Sprintf("vendor call %d %s", at, f.Name), func(t *testing.T) {
+						t.Parallel()
+						synctest.Test(t, func(t *testing.T) { l := start(t, vendor, f, at); l.live(); l.judge() })
+					})
+				}
+			}
+			for at := 1; at <= awsCalls; at += 3 {
+				for effect := cloud.FailBefore; effect <= cloud.Stale; effect++ {
+					t.Run(fmt.Sprintf("AWS call %d effect %d", at, effect), func(t *testing.T) {
+						t.Parallel()
+						synctest.Test(t, func(t *testing.T) {
+							l := start(t, vendor, providertest.Fault{}, 0)
+							l.region.Cloud.Inject(cloud.Fault{Nth: at, Effect: effect})
+							l.live()
+							l.judge()
+						})
+					})
+				}
+			}
+		})
+	}
+}
+
+// life is one secret from its first key to the death of its second.
+type life struct {
+	t         *testing.T
+	region    *region.Region
+	stack     *stack.Stack
+	fake      fake
+	transport *providertest.Transport
+	log       *bytes.Buffer // what the functions print
+	mu        sync.Mutex
+	tokens    []string // RotationTokens
+	answers   []string // of functions, errors too
+}
+
+func start(t *testing.T, vendor string, f providertest.Fault, at int) *life {
+	t.Helper()
+	l := &life{t: t, log: &bytes.Buffer{}}
+	l.region = region.New(region.Options{Lambda: lambda.Options{OnInvoke: l.mark}})
+	clock := l.region.Cloud.Clock().Now
+	scope := "mail.send"
+	switch vendor {
+	case "sendgrid":
+		l.fake = sendgridtest.New(clock, sendgridtest.Options{})
+	case "gitea":
+		l.fake, scope = giteatest.New(clock, giteatest.Options{}), "read:user"
+	}
+	l.transport = &providertest.Transport{Handler: l.fake, Host: host, Fault: f, At: at}
+	s, err := stack.Deploy(t.Context(), l.region, stack.Options{
+		Accounts: map[string]stack.Account{"main": {Provider: vendor, Base: "https://" + host, Hosts: []string{host}, Admin: l.fake.Admin(host)}},
+		Keys: map[string]stack.Key{name: {
+			Account: "main", Settings: map[string]any{"scopes": []string{scope}},
+			Grace: map[string]any{"min": "1m", "quiet": "1m", "max": "5m", "noUsage": "revoke"},
+		}},
+		Vendors: l.transport, Log: &locked{w: l.log},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.stack = s
+	t.Cleanup(func() { s.Close(); _ = l.region.Close() })
+	return l
+}
+
+// mark remembers what must not be seen again.
+func (l *life) mark(i lambda.Invocation) {
+	var e struct{ RotationToken string }
+	if json.Unmarshal(i.Payload, &e) == nil && e.RotationToken != "" {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.tokens = append(l.tokens, e.RotationToken)
+	}
+}
+
+func (l *life) note(err error) {
+	if err != nil {
+		l.answers = append(l.answers, err.Error())
+	}
+}
+
+// live goes through a rotation and a retirement, and goes on whatever fails.
+func (l *life) live() {
+	ctx := l.t.Context()
+	for range 3 {
+		err := l.stack.Init(ctx, name)
+		l.note(err)
+		if err == nil {
+			break
+		}
+	}
+	l.note(l.stack.Enable(ctx, name))
+	plan, failure, err := l.region.Lambda.Invoke(ctx, stack.RotateNow, []byte(`{"version":1,"mode":"plan","secret":"`+name+`","reason":"a test"}`))
+	l.answers = append(l.answers, string(plan), failure)
+	l.note(err)
+	if _, err = sm.NewFromConfig(l.region.Cloud.Config()).RotateSecret(ctx, &sm.RotateSecretInput{SecretId: aws.String(name)}); err == nil {
+		l.note(l.region.Cloud.Rotated(ctx, name))
+	}
+	for range 6 {
+		<-time.After(10 * time.Minute)
+		out, failure, err := l.region.Lambda.Invoke(ctx, stack.Retire("main"), []byte(`{"version":1,"sweep":true}`))
+		l.answers = append(l.answers, string(out), failure)
+		l.note(err)
+	}
+	synctest.Wait()
+}
+
+// judge looks at everything that was said.
+func (l *life) judge() {
+	l.t.Helper()
+	secrets := append(l.fake.Values(), l.tokens...)
+	secrets = append(secrets, stack.FingerprintKey)
+	for _, v := range l.fake.Admin(host).Fields {
+		if s := v.Reveal(); len(s) >= 8 {
+			secrets = append(secrets, s[strings.LastIndexByte(s, '.')+1:])
+		}
+	}
+	said := map[string]string{"log": l.log.String(), "answers": strings.Join(l.answers, "\n")}
+	for _, m := range l.region.SNS.Inbox(stack.Topic) {
+		said["notifications"] += fmt.Sprintln(m)
+	}
+	for _, m := range l.region.SQS.Messages(stack.Audit) {
+		said["audit trail"] += fmt.Sprintln(m)
+	}
+	for _, item := range l.region.DynamoDB.Items(stack.Table) {
+		b, err := json.Marshal(item)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		said["records"] += string(b)
+	}
+	for where, text := range said {
+		if leak := providertest.Leak(text, secrets); leak != "" {
+			l.t.Errorf("%s shows %q of a secret", where, leak)
+		}
+	}
+}
+
+type locked struct {
+	mu sync.Mutex
+	w  *bytes.Buffer
+}
+
+func (l *locked) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
+}
