@@ -140,6 +140,9 @@ func (r *run) label(version string) string {
 }
 
 func (r *run) disable(ctx context.Context, rec *keyrecord.Record, why string) error {
+	if slices.Contains(rec.Told, undone) {
+		return r.hold(ctx, rec, heldLinked, time.Time{}, heldLinkedWhy)
+	}
 	if err := r.gates(ctx, rec); err != nil {
 		return r.failed(ctx, rec, err)
 	}
@@ -164,14 +167,19 @@ func (r *run) disable(ctx context.Context, rec *keyrecord.Record, why string) er
 	return r.disabled(ctx, rec)
 }
 
+const (
+	heldLinked    = "linked"
+	heldLinkedWhy = "when it was disabled, the vendor refused the current key"
+	undone        = "enabled again" // in Told: it is not tried a second time
+)
+
 // undo enables a key again, for with it the current key stopped working.
 func (r *run) undo(ctx context.Context, rec *keyrecord.Record) error {
-	const why = "when it was disabled, the vendor refused the current key"
-	if err := r.perform(ctx, audit.Enable, rec, why, r.vendor.Disable.Enable); err != nil {
+	if err := r.perform(ctx, audit.Enable, rec, heldLinkedWhy, r.vendor.Disable.Enable); err != nil {
 		return r.failed(ctx, rec, err)
 	}
-	rec.Disabled = time.Time{}
-	return r.hold(ctx, rec, "current_refused", r.Now().Add(24*time.Hour), why)
+	rec.Disabled, rec.Told = time.Time{}, append(slices.Clone(rec.Told), undone)
+	return r.hold(ctx, rec, heldLinked, time.Time{}, heldLinkedWhy)
 }
 
 // disabled waits whether anybody misses a disabled key, and ends it.

@@ -71,7 +71,7 @@ func (r *run) messageHeld(rec keyrecord.Record, name string) notify.Message {
 		next = []string{"Delete key " + rec.KeyID + " at the vendor by hand, and ask the vendor why its revocation had no effect."}
 	case "no_proof":
 		next = []string{"Look at the vendor whether key " + rec.KeyID + " is gone. Keyturn goes on trying to prove it."}
-	case "current_refused":
+	case heldLinked:
 		s = notify.Critical
 		next = []string{"Find out how the two keys hang together at the vendor before you end key " + rec.KeyID + ". It works again."}
 	case "label":

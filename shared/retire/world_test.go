@@ -1,13 +1,9 @@
 package retire_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -81,6 +77,11 @@ type world struct {
 	broken    []string // promises that were broken
 	skew      time.Duration
 	onList    func()
+	stubborn  int    // so many revocations have no effect
+	linked    string // a key that is disabled together with any other
+	onRevoke  func()
+	strategy  provider.Strategy // nil: Overlap, as the other fields say
+	admin     string            // the admin secret's value
 }
 
 type vendorKey struct {
@@ -93,7 +94,8 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
 		t: t, faultAt: -1, fail: map[string]error{}, values: map[string]string{}, once: map[string]time.Time{},
-		keys: map[string]*vendorKey{}, schedules: map[string]schedule.Once{}, usage: true,
+		admin: `{"hosts":["api.acme.example"],"token":"admin-token"}`,
+		keys:  map[string]*vendorKey{}, schedules: map[string]schedule.Once{}, usage: true,
 		secret: store.Secret{ARN: arn, Name: name, RotationEnabled: true, Stages: map[string][]string{}, LastChanged: time.Now()},
 	}
 	w.foreign("production website")
@@ -337,248 +339,4 @@ func (w *world) ended(act audit.Act, id string) {
 	if intents <= outcomes {
 		w.broken = append(w.broken, fmt.Sprintf("%s of %s without an intent", act, id))
 	}
-}
-
-type fakeStore struct{ *world }
-
-func lostStore(op string) error { return &store.Error{Op: op} }
-
-func (w fakeStore) Describe(_ context.Context, id string) (s store.Secret, err error) {
-	err = w.do("Describe", lostStore("DescribeSecret"), func() error {
-		if id != name {
-			return &store.Error{Op: "DescribeSecret", Kind: store.KindNotFound}
-		}
-		s = w.secret
-		s.Stages = maps.Clone(s.Stages)
-		return nil
-	})
-	return s, err
-}
-
-func (w fakeStore) Get(_ context.Context, id, version, stage string) (v store.Version, err error) {
-	op := "Get"
-	if id == admin {
-		op = "GetAdmin"
-	}
-	err = w.do(op, lostStore("GetSecretValue"), func() error {
-		if id == admin {
-			v.Value = secret.New(`{"hosts":["api.acme.example"],"token":"admin-token"}`)
-			return nil
-		}
-		if version == "" {
-			version = w.secret.VersionAt(stage)
-		}
-		value, ok := w.values[version]
-		if !ok {
-			return &store.Error{Op: "GetSecretValue", Kind: store.KindNotFound, Code: "ResourceNotFoundException"}
-		}
-		v = store.Version{ARN: arn, Name: name, ID: version, Stages: w.secret.Stages[version], Value: secret.New(value)}
-		return nil
-	})
-	return v, err
-}
-
-func (w fakeStore) Versions(context.Context, string) (out []store.VersionInfo, err error) {
-	err = w.do("Versions", lostStore("ListSecretVersionIds"), func() error {
-		for _, v := range w.versions {
-			v.Stages = w.secret.Stages[v.ID]
-			out = append(out, v)
-		}
-		return nil
-	})
-	return out, err
-}
-
-func (w fakeStore) Unstage(_ context.Context, _, label, from string) error {
-	return w.do("Unstage", lostStore("UpdateSecretVersionStage"), func() error {
-		w.secret.Stages[from] = slices.DeleteFunc(slices.Clone(w.secret.Stages[from]), func(l string) bool { return l == label })
-		return nil
-	})
-}
-
-type fakeRecords struct{ *world }
-
-var errRecords = errors.New("the table did not answer")
-
-func (w fakeRecords) Load(context.Context, string) (b keyrecord.Book, err error) {
-	err = w.do("Load", errRecords, func() error {
-		b = w.book
-		b.Keys = slices.Clone(b.Keys)
-		return nil
-	})
-	return b, err
-}
-
-func (w fakeRecords) Put(_ context.Context, r keyrecord.Record) (out keyrecord.Record, err error) {
-	err = w.do("Put", errRecords, func() error {
-		i := slices.IndexFunc(w.book.Keys, func(o keyrecord.Record) bool { return o.KeyID == r.KeyID })
-		have := 0
-		if i >= 0 {
-			have = w.book.Keys[i].Revision
-		}
-		if have != r.Revision {
-			return keyrecord.ErrConflict
-		}
-		r.Revision++
-		if out = r; i >= 0 {
-			w.book.Keys[i] = r
-		} else {
-			w.book.Keys = append(w.book.Keys, r)
-		}
-		return nil
-	})
-	return out, err
-}
-
-func (w fakeRecords) ClearFailure(context.Context, string) error {
-	return w.do("ClearFailure", errRecords, func() error { w.book.Failure = nil; return nil })
-}
-
-func (w fakeRecords) First(_ context.Context, _, id string, ttl time.Duration) (first bool, err error) {
-	err = w.do("First", errRecords, func() error {
-		if until, ok := w.once[id]; ok && w.now().Before(until) {
-			return nil
-		}
-		w.once[id], first = w.now().Add(ttl), true
-		return nil
-	})
-	return first, err
-}
-
-func (w fakeRecords) Forget(_ context.Context, _, id string) error {
-	return w.do("Forget", errRecords, func() error { delete(w.once, id); return nil })
-}
-
-type fakeSink struct{ *world }
-
-func (w fakeSink) Record(_ context.Context, r audit.Record) error {
-	return w.do("Audit", errors.New("the queue did not answer"), func() error {
-		if slices.ContainsFunc(w.trail, func(o audit.Record) bool { return o.ID == r.ID && o.Phase == r.Phase }) {
-			return nil
-		}
-		w.trail = append(w.trail, r)
-		return nil
-	})
-}
-
-type fakeNotifier struct{ *world }
-
-func (w fakeNotifier) Notify(_ context.Context, m notify.Message) error {
-	return w.do("Notify", errors.New("the topic did not answer"), func() error {
-		w.news = append(w.news, m)
-		return nil
-	})
-}
-
-type fakeScheduler struct{ *world }
-
-func (w fakeScheduler) Schedule(_ context.Context, o schedule.Once) error {
-	return w.do("Schedule", errors.New("the scheduler did not answer"), func() error {
-		if _, ok := w.schedules[o.Name]; !ok {
-			w.schedules[o.Name] = o
-		}
-		return nil
-	})
-}
-
-type fakeVendors struct{ *world }
-
-func (w fakeVendors) Info(string) (provider.Info, error) {
-	return provider.Info{
-		Name: "acme", Title: "Acme", Strategy: "Overlap", LastUsed: w.usage, UsageLag: w.lag,
-		Admin: []provider.Field{{Name: "token"}},
-	}, nil
-}
-
-func (w fakeVendors) Open(config.Key, provider.Admin) (provider.Strategy, error) {
-	v := fakeVendor(w)
-	o := provider.Overlap{Keys: v}
-	if w.usage {
-		o.Usage = v
-	}
-	if w.disabling {
-		o.Disable = v
-	}
-	if w.identify {
-		o.Identify = v
-	}
-	return o, nil
-}
-
-type fakeVendor struct{ *world }
-
-func lostVendor(op string) error { return &provider.Error{Op: op, Status: 500} }
-
-func (w fakeVendor) Create(context.Context, string) (provider.Issued, error) {
-	w.t.Error("retirement created a key")
-	return provider.Issued{}, lostVendor("POST")
-}
-
-func (w fakeVendor) List(context.Context) (out []provider.Key, err error) {
-	err = w.do("List", lostVendor("GET"), func() error {
-		if w.onList != nil {
-			w.onList()
-		}
-		for id, k := range w.keys {
-			if !k.revoked {
-				out = append(out, provider.Key{ID: id, Name: k.name})
-			}
-		}
-		return nil
-	})
-	return out, err
-}
-
-func (w fakeVendor) Revoke(_ context.Context, id string) error {
-	return w.do("Revoke", lostVendor("DELETE"), func() error {
-		w.ended(audit.Revoke, id)
-		w.keys[id].revoked = true
-		return nil
-	})
-}
-
-func (w fakeVendor) Verify(_ context.Context, v secret.Value) error {
-	return w.do("Verify", lostVendor("GET"), func() error {
-		for _, k := range w.keys {
-			if k.value != v.Reveal() || k.disabled || k.revoked && !w.now().Before(w.limp) {
-				continue
-			}
-			k.used = w.now()
-			return nil
-		}
-		return provider.ErrRejected
-	})
-}
-
-func (w fakeVendor) LastUsed(_ context.Context, id string) (last time.Time, err error) {
-	err = w.do("LastUsed", lostVendor("GET"), func() error {
-		last = w.keys[id].used
-		return nil
-	})
-	return last, err
-}
-
-func (w fakeVendor) Disable(_ context.Context, id string) error {
-	return w.do("Disable", lostVendor("PATCH"), func() error {
-		w.ended(audit.Disable, id)
-		w.keys[id].disabled = true
-		return nil
-	})
-}
-
-func (w fakeVendor) Enable(_ context.Context, id string) error {
-	return w.do("Enable", lostVendor("PATCH"), func() error { w.keys[id].disabled = false; return nil })
-}
-
-func (w fakeVendor) Identify(_ context.Context, v secret.Value) (id string, err error) {
-	err = w.do("Identify", lostVendor("GET"), func() error {
-		for i, k := range w.keys {
-			if k.value == v.Reveal() {
-				id = i
-				return nil
-			}
-		}
-		return &provider.Error{Op: "GET", Kind: provider.KindNotFound, Status: 404}
-	})
-	return id, err
 }

@@ -1,0 +1,191 @@
+package retire_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/notify"
+	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/retire"
+	"github.com/keyturn/keyturn/shared/store"
+)
+
+// A vendor where the current key stops with the old one.
+func TestLinkedKeys(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, old, current := replaced(t, canDisable)
+		w.linked = current
+		w.live(w.engine(), key(), 5*24*time.Hour, never)
+		if w.keys[current].disabled || w.keys[old].disabled || w.keys[old].revoked || w.state(old) != keyrecord.Held || w.told(notify.Held) != 1 {
+			t.Errorf("%+v, current %+v", w.record(old), w.keys[current])
+		}
+		if d, e := w.count(audit.Disable, audit.Outcome), w.count(audit.Enable, audit.Outcome); d != 1 || e != 1 {
+			t.Errorf("disabled %d times, enabled %d times; want once", d, e)
+		}
+		w.check()
+	})
+}
+
+// Somebody enables a disabled key at the vendor, and uses it.
+func TestEnabledByHand(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, old, _ := replaced(t, canDisable)
+		w.live(w.engine(), key(), weeks, w.is(old, keyrecord.Disabled))
+		time.Sleep(2 * time.Hour)
+		w.keys[old].disabled, w.keys[old].used = false, time.Now()
+		w.live(w.engine(), key(), time.Hour, never)
+		if w.state(old) != keyrecord.Grace || !strings.Contains(w.record(old).Why, "last used") {
+			t.Fatalf("%+v", w.record(old))
+		}
+		if !w.live(w.engine(), key(), 40*time.Hour, w.is(old, keyrecord.Dead)) || w.count(audit.Disable, audit.Outcome) != 2 {
+			t.Errorf("%+v", w.record(old))
+		}
+		w.check()
+	})
+}
+
+// A vendor that answers 204 and does nothing.
+func TestRevokeWithoutEffect(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		stubborn int
+		alerts   int
+	}{{"once", 1, 0}, {"for days", 10, 1}} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, old, _ := replaced(t)
+				w.stubborn = tt.stubborn
+				if !w.live(w.engine(), key(), weeks, w.is(old, keyrecord.Dead)) || !w.keys[old].revoked {
+					t.Errorf("%+v", w.record(old))
+				}
+				if got := w.told(notify.Held); got != tt.alerts {
+					t.Errorf("%d alerts, want %d", got, tt.alerts)
+				}
+				w.check()
+			})
+		})
+		t.Run(tt.name+", of a lost key", func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, _ := steady(t)
+				lost := w.mint(token(7))
+				w.stubborn = tt.stubborn
+				if !w.live(w.engine(), key(), weeks, w.is(lost, keyrecord.Gone)) || !w.keys[lost].revoked {
+					t.Errorf("%+v", w.record(lost))
+				}
+				if got := w.told(notify.Held); got != tt.alerts {
+					t.Errorf("%d alerts, want %d", got, tt.alerts)
+				}
+				w.check()
+			})
+		})
+	}
+}
+
+// A proof needs the vendor to answer, and to accept the current key.
+func TestNoProof(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		begin func(*world, string)
+		mend  func(*world, string)
+	}{
+		{"the vendor does not answer", func(w *world, _ string) { w.fail["Verify"] = lostVendor("GET") }, func(w *world, _ string) { delete(w.fail, "Verify") }},
+		{"it refuses everything", func(w *world, c string) { w.keys[c].disabled = true }, func(w *world, c string) { w.keys[c].disabled = false }},
+		{"the old value cannot be read", func(w *world, _ string) { w.fail["Get"] = lostStore("GetSecretValue") }, func(w *world, _ string) { delete(w.fail, "Get") }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, old, current := replaced(t)
+				w.onRevoke = func() { tt.begin(w, current) }
+				w.live(w.engine(), key(), 60*time.Hour, never)
+				if !w.keys[old].revoked || !w.state(old).Alive() || w.told(notify.Held)+w.told(notify.Overdue) == 0 {
+					t.Fatalf("%+v", w.record(old))
+				}
+				tt.mend(w, current)
+				if !w.live(w.engine(), key(), weeks, w.is(old, keyrecord.Dead)) {
+					t.Errorf("%+v", w.record(old))
+				}
+				w.check()
+			})
+		})
+	}
+}
+
+// Nothing is done where there is nothing to stand on.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		do    func(*world)
+		skip  string
+		err   error
+		alert int
+	}{
+		{"deleted", func(w *world) { w.secret.Deleted = time.Now() }, "deletion", nil, 0},
+		{"no current version", func(w *world) { w.secret.Stages = nil }, "no current", nil, 0},
+		{"another strategy", func(w *world) { w.strategy = provider.DualSlot{} }, "", retire.ErrNotYet, 0},
+		{"an admin credential of another shape", func(w *world) { w.admin = `{"hosts":["h"]}` }, "", nil, 1},
+		{"no admin credential", func(w *world) {
+			w.fail["GetAdmin"] = &store.Error{Op: "GetSecretValue", Kind: store.KindNotFound}
+		}, "", nil, 1},
+		{"the table does not answer", func(w *world) { w.fail["Load"] = errRecords }, "", errRecords, 0},
+		{"no versions", func(w *world) { w.fail["Versions"] = errRecords }, "", errRecords, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, old, _ := replaced(t)
+				_, _, _ = w.run(w.engine())
+				time.Sleep(2 * time.Hour)
+				tt.do(w)
+				r, err, _ := w.run(w.engine())
+				if !errors.Is(err, tt.err) || tt.err == nil && err != nil {
+					t.Errorf("error %v, want %v", err, tt.err)
+				}
+				if !strings.Contains(r.Skipped, tt.skip) || tt.skip == "" && r.Skipped != "" {
+					t.Errorf("skipped %q, want %q", r.Skipped, tt.skip)
+				}
+				if w.keys[old].revoked || w.told(notify.Failed) != tt.alert {
+					t.Errorf("revoked %v, %d alerts", w.keys[old].revoked, w.told(notify.Failed))
+				}
+			})
+		})
+	}
+}
+
+func TestAnotherName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.rotate(token(1))
+	w.secret.Name = "prod/other"
+	if _, err, _ := w.run(w.engine()); err == nil || len(w.book.Keys) != 0 {
+		t.Errorf("error %v, records %+v", err, w.book.Keys)
+	}
+}
+
+// A key that its rotation has just promoted, with AWSPENDING not removed yet,
+// and another attempt of the same rotation.
+func TestDuplicate_inFlight(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.identify = true
+		orphan := w.mint(token(1))
+		w.rotate(token(1))
+		w.stages(map[string][]string{token(1): {store.Current, store.Pending}})
+		if _, err, _ := w.run(w.engine()); err != nil || w.state(orphan) != "" {
+			t.Errorf("%v, %+v", err, w.record(orphan))
+		}
+	})
+}
