@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
@@ -37,7 +38,7 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 			Scheduler: schedules.New(scheduler.NewFromConfig(e.AWS), schedules.Target{
 				Function: e.Value(boot.RetireFunctionARN), Role: e.Value(boot.ScheduleRoleARN), Group: e.Value(boot.ScheduleGroup),
 			}),
-			Now: e.Clock.Now, MaxRotation: maxRotation, Fingerprint: e.Fingerprint, Log: e.Log,
+			Now: e.Clock.Now, Random: rand.Uint32, MaxRotation: maxRotation, Fingerprint: e.Fingerprint, Log: e.Log,
 		},
 		Keys: e.Config.Keys(), Log: e.Log,
 	}
