@@ -66,9 +66,7 @@ func (r *run) firstSight(ctx context.Context, rec *keyrecord.Record, ro role, k 
 	if rec.Version == "" && rec.State != keyrecord.Lost {
 		rec.Version = r.versionOf(k)
 	}
-	if rec.Replaced.IsZero() {
-		rec.Replaced = now
-	}
+	rec.Replaced = now // where we saw it late, its grace is longer
 	// Told by our own trail, whoever moved the label and however.
 	err := r.record(ctx, audit.Record{
 		ID: "replaced-" + rec.KeyID + "-" + r.version, Act: audit.Promote, Phase: audit.Fact, Version: r.version,

@@ -152,6 +152,9 @@ type fakeScheduler struct{ *world }
 
 func (w fakeScheduler) Schedule(_ context.Context, o schedule.Once) error {
 	return w.do("Schedule", errors.New("the scheduler did not answer"), func() error {
+		if !o.At.After(w.now()) {
+			w.broken = append(w.broken, "a schedule in the past")
+		}
 		if _, ok := w.schedules[o.Name]; !ok {
 			w.schedules[o.Name] = o
 		}
@@ -201,7 +204,7 @@ func (w fakeVendor) List(context.Context) (out []provider.Key, err error) {
 			w.onList()
 		}
 		for id, k := range w.keys {
-			if !k.revoked {
+			if !k.revoked && id != w.hidden {
 				out = append(out, provider.Key{ID: id, Name: k.name})
 			}
 		}
@@ -216,7 +219,7 @@ func (w fakeVendor) Revoke(_ context.Context, id string) error {
 		if w.onRevoke != nil {
 			w.onRevoke()
 		}
-		if w.stubborn > 0 {
+		if w.stubborn > 0 && (w.stubbornK == "" || w.stubbornK == id) {
 			w.stubborn--
 			return nil
 		}
@@ -227,6 +230,9 @@ func (w fakeVendor) Revoke(_ context.Context, id string) error {
 
 func (w fakeVendor) Verify(_ context.Context, v secret.Value) error {
 	return w.do("Verify", lostVendor("GET"), func() error {
+		if w.verifies++; w.deafFrom <= w.verifies && w.verifies < w.deafTo {
+			return provider.ErrRejected
+		}
 		for _, k := range w.keys {
 			if k.value != v.Reveal() || k.disabled || k.revoked && !w.now().Before(w.limp) {
 				continue
@@ -269,6 +275,10 @@ func (w fakeVendor) Enable(_ context.Context, id string) error {
 
 func (w fakeVendor) Identify(_ context.Context, v secret.Value) (id string, err error) {
 	err = w.do("Identify", lostVendor("GET"), func() error {
+		if w.lie != "" {
+			id = w.lie
+			return nil
+		}
 		for i, k := range w.keys {
 			if k.value == v.Reveal() {
 				id = i

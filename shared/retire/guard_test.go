@@ -326,7 +326,7 @@ func TestPurged(t *testing.T) {
 		if !w.live(w.engine(), key(), weeks, w.is(old, keyrecord.Gone)) {
 			t.Fatalf("%+v", w.record(old))
 		}
-		if r := w.record(old); !strings.Contains(r.Why, "no proof") || r.Proof != "" || w.told(notify.Retired) != 1 || !w.keys[old].revoked {
+		if r := w.record(old); !strings.Contains(r.Why, "no proof") || r.Ended.Sub(r.Missing) < 5*time.Minute || r.Proof != "" || w.told(notify.Retired) != 1 || !w.keys[old].revoked {
 			t.Errorf("%+v", r)
 		}
 		w.check()

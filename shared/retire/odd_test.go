@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/notify"
 	"github.com/keyturn/keyturn/shared/provider"
@@ -187,5 +188,184 @@ func TestDuplicate_inFlight(t *testing.T) {
 		if _, err, _ := w.run(w.engine()); err != nil || w.state(orphan) != "" {
 			t.Errorf("%v, %+v", err, w.record(orphan))
 		}
+	})
+}
+
+// Two keys of one old version, and the one that is not in it will not die: that
+// the value is refused proves nothing about it.
+func TestSharedVersion(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, _, _ := replaced(t, noUsage)
+		stubborn := w.mint(token(2)) // an attempt at the rotation that made the current key
+		w.rotate(token(3))
+		w.stubborn, w.stubbornK = 3, stubborn
+		k := key()
+		k.Grace.NoUsage = config.Revoke
+		if !w.live(w.engine(), k, weeks, func() bool { return !w.state(stubborn).Alive() }) || !w.keys[stubborn].revoked {
+			t.Errorf("%+v", w.record(stubborn))
+		}
+		w.check()
+	})
+}
+
+// A firewall that refuses everything for a moment proves nothing. Each try of
+// the old key is between two tries of the current one.
+func TestProof_betweenTwo(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		from, to int // of the tries: current (a gate), current, old, current
+	}{{"before the old key", 2, 3}, {"until just before the end", 2, 4}, {"to the end", 3, 5}} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, old, _ := replaced(t)
+				w.limp = time.Now().Add(2 * time.Hour) // it goes on accepting the old key
+				_, _, _ = w.run(w.engine())
+				time.Sleep(time.Hour)
+				w.verifies, w.deafFrom, w.deafTo = 0, tt.from, tt.to
+				_, _, _ = w.run(w.engine())
+				if w.verifies < 2 || w.state(old) != keyrecord.Revoked {
+					t.Errorf("after %d tries: %+v", w.verifies, w.record(old))
+				}
+			})
+		})
+	}
+}
+
+// A disabled key is refused too: that it is missing from one list is no death.
+func TestListIsLate_disabled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, old, _ := replaced(t, canDisable)
+		w.live(w.engine(), key(), weeks, w.is(old, keyrecord.Disabled))
+		w.hidden = old
+		_, _, _ = w.run(w.engine())
+		w.hidden = ""
+		_, _, _ = w.run(w.engine())
+		if r := w.record(old); r.State != keyrecord.Disabled || !r.Missing.IsZero() {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// Both attempts were used, or the vendor is too late to say: nothing is known.
+func TestDuplicate_unclear(t *testing.T) {
+	t.Parallel()
+	for name, wait := range map[string]time.Duration{"both used": 48 * time.Hour, "too early": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				other := w.mint(token(1))
+				current := w.rotate(token(1))
+				w.keys[other].used = time.Now()
+				if wait < time.Hour {
+					w.keys[current].used = time.Time{}
+				}
+				time.Sleep(wait)
+				r, err, _ := w.run(w.engine())
+				if err != nil || r.Current != "" || len(w.book.Keys) != 0 || len(r.Keys) != 2 || r.Keys[0].Role != "unclear" {
+					t.Errorf("%v, %+v", err, r)
+				}
+			})
+		})
+	}
+}
+
+// Killed right after a key was disabled, and the label moves back: it works
+// again.
+func TestRolledBack_afterKill(t *testing.T) {
+	t.Parallel()
+	for at := 0; ; at++ {
+		over := false
+		synctest.Test(t, func(t *testing.T) {
+			w, old, _ := replaced(t, canDisable)
+			_, _, _ = w.run(w.engine())
+			time.Sleep(2 * time.Hour)
+			w.calls, w.faultAt, w.mode = nil, at, killAfter
+			if _, _, dead := w.run(w.engine()); !dead {
+				over = true
+				return
+			}
+			w.promote(token(1))
+			w.live(w.engine(), key(), 3*time.Hour, never)
+			if k := w.keys[old]; k.disabled || k.revoked || w.state(old) != keyrecord.Current {
+				t.Errorf("call %d (%s): %+v", at, w.calls[at], w.record(old))
+			}
+			w.check()
+		})
+		if over {
+			return
+		}
+	}
+}
+
+// A vendor that forgets when a key was used.
+func TestUsageForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, old, _ := replaced(t)
+		_, _, _ = w.run(w.engine())
+		time.Sleep(time.Hour)
+		w.keys[old].used = time.Now()
+		_, _, _ = w.run(w.engine())
+		w.keys[old].used = time.Time{}
+		if _, _, _ = w.run(w.engine()); w.keys[old].revoked {
+			t.Error("revoked within its quiet time")
+		}
+	})
+}
+
+// What is not due yet has not failed.
+func TestOutage_notDue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, old, _ := replaced(t)
+		_, _, _ = w.run(w.engine())
+		w.fail["List"] = lostVendor("GET")
+		time.Sleep(30 * time.Minute)
+		if _, err, _ := w.run(w.engine()); err != nil || w.record(old).Attempts != 0 {
+			t.Errorf("%v, %+v", err, w.record(old))
+		}
+		time.Sleep(30 * time.Minute)
+		if _, err, _ := w.run(w.engine()); err != nil || w.record(old).Attempts != 1 {
+			t.Errorf("%v, %+v", err, w.record(old))
+		}
+	})
+}
+
+// An alert that did not go out is not said to have been.
+func TestNotSent_daily(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := steady(t)
+		w.secret.NextRotation = time.Now()
+		time.Sleep(25 * time.Hour)
+		w.fail["Notify"] = errRecords
+		_, _, _ = w.run(w.engine())
+		delete(w.fail, "Notify")
+		if _, _, _ = w.run(w.engine()); w.told(notify.Overdue) != 1 {
+			t.Errorf("%d alerts", w.told(notify.Overdue))
+		}
+	})
+}
+
+// Even where a vendor leads us to another key, one whose value is the current
+// one is not ended.
+func TestIdentifyLies(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, current := steady(t, canIdentify)
+		w.keys["id1"].value = w.keys[current].value
+		w.lie = "id1"
+		w.put("00000000-0000-0000-0000-000000000000", w.keys[current].value)
+		w.promote("00000000-0000-0000-0000-000000000000")
+		w.live(w.engine(), key(), 5*24*time.Hour, never)
+		if w.keys[current].revoked || w.told(notify.Overdue) == 0 {
+			t.Errorf("%+v", w.record(current))
+		}
+		w.check()
 	})
 }

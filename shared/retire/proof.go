@@ -33,7 +33,7 @@ func (r *run) prove(ctx context.Context, rec *keyrecord.Record, since time.Time)
 	switch {
 	case err == nil && listed && r.shared(rec):
 		// Which of two keys the value belonged to is not known: the list decides.
-		return r.wait(ctx, rec, rec.State, r.Now().Add(soon), "its value is refused; whether its id is gone is looked at again")
+		return r.vanished(ctx, rec)
 	case err == nil:
 		return r.dead(ctx, rec, "the vendor accepted the current key, refused this one, and accepted the current key again, at "+stamp(r.Now()))
 	case errors.Is(err, errAccepted) && listed && !rec.Revoked.IsZero() && rec.Attempts > 0:
@@ -131,8 +131,8 @@ func (r *run) absent(ctx context.Context, rec *keyrecord.Record) error {
 	return r.prove(ctx, rec, rec.Missing)
 }
 
-// vanished is for a key whose value is not there to be tried: two looks that do
-// not list it are all that can be had.
+// vanished is for a key whose value is not there to be tried, or may be
+// another's: two looks that do not list it are all that can be had.
 func (r *run) vanished(ctx context.Context, rec *keyrecord.Record) error {
 	now := r.Now()
 	if _, listed := r.listed[rec.KeyID]; listed {

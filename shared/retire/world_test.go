@@ -78,6 +78,12 @@ type world struct {
 	skew      time.Duration
 	onList    func()
 	stubborn  int    // so many revocations have no effect
+	stubbornK string // of this key only; "": of every key
+	lie       string // what Identify answers
+	hidden    string // a key that is not listed
+	deafFrom  int    // from this Verify
+	deafTo    int    // to before this one, every key is refused
+	verifies  int
 	linked    string // a key that is disabled together with any other
 	onRevoke  func()
 	strategy  provider.Strategy // nil: Overlap, as the other fields say
