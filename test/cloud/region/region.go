@@ -5,7 +5,6 @@ package region
 
 import (
 	"context"
-	"errors"
 	"net"
 	"sync/atomic"
 
@@ -13,8 +12,10 @@ import (
 	"github.com/keyturn/keyturn/test/cloud/clock"
 	"github.com/keyturn/keyturn/test/cloud/dynamodb"
 	"github.com/keyturn/keyturn/test/cloud/lambda"
+	"github.com/keyturn/keyturn/test/cloud/scheduler"
 	"github.com/keyturn/keyturn/test/cloud/sns"
 	"github.com/keyturn/keyturn/test/cloud/sqs"
+	"github.com/keyturn/keyturn/test/cloud/sts"
 )
 
 // Options configure a [Region]. The zero value is a safe, empty one.
@@ -34,6 +35,10 @@ type Region struct {
 	SNS      *sns.Service
 	SQS      *sqs.Service
 	DynamoDB *dynamodb.Service
+	// Scheduler starts functions on the Cloud's clock.
+	Scheduler *scheduler.Service
+	// STS knows the functions' processes by their access keys.
+	STS *sts.Service
 
 	endpoint atomic.Value // string: where it listens
 }
@@ -59,10 +64,14 @@ func New(o Options) *Region {
 	r.SQS = sqs.New(o.Cloud.Clock)
 	r.DynamoDB = dynamodb.New(o.Cloud.Clock, o.DynamoDB)
 	r.SNS = sns.New(sns.Options{Clock: o.Cloud.Clock, Endpoint: r.url, Queues: r.SQS, Functions: r.Lambda})
+	r.Scheduler = scheduler.New(scheduler.Options{Clock: o.Cloud.Clock, Functions: r.Lambda, Queues: r.SQS})
+	r.STS = sts.New(sts.Options{Caller: r.Lambda.Caller})
 	r.Cloud.Register("lambda", r.Lambda)
 	r.Cloud.Register("sns", r.SNS)
 	r.Cloud.Register("sqs", r.SQS)
 	r.Cloud.Register("dynamodb", r.DynamoDB)
+	r.Cloud.Register("scheduler", r.Scheduler)
+	r.Cloud.Register("sts", r.STS)
 	return r
 }
 
@@ -97,5 +106,6 @@ func (r *Region) Serve(ctx context.Context, l net.Listener) error { return r.Clo
 func (r *Region) Close() error {
 	r.Cloud.Close()
 	r.SNS.Close()
-	return errors.Join(r.Lambda.Close())
+	r.Scheduler.Close()
+	return r.Lambda.Close()
 }
