@@ -189,10 +189,10 @@ func TestGroups(t *testing.T) {
 	if got, err := w.GetScheduleGroup(ctx, &sdk.GetScheduleGroupInput{Name: new("g")}); err != nil || got.State != types.ScheduleGroupStateActive || *got.Arn != *out.ScheduleGroupArn {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	in := input("a", future, "{}")
-	w.create(t, in)
+	w.create(t, input("a", future, "{}"))
+	in := input("a", future, "{}") // the same name in another group
 	in.GroupName = new("g")
-	w.create(t, in) // the same name in another group
+	w.create(t, in)
 	if l, err := w.ListScheduleGroups(ctx, &sdk.ListScheduleGroupsInput{}); err != nil || len(l.ScheduleGroups) != 2 {
 		t.Errorf("got %+v, %v", l, err)
 	}
