@@ -14,6 +14,7 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -58,7 +59,7 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// ask creates and reads a secret.
+// ask creates and reads a secret, and asks who it is.
 func ask(ctx context.Context, url string) error {
 	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithBaseEndpoint(url), awsconfig.WithRegion("us-east-1"),
 		awsconfig.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("AKIA1", "any", "")))
@@ -72,7 +73,8 @@ func ask(ctx context.Context, url string) error {
 	if _, err := c.GetSecretValue(ctx, &sm.GetSecretValueInput{SecretId: aws.String("prod/mailer")}); err != nil {
 		return err
 	}
-	return nil
+	_, err = sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
+	return err
 }
 
 // cmdEnd ends keyturn local as Ctrl-C or a service manager does. It must end

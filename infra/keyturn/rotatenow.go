@@ -93,6 +93,7 @@ func (a *app) runRotateNow(ctx context.Context, id string, o rotateOptions) erro
 		q.Mode = rotatenow.Plan
 	}
 	q.Requester = requester(ctx, aws)
+	began := time.Now()
 	answer, err := a.ask(ctx, aws, k, q)
 	if err != nil {
 		return err
@@ -103,7 +104,7 @@ func (a *app) runRotateNow(ctx context.Context, id string, o rotateOptions) erro
 	if !o.wait {
 		return a.printRotated(rotated{Key: k.Secret, Status: "started", Version: answer.Token})
 	}
-	return a.follow(ctx, aws, k, answer.Token, o.timeout)
+	return a.follow(ctx, aws, k, answer.Token, began, o.timeout)
 }
 
 // requester is who AWS says that we are, "" if it does not say soon.
@@ -137,9 +138,8 @@ func (a *app) ask(ctx context.Context, c *connection, k config.Key, q rotatenow.
 }
 
 // follow waits for the end of the rotation.
-func (a *app) follow(ctx context.Context, c *connection, k config.Key, token string, timeout time.Duration) error {
+func (a *app) follow(ctx context.Context, c *connection, k config.Key, token string, began time.Time, timeout time.Duration) error {
 	line := console.Progress{W: a.err, Terminal: a.errTerminal}
-	began := time.Now()
 	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := follow.Watcher{Secrets: c.secrets(), Records: a.records(c), Say: func(what string) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,7 +45,8 @@ func TestMain(m *testing.M) {
 //	fault OPERATION EFFECT        drop: the next call's answer is lost; throttle, deny: it is refused
 //	local ARG...                  run keyturn local and use it
 //	end INT|TERM                  end it with this signal; it must exit with 0
-//	value NAME WANT               the secret's current value
+//	value NAME WANT               the secret's current value must be WANT
+//	asked NAME REASON             a rotation was asked for, with this reason and by us
 func TestScript(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -60,6 +62,7 @@ func TestScript(t *testing.T) {
 			"rotation": on((*world).cmdRotation),
 			"fault":    on((*world).cmdFault),
 			"value":    on((*world).cmdValue),
+			"asked":    on((*world).cmdAsked),
 			"local":    cmdLocal,
 			"end":      cmdEnd,
 		},
@@ -296,4 +299,17 @@ func (w *world) cmdValue(ctx context.Context, args []string) error {
 		err = fmt.Errorf("the value is %q", v.Value.Reveal())
 	}
 	return err
+}
+
+func (w *world) cmdAsked(ctx context.Context, args []string) error {
+	book, err := w.table.Load(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	for _, q := range book.Requests {
+		if q.Reason == args[1] && strings.HasPrefix(q.Requester, "arn:aws:iam::123456789012:user/") {
+			return nil
+		}
+	}
+	return fmt.Errorf("what was asked for: %+v", book.Requests)
 }
