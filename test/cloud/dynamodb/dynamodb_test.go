@@ -1,13 +1,12 @@
 package dynamodb_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -17,7 +16,6 @@ import (
 
 	"github.com/keyturn/keyturn/test/cloud/clock"
 	"github.com/keyturn/keyturn/test/cloud/dynamodb"
-	"github.com/keyturn/keyturn/test/cloud/wire"
 	"github.com/keyturn/keyturn/test/cloud/wire/wiretest"
 )
 
@@ -46,8 +44,10 @@ func newWorld(t *testing.T, o dynamodb.Options) *world {
 		TableName: new("keys"), BillingMode: types.BillingModePayPerRequest,
 		KeySchema: []types.KeySchemaElement{{AttributeName: new("pk"), KeyType: "HASH"}, {AttributeName: new("sk"), KeyType: "RANGE"}},
 		AttributeDefinitions: []types.AttributeDefinition{
-			{AttributeName: new("pk"), AttributeType: "S"}, {AttributeName: new("sk"), AttributeType: "S"},
-			{AttributeName: new("state"), AttributeType: "S"}, {AttributeName: new("due"), AttributeType: "N"},
+			{AttributeName: new("pk"), AttributeType: "S"},
+			{AttributeName: new("sk"), AttributeType: "S"},
+			{AttributeName: new("state"), AttributeType: "S"},
+			{AttributeName: new("due"), AttributeType: "N"},
 		},
 		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
 			IndexName: new("byState"), Projection: &types.Projection{ProjectionType: "KEYS_ONLY"},
@@ -66,10 +66,8 @@ func newWorld(t *testing.T, o dynamodb.Options) *world {
 
 func key(pk, sk string) item { return item{"pk": &str{Value: pk}, "sk": &str{Value: sk}} }
 
-func with(base item, more item) item {
-	for k, v := range more {
-		base[k] = v
-	}
+func with(base, more item) item {
+	maps.Copy(base, more)
 	return base
 }
 
@@ -80,9 +78,9 @@ func (w *world) put(t *testing.T, it item) {
 	}
 }
 
-func (w *world) get(t *testing.T, pk, sk string, consistent bool) item {
+func (w *world) get(t *testing.T, sk string, consistent bool) item {
 	t.Helper()
-	out, err := w.GetItem(t.Context(), &sdk.GetItemInput{TableName: new("keys"), Key: key(pk, sk), ConsistentRead: &consistent})
+	out, err := w.GetItem(t.Context(), &sdk.GetItemInput{TableName: new("keys"), Key: key("a", sk), ConsistentRead: &consistent})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,13 +133,13 @@ func TestConditionalPut(t *testing.T) {
 	if d := diff(first, failed.Item); d != "" {
 		t.Errorf("the item of the error (-want +got):\n%s", d)
 	}
-	if d := diff(first, w.get(t, "a", "1", true)); d != "" {
+	if d := diff(first, w.get(t, "1", true)); d != "" {
 		t.Errorf("stored (-want +got):\n%s", d)
 	}
 	in.ConditionExpression, in.ReturnValues = new("rev = :r"), types.ReturnValueAllOld
 	in.ExpressionAttributeValues = item{":r": &num{Value: "1"}}
 	in.Item = with(key("a", "1"), item{"rev": &num{Value: "2"}})
-	if out, err := w.PutItem(t.Context(), in); err != nil || diff(first, item(out.Attributes)) != "" {
+	if out, err := w.PutItem(t.Context(), in); err != nil || diff(first, out.Attributes) != "" {
 		t.Errorf("old attributes %v, %v", out, err)
 	}
 }
@@ -174,7 +172,7 @@ func TestUpdateItem(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tt.name, d)
 		}
 	}
-	if d := diff(key("a", "1"), w.get(t, "a", "1", true)); d != "" {
+	if d := diff(key("a", "1"), w.get(t, "1", true)); d != "" {
 		t.Errorf("left (-want +got):\n%s", d)
 	}
 }
@@ -184,14 +182,14 @@ func TestDeleteItem(t *testing.T) {
 	w := newWorld(t, dynamodb.Options{})
 	w.put(t, key("a", "1"))
 	in := &sdk.DeleteItemInput{TableName: new("keys"), Key: key("a", "1"), ConditionExpression: new("attribute_exists(pk)"), ReturnValues: types.ReturnValueAllOld}
-	if out, err := w.DeleteItem(t.Context(), in); err != nil || diff(key("a", "1"), item(out.Attributes)) != "" {
+	if out, err := w.DeleteItem(t.Context(), in); err != nil || diff(key("a", "1"), out.Attributes) != "" {
 		t.Errorf("got %v, %v", out, err)
 	}
 	_, err := w.DeleteItem(t.Context(), in)
 	if _, ok := errors.AsType[*types.ConditionalCheckFailedException](err); !ok {
 		t.Errorf("again: %v", err)
 	}
-	if got := w.get(t, "a", "1", true); got != nil {
+	if got := w.get(t, "1", true); got != nil {
 		t.Errorf("left %v", got)
 	}
 }
@@ -200,7 +198,7 @@ func TestQuery(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, dynamodb.Options{})
 	for i := range 7 {
-		w.put(t, with(key("a", fmt.Sprintf("key#%d", i)), item{"state": &str{Value: "grace"}, "due": &num{Value: fmt.Sprint(10 - i)}, "odd": &types.AttributeValueMemberBOOL{Value: i%2 == 1}}))
+		w.put(t, with(key("a", fmt.Sprintf("key#%d", i)), item{"state": &str{Value: "grace"}, "due": &num{Value: strconv.Itoa(10 - i)}, "odd": &types.AttributeValueMemberBOOL{Value: i%2 == 1}}))
 	}
 	w.put(t, key("a", "request#1"))
 	w.put(t, key("b", "key#1"))
@@ -247,7 +245,7 @@ func TestPageOfOneMegabyte(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, dynamodb.Options{})
 	for i := range 4 {
-		w.put(t, with(key("a", fmt.Sprint(i)), item{"fat": &str{Value: strings.Repeat("x", 390<<10)}}))
+		w.put(t, with(key("a", strconv.Itoa(i)), item{"fat": &str{Value: strings.Repeat("x", 390<<10)}}))
 	}
 	out, err := w.Query(t.Context(), &sdk.QueryInput{TableName: new("keys"), KeyConditionExpression: new("pk = :a"), ExpressionAttributeValues: item{":a": &str{Value: "a"}}, ProjectionExpression: new("sk")})
 	if err != nil || out.Count != 3 || out.LastEvaluatedKey == nil {
@@ -259,7 +257,7 @@ func TestScan(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, dynamodb.Options{})
 	for i := range 30 {
-		w.put(t, with(key(fmt.Sprint(i), "x"), item{"n": &num{Value: fmt.Sprint(i)}}))
+		w.put(t, with(key(strconv.Itoa(i), "x"), item{"n": &num{Value: strconv.Itoa(i)}}))
 	}
 	seen := map[string]bool{}
 	scanned := 0
@@ -280,106 +278,6 @@ func TestScan(t *testing.T) {
 	if err != nil || out.Count != 30 || out.Items != nil {
 		t.Errorf("count: %v, %v", out, err)
 	}
-}
-
-func TestBatches(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, dynamodb.Options{})
-	w.put(t, key("a", "0"))
-	if _, err := w.BatchWriteItem(t.Context(), &sdk.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"keys": {
-		{PutRequest: &types.PutRequest{Item: with(key("a", "1"), item{"n": &num{Value: "1"}})}},
-		{DeleteRequest: &types.DeleteRequest{Key: key("a", "0")}},
-	}}}); err != nil {
-		t.Fatal(err)
-	}
-	out, err := w.BatchGetItem(t.Context(), &sdk.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{"keys": {
-		Keys: []map[string]types.AttributeValue{key("a", "0"), key("a", "1"), key("a", "2")}, ProjectionExpression: new("n"),
-	}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := diff([]map[string]types.AttributeValue{{"n": &num{Value: "1"}}}, out.Responses["keys"]); d != "" {
-		t.Errorf("(-want +got):\n%s", d)
-	}
-}
-
-func TestTransaction(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, dynamodb.Options{})
-		w.put(t, with(key("a", "lock"), item{"holder": &str{Value: "me"}}))
-		transact := func(token, holder string) error {
-			_, err := w.TransactWriteItems(t.Context(), &sdk.TransactWriteItemsInput{ClientRequestToken: &token, TransactItems: []types.TransactWriteItem{
-				{Update: &types.Update{TableName: new("keys"), Key: key("a", "count"), UpdateExpression: new("ADD n :n"), ExpressionAttributeValues: item{":n": &num{Value: "1"}}}},
-				{ConditionCheck: &types.ConditionCheck{
-					TableName: new("keys"), Key: key("a", "lock"), ConditionExpression: new("holder = :h"), ExpressionAttributeValues: item{":h": &str{Value: holder}},
-					ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-				}},
-			}})
-			return err
-		}
-		count := func() string {
-			n, ok := w.get(t, "a", "count", true)["n"].(*num)
-			if !ok {
-				return "0"
-			}
-			return n.Value
-		}
-		canceled, ok := errors.AsType[*types.TransactionCanceledException](transact("t1", "you"))
-		if !ok || len(canceled.CancellationReasons) != 2 || *canceled.CancellationReasons[0].Code != "None" || *canceled.CancellationReasons[1].Code != "ConditionalCheckFailed" {
-			t.Fatalf("got %+v", canceled)
-		}
-		if holder := canceled.CancellationReasons[1].Item["holder"].(*str).Value; holder != "me" || count() != "0" {
-			t.Errorf("holder %s, count %s", holder, count())
-		}
-		for range 2 { // the second time the token is known
-			if err := transact("t2", "me"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if count() != "1" {
-			t.Errorf("count %s", count())
-		}
-		if _, ok := errors.AsType[*types.IdempotentParameterMismatchException](transact("t2", "you")); !ok {
-			t.Error("another transaction with the same token is accepted")
-		}
-		w.clock.Advance(11 * time.Minute)
-		if err := transact("t2", "me"); err != nil || count() != "2" {
-			t.Errorf("after ten minutes: %v, count %s", err, count())
-		}
-	})
-}
-
-func TestTimeToLive(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, dynamodb.Options{ExpiryLag: time.Hour})
-		w.put(t, with(key("a", "1"), item{"gone": &num{Value: fmt.Sprint(w.clock.Now().Add(time.Minute).Unix())}}))
-		w.put(t, with(key("a", "2"), item{"gone": &str{Value: "not a number"}}))
-		w.clock.Advance(time.Hour)
-		if w.get(t, "a", "1", true) == nil {
-			t.Error("gone before the lag was over")
-		}
-		w.clock.Advance(time.Minute + time.Second)
-		if w.get(t, "a", "1", true) != nil || len(w.service.Items("keys")) != 1 {
-			t.Error("still there")
-		}
-	})
-}
-
-func TestStaleReads(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, dynamodb.Options{StaleFor: time.Second})
-		w.put(t, key("a", "1"))
-		if w.get(t, "a", "1", false) != nil || w.get(t, "a", "1", true) == nil {
-			t.Error("only a consistent read sees the write at once")
-		}
-		w.clock.Advance(time.Second)
-		if w.get(t, "a", "1", false) == nil {
-			t.Error("stale for too long")
-		}
-	})
 }
 
 func TestRefused(t *testing.T) {
@@ -444,33 +342,5 @@ func TestRefused(t *testing.T) {
 				t.Errorf("got %v", e)
 			}
 		})
-	}
-}
-
-func TestStaleFault(t *testing.T) {
-	t.Parallel()
-	clk := clock.New()
-	s := dynamodb.New(clk, dynamodb.Options{})
-	call := func(ctx context.Context, operation, body string) string {
-		c := &wire.Call{Service: "dynamodb", Operation: operation, Body: []byte(body), Now: clk.Now()}
-		reply, err := s.Serve(ctx, c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(reply.Body)
-	}
-	ctx := t.Context()
-	call(ctx, "CreateTable", `{"TableName":"keys","KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}],"AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"}]}`)
-	call(ctx, "PutItem", `{"TableName":"keys","Item":{"pk":{"S":"a"},"n":{"N":"1"}}}`)
-	call(ctx, "PutItem", `{"TableName":"keys","Item":{"pk":{"S":"a"},"n":{"N":"2"}}}`)
-	for _, tt := range []struct {
-		name, body, want string
-	}{
-		{"eventually consistent", `{"TableName":"keys","Key":{"pk":{"S":"a"}}}`, `"1"`},
-		{"consistent", `{"TableName":"keys","Key":{"pk":{"S":"a"}},"ConsistentRead":true}`, `"2"`},
-	} {
-		if got := call(wire.WithStale(ctx), "GetItem", tt.body); !strings.Contains(got, tt.want) {
-			t.Errorf("%s: got %s", tt.name, got)
-		}
 	}
 }

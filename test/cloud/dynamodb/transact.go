@@ -114,12 +114,18 @@ func cancel(reasons []reason) error {
 	}
 	return &detailedError{err: &wire.Error{
 		Code:    "TransactionCanceledException",
-		Message: "Transaction cancelled, please refer cancellation reasons for specific reasons [" + strings.Join(codes, ", ") + "]",
+		Message: "Transaction cancelled, please refer cancellation reasons for specific reasons [" + strings.Join(codes, ", ") + "]", //nolint:misspell // AWS spells it so
 	}, reasons: reasons}
 }
 
+// sum stands for the request whatever the order of its members, which in Go's
+// SDK is random.
 func (in *transactWriteItemsInput) sum() [sha256.Size]byte {
-	b, _ := json.Marshal(in.TransactItems) //nolint:errchkjson // it was JSON before
+	members := make([]any, len(in.TransactItems))
+	for i, raw := range in.TransactItems {
+		_ = json.Unmarshal(raw, &members[i]) // it was JSON before
+	}
+	b, _ := json.Marshal(members) //nolint:errchkjson // as above
 	return sha256.Sum256(b)
 }
 

@@ -165,7 +165,7 @@ func (s *Service) unpack(name string, code []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = root.Close() }() //nolint:errcheck // only used to write through
+	defer func() { _ = root.Close() }() // only used to write through
 	left := int64(maxUnpacked)
 	for _, file := range archive.File {
 		if file.FileInfo().IsDir() {
@@ -186,7 +186,7 @@ func extract(root *os.Root, file *zip.File, most int64) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = in.Close() }() //nolint:errcheck // only read from
+	defer func() { _ = in.Close() }() // only read from
 	if dir := filepath.Dir(file.Name); dir != "." {
 		if err := root.MkdirAll(dir, 0o755); err != nil {
 			return 0, err

@@ -63,13 +63,13 @@ func (s *Service) start(f *function) (*environment, error) {
 	if program, err = filepath.Abs(program); err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // it does not wait
 	if err != nil {
 		return nil, err
 	}
 	out, err := newOutput(f.logs)
 	if err != nil {
-		_ = listener.Close() //nolint:errcheck // nothing was accepted
+		_ = listener.Close() // nothing was accepted
 		return nil, err
 	}
 	e := &environment{
@@ -77,17 +77,17 @@ func (s *Service) start(f *function) (*environment, error) {
 		ready: make(chan struct{}, 1), calls: make(chan *call), results: make(chan outcome, 1), exited: make(chan struct{}),
 	}
 	e.server = &http.Server{Handler: e.api(), ReadHeaderTimeout: 10 * time.Second}
-	e.cmd = exec.Command(program) //nolint:gosec,noctx // the operator's own program; it is ended by hand, with its children
+	e.cmd = exec.Command(program) // it is ended by hand, with its children
 	e.cmd.Dir = filepath.Dir(program)
 	e.cmd.Env = s.environ(f, e.accessKey, listener.Addr().String(), e.cmd.Dir)
 	e.cmd.Stdout, e.cmd.Stderr = out.write, out.write
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := e.cmd.Start(); err != nil {
 		out.close()
-		_ = listener.Close() //nolint:errcheck // nothing was accepted
+		_ = listener.Close() // nothing was accepted
 		return nil, err
 	}
-	go func() { _ = e.server.Serve(listener) }() //nolint:errcheck // it ends when watch closes it
+	go func() { _ = e.server.Serve(listener) }() // it ends when watch closes it
 	s.mu.Lock()
 	s.alive[e] = true
 	late := s.closed || s.functions[f.Name] != f
@@ -108,11 +108,11 @@ func (e *environment) watch(s *Service) {
 	}
 	e.mu.Lock()
 	// What it started goes with it.
-	_ = syscall.Kill(-e.cmd.Process.Pid, syscall.SIGKILL) //nolint:errcheck // there may be nothing
+	_ = syscall.Kill(-e.cmd.Process.Pid, syscall.SIGKILL) // there may be nothing
 	e.gone, e.exit = true, exit
 	e.mu.Unlock()
 	e.out.close()
-	_ = e.server.Close() //nolint:errcheck // the process is gone
+	_ = e.server.Close() // the process is gone
 	s.mu.Lock()
 	delete(s.alive, e)
 	e.function.warm = slices.DeleteFunc(e.function.warm, func(o *environment) bool { return o == e })
@@ -124,7 +124,7 @@ func (e *environment) watch(s *Service) {
 func (e *environment) end() {
 	e.mu.Lock()
 	if !e.gone {
-		_ = syscall.Kill(-e.cmd.Process.Pid, syscall.SIGKILL) //nolint:errcheck // it may be gone
+		_ = syscall.Kill(-e.cmd.Process.Pid, syscall.SIGKILL) // it may be gone
 	}
 	e.mu.Unlock()
 	<-e.exited

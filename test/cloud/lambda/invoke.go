@@ -206,7 +206,8 @@ func (s *Service) runThere(e *environment, c *call, number int) (outcome, time.D
 	c.deadline = began.Add(f.Timeout)
 	timer := time.NewTimer(f.Timeout)
 	defer timer.Stop()
-	o, ok := outcome{}, false
+	var o outcome
+	ok := false
 	select {
 	case e.calls <- c:
 		select {

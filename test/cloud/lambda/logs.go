@@ -39,7 +39,7 @@ func (l *logs) add(line string) {
 	}
 	l.kept = slices.Delete(l.kept, 0, drop)
 	if l.tee != nil {
-		_, _ = fmt.Fprintf(l.tee, "%s: %s\n", l.name, line) //nolint:errcheck // a log that cannot be written is no failure of the function
+		_, _ = fmt.Fprintf(l.tee, "%s: %s\n", l.name, line) // a log that cannot be written is no failure of the function
 	}
 }
 
@@ -122,7 +122,7 @@ func (o *output) flush() {
 // still holds the pipe writes into the void.
 func (o *output) close() {
 	o.flush()
-	_ = o.write.Close() //nolint:errcheck // nothing is buffered
-	_ = o.read.Close()  //nolint:errcheck // only read from
+	_ = o.write.Close() // nothing is buffered
+	_ = o.read.Close()  // only read from
 	<-o.done
 }

@@ -79,7 +79,7 @@ func program(ctx context.Context, in request) (any, error) {
 			<-time.After(time.Millisecond)
 		}
 	}
-	return nil, nil
+	return "", nil
 }
 
 func encode(t *testing.T, v any) []byte {

@@ -108,7 +108,7 @@ func TestLogs(t *testing.T) {
 	}
 }
 
-// Not parallel: it sets variables of this process.
+//nolint:paralleltest // it sets variables of this process
 func TestEnvironment(t *testing.T) {
 	for _, name := range []string{"KEYTURN_MARK", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_CA_BUNDLE", "HTTPS_PROXY", "HOME"} {
 		t.Setenv(name, "parent's "+name)

@@ -26,7 +26,7 @@ func (e *environment) api() http.Handler {
 		e.done(w, r, unhandled)
 	})
 	mux.HandleFunc("POST /2018-06-01/runtime/init/error", func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(io.LimitReader(r.Body, maxPayload)) //nolint:errcheck // what came is what there is
+		body, _ := io.ReadAll(io.LimitReader(r.Body, maxPayload)) // what came is what there is
 		e.answer(outcome{body, unhandled})
 		reply(w, http.StatusAccepted, map[string]string{"status": "OK"})
 	})
@@ -51,7 +51,7 @@ func (e *environment) next(w http.ResponseWriter, r *http.Request) {
 		h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(c.deadline.UnixMilli(), 10))
 		h.Set("Lambda-Runtime-Invoked-Function-Arn", c.arn)
 		h.Set("Lambda-Runtime-Trace-Id", "Root=1-"+strconv.FormatInt(c.deadline.Unix(), 16)+"-"+strings.ReplaceAll(c.requestID, "-", "")[:24]+";Parent="+c.requestID[:8]+c.requestID[9:13]+c.requestID[14:18]+";Sampled=0")
-		_, _ = w.Write(c.payload) //nolint:errcheck // a process that does not listen is found out by its deadline
+		_, _ = w.Write(c.payload) // a process that does not listen is found out by its deadline
 	case <-r.Context().Done():
 	case <-e.exited:
 	}
@@ -87,7 +87,7 @@ func (e *environment) answer(o outcome) {
 func reply(w http.ResponseWriter, status int, body map[string]string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) //nolint:errcheck,errchkjson // strings, to a process that may be gone
+	_ = json.NewEncoder(w).Encode(body) //nolint:errchkjson // strings, to a process that may be gone
 }
 
 // unhandled is the X-Amz-Function-Error of every failure: functions on an

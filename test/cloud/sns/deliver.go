@@ -109,11 +109,11 @@ func (s *Service) send(ctx context.Context, u *subscription, m Message) {
 		if u.raw() {
 			body, attributes = []byte(e.Message), rawAttributes(m.Attributes)
 		}
-		_, _ = s.options.Queues.Send(u.endpoint, "AIDAISMY7JYY5F7RTT6AO", string(body), attributes) //nolint:errcheck // the queue may be gone
+		_, _ = s.options.Queues.Send(u.endpoint, "AIDAISMY7JYY5F7RTT6AO", string(body), attributes) // the queue may be gone
 	case "lambda":
 		payload, err := lambdaEvent(e, u)
 		if err == nil {
-			_ = s.options.Functions.InvokeAsync(ctx, u.endpoint, payload) //nolint:errcheck // the function may be gone
+			_ = s.options.Functions.InvokeAsync(ctx, u.endpoint, payload) // the function may be gone
 		}
 	case "email":
 		s.drop(Mail{u.endpoint, subject(m), e.Message, m.Time})
@@ -222,8 +222,8 @@ func (s *Service) postOnce(u *subscription, e envelope, body []byte) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = answer.Body.Close() }()                      //nolint:errcheck // only read from
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10)) //nolint:errcheck // what it says does not matter
+	defer func() { _ = answer.Body.Close() }()                      // only read from
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10)) // what it says does not matter
 	if answer.StatusCode >= 300 {
 		return fmt.Errorf("deliver to an HTTP endpoint: status %d", answer.StatusCode)
 	}

@@ -113,7 +113,7 @@ func (a Attribute) check(name string) error {
 	if a.Value == "" {
 		return bad("must contain non-empty message attribute value for message attribute type '" + a.Type + "'.")
 	}
-	ok := true
+	var ok bool
 	switch strings.SplitN(a.Type, ".", 2)[0] {
 	case "String":
 		var list []any

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -185,7 +186,7 @@ func (s *Service) unsubscribe(_ context.Context, _ time.Time, in form) (any, err
 	defer s.mu.Unlock()
 	t, u, err := s.subscription(in.Get("SubscriptionArn"))
 	if err != nil {
-		return nil, nil //nolint:nilnil,nilerr // AWS succeeds for one that is gone; there is no result
+		return nil, nil //nolint:nilnil // AWS succeeds for one that is gone; there is no result
 	}
 	t.subscriptions = slices.DeleteFunc(t.subscriptions, func(o *subscription) bool { return o == u })
 	return nil, nil //nolint:nilnil // there is no result
@@ -253,7 +254,7 @@ func (s *Service) getSubscriptionAttributes(_ context.Context, _ time.Time, in f
 	}
 	all := map[string]string{
 		"SubscriptionArn": u.arn, "TopicArn": t.arn, "Protocol": u.protocol, "Endpoint": u.endpoint, "Owner": wire.Account,
-		"PendingConfirmation": fmt.Sprint(u.token != ""), "RawMessageDelivery": "false",
+		"PendingConfirmation": strconv.FormatBool(u.token != ""), "RawMessageDelivery": "false",
 	}
 	if u.filter != nil {
 		all["FilterPolicyScope"] = "MessageAttributes"

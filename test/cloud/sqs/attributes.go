@@ -105,7 +105,7 @@ type createQueueInput struct {
 type queueURL struct{ QueueUrl string } //nolint:revive // the wire's name
 
 func (s *Service) createQueue(_ context.Context, c *wire.Call, in *createQueueInput) (*queueURL, error) {
-	if _, err := s.create(in.QueueName, in.Attributes); err != nil {
+	if _, err := s.Create(in.QueueName, in.Attributes); err != nil {
 		return nil, err
 	}
 	return &queueURL{address(c, in.QueueName)}, nil
@@ -114,24 +114,17 @@ func (s *Service) createQueue(_ context.Context, c *wire.Call, in *createQueueIn
 // Create makes a queue as CreateQueue does: nothing happens if one of that name
 // has the same attributes. It returns the queue's ARN.
 func (s *Service) Create(name string, attributes map[string]string) (arn string, err error) {
-	if _, err := s.create(name, attributes); err != nil {
-		return "", err
-	}
-	return ARN(name), nil
-}
-
-func (s *Service) create(name string, attributes map[string]string) (*queue, error) {
 	switch {
 	case name == "":
-		return nil, missing("QueueName")
+		return "", missing("QueueName")
 	case strings.HasSuffix(name, ".fifo") || attributes["FifoQueue"] != "":
-		return nil, &wire.Error{Code: "UnsupportedOperation", Message: "The local AWS has no FIFO queues."}
+		return "", &wire.Error{Code: "UnsupportedOperation", Message: "The local AWS has no FIFO queues."}
 	case !regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`).MatchString(name):
-		return nil, invalid("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
+		return "", invalid("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
 	}
 	var t settings
 	if err := t.set(attributes); err != nil {
-		return nil, err
+		return "", err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,15 +133,14 @@ func (s *Service) create(name string, attributes map[string]string) (*queue, err
 		defer q.mu.Unlock()
 		for k, v := range attributes {
 			if q.settings.text[k] != v {
-				return nil, &wire.Error{Code: "QueueNameExists", Message: "A queue already exists with the same name and a different value for attribute " + k}
+				return "", &wire.Error{Code: "QueueNameExists", Message: "A queue already exists with the same name and a different value for attribute " + k}
 			}
 		}
-		return q, nil
+		return ARN(name), nil
 	}
 	now := s.clock.Now()
-	q := &queue{name: name, clock: s.clock, settings: t, created: now, modified: now, changed: make(chan struct{})}
-	s.queues[name] = q
-	return q, nil
+	s.queues[name] = &queue{name: name, clock: s.clock, settings: t, created: now, modified: now, changed: make(chan struct{})}
+	return ARN(name), nil
 }
 
 func address(c *wire.Call, name string) string {
@@ -172,7 +164,7 @@ func (s *Service) getQueueURL(_ context.Context, c *wire.Call, in *getQueueURLIn
 type listQueuesInput struct{ QueueNamePrefix string }
 
 type listQueuesOutput struct {
-	QueueUrls []string `json:",omitempty"` //nolint:revive // the wire's name
+	QueueUrls []string `json:",omitempty"`
 }
 
 func (s *Service) listQueues(_ context.Context, c *wire.Call, in *listQueuesInput) (*listQueuesOutput, error) {

@@ -79,7 +79,7 @@ func (m *mapping) work() {
 		m.mu.Lock()
 		m.again = false
 		m.mu.Unlock()
-		got, _ := m.service.receive(m.ctx, m.queue, m.batch, -1, 0) //nolint:errcheck // it does not wait, so it does not fail
+		got, _ := m.service.receive(m.ctx, m.queue, m.batch, -1, 0) // it does not wait, so it does not fail
 		if len(got) > 0 {
 			m.handle(got)
 		}
@@ -109,7 +109,7 @@ func (m *mapping) handle(batch []message) {
 	}
 	for _, b := range batch {
 		if !slices.Contains(failed, b.ID) {
-			_ = m.queue.remove(receipt(&b)) //nolint:errcheck // the receipt is ours
+			_ = m.queue.remove(receipt(&b)) // the receipt is ours
 		}
 	}
 }

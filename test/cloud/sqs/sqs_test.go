@@ -287,7 +287,7 @@ func TestRefused(t *testing.T) {
 			return err
 		}, "ReceiptHandleIsInvalid"},
 		{"attribute name", func() error {
-			_, err := w.SetQueueAttributes(ctx, &sdk.SetQueueAttributesInput{QueueUrl: w.url, Attributes: map[string]string{"Colour": "red"}})
+			_, err := w.SetQueueAttributes(ctx, &sdk.SetQueueAttributesInput{QueueUrl: w.url, Attributes: map[string]string{"Flavor": "sweet"}})
 			return err
 		}, "InvalidAttributeName"},
 		{"attribute value", func() error {

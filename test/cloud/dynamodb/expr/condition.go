@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/keyturn/keyturn/test/cloud/dynamodb/attr"
@@ -106,12 +107,7 @@ func (t test) match(item attr.Item) bool {
 	case "BETWEEN":
 		return compare(">=", a, values[1]) && compare("<=", a, values[2])
 	case "IN":
-		for _, v := range values[1:] {
-			if attr.Equal(a, v) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(values[1:], func(v attr.Value) bool { return attr.Equal(a, v) })
 	case "begins_with":
 		b := values[1]
 		return a.Kind == b.Kind && (a.Kind == attr.String || a.Kind == attr.Binary) && strings.HasPrefix(a.Text, b.Text)
@@ -152,19 +148,12 @@ func contains(a, b attr.Value) bool {
 	case a.Kind == b.Kind && (a.Kind == attr.String || a.Kind == attr.Binary):
 		return strings.Contains(a.Text, b.Text)
 	case a.Kind == attr.List:
-		for _, e := range a.List {
-			if attr.Equal(e, b) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(a.List, func(e attr.Value) bool { return attr.Equal(e, b) })
 	case a.Kind == b.Kind+"S": // SS has S
-		for _, e := range a.Set {
-			if e == b.Text {
-				return true
-			}
-		}
+		return slices.Contains(a.Set, b.Text)
+	default:
+		return false
 	}
-	return false
 }
 
 func (p *parser) or() node {

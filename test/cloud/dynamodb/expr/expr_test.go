@@ -2,6 +2,7 @@ package expr_test
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 
@@ -159,9 +160,7 @@ func TestUpdate(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := item(t, start)
-			for k, v := range item(t, "{"+tt.want+"}") {
-				want[k] = v
-			}
+			maps.Copy(want, item(t, "{"+tt.want+"}"))
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

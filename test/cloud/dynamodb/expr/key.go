@@ -57,7 +57,7 @@ func ParseKey(scope *Scope, text, hash, sort string) (Key, error) {
 		}
 	}
 	if !found {
-		return Key{}, errors.New("Query condition missed key schema element: " + hash) //nolint:staticcheck // AWS's words
+		return Key{}, errors.New("Query condition missed key schema element: " + hash)
 	}
 	return key, nil
 }
@@ -77,7 +77,7 @@ func conjuncts(n node) ([]test, error) {
 		return []test{n}, nil
 	case logic:
 		if n.word != "AND" {
-			return nil, errors.New("Invalid operator used in KeyConditionExpression: " + n.word) //nolint:staticcheck // AWS's words
+			return nil, errors.New("Invalid operator used in KeyConditionExpression: " + n.word)
 		}
 		left, err := conjuncts(n.args[0])
 		if err != nil {

@@ -88,7 +88,7 @@ func inWord(c byte) bool {
 //go:embed reserved.txt
 var reservedText string
 
-//nolint:gochecknoglobals // a constant in all but form
+// reservedWords is a constant in all but form.
 var reservedWords = sync.OnceValue(func() map[string]bool {
 	out := map[string]bool{}
 	for w := range strings.FieldsSeq(reservedText) {
