@@ -207,19 +207,25 @@ func (r *run) promote(ctx context.Context) error {
 			return r.failed(ctx, rec, err)
 		}
 	}
-	if rec.State != keyrecord.Current || rec.Version != r.version {
-		if rec.State != keyrecord.Current || rec.Promoted.IsZero() {
-			rec.Promoted = r.Now()
-		}
-		rec.State, rec.Version = keyrecord.Current, r.version
-		rec.Replaced, rec.Disabled, rec.Missing = time.Time{}, time.Time{}, time.Time{}
-		rec.Next, rec.Why, rec.Seen = time.Time{}, "", 0
-		worked(rec)
-	}
+	r.markCurrent(rec)
 	if err := r.save(ctx, rec); err != nil {
 		return err
 	}
 	return r.tell(ctx, rec, string(notify.Rotated), r.messageRotated(*rec))
+}
+
+// markCurrent begins a key's life as the current one, again if need be.
+func (r *run) markCurrent(rec *keyrecord.Record) {
+	if rec.State == keyrecord.Current && rec.Version == r.version {
+		return
+	}
+	if rec.State != keyrecord.Current || rec.Promoted.IsZero() {
+		rec.Promoted = r.Now()
+	}
+	rec.State, rec.Version = keyrecord.Current, r.version
+	rec.Replaced, rec.Disabled, rec.Missing = time.Time{}, time.Time{}, time.Time{}
+	rec.Next, rec.Why, rec.Seen = time.Time{}, "", 0
+	worked(rec)
 }
 
 // suspect tries a current key that may not work.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 
 	"github.com/keyturn/keyturn/shared/config"
@@ -98,7 +98,7 @@ func (h *Handler) batch(ctx context.Context, messages []message) Response {
 	done := map[string]error{}
 	for _, m := range messages {
 		var ev event
-		err := error(ErrEvent)
+		err := ErrEvent
 		if json.Unmarshal([]byte(m.Body), &ev) == nil {
 			err = h.one(ctx, ev, done, &out)
 		}
@@ -157,7 +157,7 @@ func (h *Handler) ignore(ctx context.Context, name, why string) {
 }
 
 // ours reports whether a version is that of our own events.
-func ours(version json.RawMessage) bool { return string(version) == fmt.Sprint(payloadVersion) }
+func ours(version json.RawMessage) bool { return string(version) == strconv.Itoa(payloadVersion) }
 
 // nameIn returns the name in a secret's ARN, "" if it is none.
 func nameIn(arn string) string {

@@ -149,7 +149,7 @@ func TestReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, old, current := replaced(t)
 		orphan := w.mint(token(9))
-		got, err, _ := w.run(w.engine())
+		got, _, err := w.run(w.engine())
 		if err != nil {
 			t.Fatal(err)
 		}

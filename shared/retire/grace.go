@@ -56,11 +56,9 @@ func judge(g config.Grace, replaced, now time.Time, u usage) verdict {
 	return verdict{held: heldInUse, next: quiet, why: "it was replaced at " + stamp(replaced) + ", its grace is over, and it is still in use: " + used}
 }
 
-// steps are the waits between tries; the last one repeats.
-var steps = [...]time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 6 * time.Hour}
-
 // backoff is the wait after so many failures in a row.
 func backoff(failures int) time.Duration {
+	steps := [...]time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 6 * time.Hour}
 	return steps[min(max(failures, 1), len(steps))-1]
 }
 

@@ -24,7 +24,7 @@ func steady(t *testing.T, setup ...func(*world)) (w *world, current string) {
 		s(w)
 	}
 	current = w.rotate(token(1))
-	if _, err, _ := w.run(w.engine()); err != nil {
+	if _, _, err := w.run(w.engine()); err != nil {
 		t.Fatal(err)
 	}
 	return w, current
@@ -251,7 +251,7 @@ func TestConcurrent(t *testing.T) {
 				time.Sleep(wait)
 				w.calls, w.faultAt = nil, at
 				w.between = func() { _, _, _ = w.run(w.engine()) }
-				if _, err, _ := w.run(w.engine()); err != nil {
+				if _, _, err := w.run(w.engine()); err != nil {
 					t.Errorf("call %d: %v", at, err)
 				}
 				over = over && w.between != nil

@@ -65,7 +65,7 @@ func TestLabels(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w, old, _ := replaced(t)
 			w.onList = func() { w.secret.Stages = map[string][]string{token(1): {store.Current}} }
-			r, err, _ := w.run(w.engine())
+			r, _, err := w.run(w.engine())
 			if err != nil || r.Skipped == "" || len(w.schedules) != 1 || w.state(old) != keyrecord.Current {
 				t.Errorf("report %+v, %v, %d schedules", r, err, len(w.schedules))
 			}
@@ -113,7 +113,7 @@ func TestNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, old, _ := replaced(t)
 		w.fail["Notify"] = errRecords
-		if _, err, _ := w.run(w.engine()); err == nil {
+		if _, _, err := w.run(w.engine()); err == nil {
 			t.Error("the caller is not told")
 		}
 		w.live(w.engine(), key(), 10*time.Hour, never)

@@ -27,7 +27,7 @@ func replaced(t *testing.T, setup ...func(*world)) (w *world, old, current strin
 		s(w)
 	}
 	old = w.rotate(token(1))
-	if _, err, _ := w.run(w.engine()); err != nil {
+	if _, _, err := w.run(w.engine()); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(30 * 24 * time.Hour)
@@ -188,7 +188,7 @@ func TestOutage_fromTheBeginning(t *testing.T) {
 		w := newWorld(t)
 		w.rotate(token(1))
 		w.fail["List"] = lostVendor("GET")
-		if _, err, _ := w.run(w.engine()); err == nil || w.told(notify.Overdue) != 1 {
+		if _, _, err := w.run(w.engine()); err == nil || w.told(notify.Overdue) != 1 {
 			t.Errorf("error %v, %d alerts: nothing is left that would wake us, so the caller must know", err, w.told(notify.Overdue))
 		}
 	})

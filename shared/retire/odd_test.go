@@ -150,7 +150,7 @@ func TestRefused(t *testing.T) {
 				_, _, _ = w.run(w.engine())
 				time.Sleep(2 * time.Hour)
 				tt.do(w)
-				r, err, _ := w.run(w.engine())
+				r, _, err := w.run(w.engine())
 				if !errors.Is(err, tt.err) || tt.err == nil && err != nil {
 					t.Errorf("error %v, want %v", err, tt.err)
 				}
@@ -170,7 +170,7 @@ func TestAnotherName(t *testing.T) {
 	w := newWorld(t)
 	w.rotate(token(1))
 	w.secret.Name = "prod/other"
-	if _, err, _ := w.run(w.engine()); err == nil || len(w.book.Keys) != 0 {
+	if _, _, err := w.run(w.engine()); err == nil || len(w.book.Keys) != 0 {
 		t.Errorf("error %v, records %+v", err, w.book.Keys)
 	}
 }
@@ -185,7 +185,7 @@ func TestDuplicate_inFlight(t *testing.T) {
 		orphan := w.mint(token(1))
 		w.rotate(token(1))
 		w.stages(map[string][]string{token(1): {store.Current, store.Pending}})
-		if _, err, _ := w.run(w.engine()); err != nil || w.state(orphan) != "" {
+		if _, _, err := w.run(w.engine()); err != nil || w.state(orphan) != "" {
 			t.Errorf("%v, %+v", err, w.record(orphan))
 		}
 	})
@@ -265,7 +265,7 @@ func TestDuplicate_unclear(t *testing.T) {
 					w.keys[current].used = time.Time{}
 				}
 				time.Sleep(wait)
-				r, err, _ := w.run(w.engine())
+				r, _, err := w.run(w.engine())
 				if err != nil || r.Current != "" || len(w.book.Keys) != 0 || len(r.Keys) != 2 || r.Keys[0].Role != "unclear" {
 					t.Errorf("%v, %+v", err, r)
 				}
@@ -285,7 +285,7 @@ func TestRolledBack_afterKill(t *testing.T) {
 			_, _, _ = w.run(w.engine())
 			time.Sleep(2 * time.Hour)
 			w.calls, w.faultAt, w.mode = nil, at, killAfter
-			if _, _, dead := w.run(w.engine()); !dead {
+			if _, dead, _ := w.run(w.engine()); !dead {
 				over = true
 				return
 			}
@@ -326,11 +326,11 @@ func TestOutage_notDue(t *testing.T) {
 		_, _, _ = w.run(w.engine())
 		w.fail["List"] = lostVendor("GET")
 		time.Sleep(30 * time.Minute)
-		if _, err, _ := w.run(w.engine()); err != nil || w.record(old).Attempts != 0 {
+		if _, _, err := w.run(w.engine()); err != nil || w.record(old).Attempts != 0 {
 			t.Errorf("%v, %+v", err, w.record(old))
 		}
 		time.Sleep(30 * time.Minute)
-		if _, err, _ := w.run(w.engine()); err != nil || w.record(old).Attempts != 1 {
+		if _, _, err := w.run(w.engine()); err != nil || w.record(old).Attempts != 1 {
 			t.Errorf("%v, %+v", err, w.record(old))
 		}
 	})

@@ -37,7 +37,7 @@ func (r *run) perform(ctx context.Context, act audit.Act, rec *keyrecord.Record,
 	a.Phase, a.Result = audit.Outcome, audit.Done
 	if err != nil {
 		a.Result, a.Error = audit.Failed, err.Error()
-		if _, not := errors.AsType[notDone](err); !not && provider.KindOf(err) == provider.KindUnknown {
+		if _, not := errors.AsType[notDoneError](err); !not && provider.KindOf(err) == provider.KindUnknown {
 			a.Result = audit.Unknown
 		}
 	}
@@ -58,10 +58,10 @@ func (r *run) actID(act audit.Act, what string) string {
 	return fmt.Sprintf("%s-%s-%s%08x", act, what, strconv.FormatInt(r.Now().UnixMilli(), 36), r.Random())
 }
 
-// notDone is why an act was not carried out after all.
-type notDone struct{ error }
+// notDoneError says why an act was not carried out after all.
+type notDoneError struct{ error }
 
-func (e notDone) Unwrap() error { return e.error }
+func (e notDoneError) Unwrap() error { return e.error }
 
 // unlessMoved looks at the labels a last time before do: what was looked at
 // when this run began may be seconds old, and somebody may just have moved
@@ -71,11 +71,11 @@ func (r *run) unlessMoved(rec *keyrecord.Record, do func(context.Context, string
 		r.calls["secretsmanager"]++
 		s, err := r.Store.Describe(ctx, r.key.Secret)
 		if err != nil {
-			return notDone{err}
+			return notDoneError{err}
 		}
 		labels := s.Stages[rec.Version]
 		if s.VersionAt(store.Current) != r.version || slices.Contains(labels, store.Current) || slices.Contains(labels, store.Pending) {
-			return notDone{gate("AWSCURRENT has moved")}
+			return notDoneError{gate("AWSCURRENT has moved")}
 		}
 		return do(ctx, id)
 	}

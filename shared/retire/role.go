@@ -88,23 +88,28 @@ func (r *run) roleListed(k provider.Key) role {
 		}
 		return roleLost
 	}
-	if slices.ContainsFunc(r.versions, func(v store.VersionInfo) bool {
-		return r.holds(k, v.ID) && slices.Contains(v.Stages, store.Pending)
-	}) {
+	switch {
+	case r.pending(k):
 		return rolePending
-	}
-	for version, labels := range r.secret.Stages { // may have been read a moment earlier, and know more
-		if r.holds(k, version) && slices.Contains(labels, store.Pending) {
-			return rolePending
-		}
-	}
-	if rec != nil && wasStored(*rec) || r.versionOf(k) != "" {
+	case rec != nil && wasStored(*rec) || r.versionOf(k) != "":
 		return roleReplaced
-	}
-	if name.Lineage == "" {
+	case name.Lineage == "":
 		return roleUnclear // adopted: no key of somebody else's making is lost
 	}
 	return roleLost
+}
+
+// pending reports whether a key belongs to a rotation that is not over,
+// whichever of our two reads says so.
+func (r *run) pending(k provider.Key) bool {
+	for version, labels := range r.secret.Stages {
+		if r.holds(k, version) && slices.Contains(labels, store.Pending) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.versions, func(v store.VersionInfo) bool {
+		return r.holds(k, v.ID) && slices.Contains(v.Stages, store.Pending)
+	})
 }
 
 func (r *run) roleUnlisted(rec keyrecord.Record) role {

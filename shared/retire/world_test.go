@@ -183,7 +183,7 @@ func (w *world) stages(s map[string][]string) {
 }
 
 // run reconciles once and reports whether it was killed.
-func (w *world) run(e *retire.Engine) (report retire.Report, err error, dead bool) {
+func (w *world) run(e *retire.Engine) (report retire.Report, dead bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			if _, ok := p.(killed); !ok {
@@ -193,7 +193,7 @@ func (w *world) run(e *retire.Engine) (report retire.Report, err error, dead boo
 		}
 	}()
 	report, err = e.Reconcile(w.t.Context(), key())
-	return report, err, false
+	return report, false, err
 }
 
 // live lets time pass: each schedule is run at its time, and the sweep every
@@ -304,21 +304,15 @@ func (w *world) do(op string, lost error, f func() error) error {
 	if n != w.faultAt {
 		return f()
 	}
-	switch w.mode {
-	case errorBefore:
-		return lost
-	case killBefore:
-		panic(killed{})
-	case errorAfter, killAfter:
+	if w.mode == errorAfter || w.mode == killAfter {
 		if err := f(); err != nil {
 			return err
 		}
-		if w.mode == errorAfter {
-			return lost
-		}
+	}
+	if w.mode == killBefore || w.mode == killAfter {
 		panic(killed{})
 	}
-	return f()
+	return lost
 }
 
 // ended notes a promise that is broken if the engine stops this key now.

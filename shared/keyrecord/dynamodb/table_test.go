@@ -6,111 +6,70 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"slices"
 	"strconv"
-	"sync"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/keyrecord/dynamodb"
+	"github.com/keyturn/keyturn/test/cloud/clock"
+	local "github.com/keyturn/keyturn/test/cloud/dynamodb"
+	"github.com/keyturn/keyturn/test/cloud/wire/wiretest"
 )
 
 type item = map[string]types.AttributeValue
 
-// fake is a table that knows the three conditions that the adapter sends, and
-// gives pages of two items.
-type fake struct {
-	mu    sync.Mutex
-	items map[string]item // by secret, NUL, item
-	fail  error
+// newTable returns a table of the local AWS, and its SDK client.
+func newTable(t *testing.T) (*dynamodb.Table, *sdk.Client) {
+	t.Helper()
+	clk := clock.New()
+	t.Cleanup(clk.Stop)
+	c := sdk.NewFromConfig(wiretest.Config("dynamodb", local.New(clk, local.Options{ExpiryLag: 48 * time.Hour}), clk))
+	if _, err := c.CreateTable(t.Context(), &sdk.CreateTableInput{
+		TableName: new("records"), BillingMode: types.BillingModePayPerRequest,
+		KeySchema:            []types.KeySchemaElement{{AttributeName: new("secret"), KeyType: "HASH"}, {AttributeName: new("item"), KeyType: "RANGE"}},
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: new("secret"), AttributeType: "S"}, {AttributeName: new("item"), AttributeType: "S"}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return dynamodb.New(c, "records"), c
 }
 
-func newFake() *fake { return &fake{items: map[string]item{}} }
-
-func str(a types.AttributeValue) string {
-	s, _ := a.(*types.AttributeValueMemberS)
-	return s.Value
-}
-
-func num(a types.AttributeValue) int64 {
-	n, err := strconv.ParseInt(a.(*types.AttributeValueMemberN).Value, 10, 64)
-	if err != nil {
-		panic(err)
+// edit changes a stored item behind the adapter's back, and returns how many
+// attributes it had.
+func edit(t *testing.T, c *sdk.Client, secret, kind string, more item) int {
+	t.Helper()
+	key := item{"secret": &types.AttributeValueMemberS{Value: secret}, "item": &types.AttributeValueMemberS{Value: kind}}
+	out, err := c.GetItem(t.Context(), &sdk.GetItemInput{TableName: new("records"), Key: key})
+	if err != nil || out.Item == nil {
+		t.Fatalf("no item %q: %v", kind, err)
+	}
+	n := len(out.Item)
+	maps.Copy(out.Item, more)
+	if _, err = c.PutItem(t.Context(), &sdk.PutItemInput{TableName: new("records"), Item: out.Item}); err != nil {
+		t.Fatal(err)
 	}
 	return n
 }
 
-func at(it item) string { return str(it["secret"]) + "\x00" + str(it["item"]) }
+// broken is a client that gets no answers.
+type broken struct{ error }
 
-func (f *fake) Query(_ context.Context, in *sdk.QueryInput, _ ...func(*sdk.Options)) (*sdk.QueryOutput, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.fail != nil {
-		return nil, f.fail
-	}
-	if !aws.ToBool(in.ConsistentRead) || *in.KeyConditionExpression != "#secret = :secret" || in.ExpressionAttributeNames["#secret"] != "secret" {
-		return nil, fmt.Errorf("unexpected query %v", in)
-	}
-	secret, after := str(in.ExpressionAttributeValues[":secret"]), ""
-	if in.ExclusiveStartKey != nil {
-		after = at(in.ExclusiveStartKey)
-	}
-	out := &sdk.QueryOutput{}
-	for _, k := range slices.Sorted(maps.Keys(f.items)) {
-		it := f.items[k]
-		if str(it["secret"]) != secret || k <= after {
-			continue
-		}
-		if len(out.Items) == 2 {
-			last := out.Items[1]
-			out.LastEvaluatedKey = item{"secret": last["secret"], "item": last["item"]}
-			break
-		}
-		out.Items = append(out.Items, it)
-	}
-	return out, nil
+func (b broken) Query(context.Context, *sdk.QueryInput, ...func(*sdk.Options)) (*sdk.QueryOutput, error) {
+	return nil, b.error
 }
 
-func (f *fake) PutItem(_ context.Context, in *sdk.PutItemInput, _ ...func(*sdk.Options)) (*sdk.PutItemOutput, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.fail != nil {
-		return nil, f.fail
-	}
-	old, exists := f.items[at(in.Item)]
-	held := true
-	switch c := aws.ToString(in.ConditionExpression); c {
-	case "":
-	case "attribute_not_exists(#item)":
-		held = !exists
-	case "#revision = :revision":
-		held = exists && num(old[in.ExpressionAttributeNames["#revision"]]) == num(in.ExpressionAttributeValues[":revision"])
-	case "attribute_not_exists(#item) OR #expires <= :now":
-		held = !exists || num(old[in.ExpressionAttributeNames["#expires"]]) <= num(in.ExpressionAttributeValues[":now"])
-	default:
-		return nil, fmt.Errorf("unknown condition %q", c)
-	}
-	if !held {
-		return nil, &types.ConditionalCheckFailedException{}
-	}
-	f.items[at(in.Item)] = maps.Clone(in.Item)
-	return &sdk.PutItemOutput{}, nil
+func (b broken) PutItem(context.Context, *sdk.PutItemInput, ...func(*sdk.Options)) (*sdk.PutItemOutput, error) {
+	return nil, b.error
 }
 
-func (f *fake) DeleteItem(_ context.Context, in *sdk.DeleteItemInput, _ ...func(*sdk.Options)) (*sdk.DeleteItemOutput, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.fail != nil {
-		return nil, f.fail
-	}
-	delete(f.items, at(in.Key))
-	return &sdk.DeleteItemOutput{}, nil
+func (b broken) DeleteItem(context.Context, *sdk.DeleteItemInput, ...func(*sdk.Options)) (*sdk.DeleteItemOutput, error) {
+	return nil, b.error
 }
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 5e6, time.UTC)
@@ -126,7 +85,7 @@ func filled[T any]() T {
 		case int:
 			f.SetInt(int64(i + 1))
 		case []string:
-			f.Set(reflect.ValueOf([]string{"a", fmt.Sprint(i)}))
+			f.Set(reflect.ValueOf([]string{"a", strconv.Itoa(i)}))
 		default:
 			f.SetString(fmt.Sprint("field ", i)) // panics for a type that nobody thought of
 		}
@@ -136,8 +95,7 @@ func filled[T any]() T {
 
 func TestRoundTrip_everyField(t *testing.T) {
 	t.Parallel()
-	c := newFake()
-	table := dynamodb.New(c, "t")
+	table, c := newTable(t)
 	r, q, f := filled[keyrecord.Record](), filled[keyrecord.Request](), filled[keyrecord.Failure]()
 	r.Secret, q.Secret, f.Secret, r.Revision = "s", "s", "s", 0
 	r, err := table.Put(t.Context(), r)
@@ -156,10 +114,11 @@ func TestRoundTrip_everyField(t *testing.T) {
 		t.Fatal(err)
 	}
 	// An attribute of a version to come, and one of a type we never write.
-	c.items["s\x00key#bare"]["colour"] = &types.AttributeValueMemberS{Value: "blue"}
-	c.items["s\x00key#bare"]["flag"] = &types.AttributeValueMemberBOOL{Value: true}
-	if n := len(c.items["s\x00key#bare"]); n != 3+1+2 {
-		t.Errorf("a bare record has %d attributes, want secret, item, key_id, revision and two foreign ones: zero values are not stored", n)
+	n := edit(t, c, "s", "key#bare", item{
+		"color": &types.AttributeValueMemberS{Value: "blue"}, "flag": &types.AttributeValueMemberBOOL{Value: true},
+	})
+	if n != 4 {
+		t.Errorf("a bare record has %d attributes, want secret, item, key_id and revision: zero values are not stored", n)
 	}
 	got, err := table.Load(t.Context(), "s")
 	if err != nil {
@@ -179,7 +138,7 @@ func TestRoundTrip_everyField(t *testing.T) {
 
 func TestPut_revisions(t *testing.T) {
 	t.Parallel()
-	table := dynamodb.New(newFake(), "t")
+	table, _ := newTable(t)
 	first, err := table.Put(t.Context(), keyrecord.Record{Secret: "s", KeyID: "k"})
 	if err != nil {
 		t.Fatal(err)
@@ -199,7 +158,7 @@ func TestPut_revisions(t *testing.T) {
 func TestFirst(t *testing.T) {
 	t.Parallel()
 	now := noon
-	table := dynamodb.New(newFake(), "t")
+	table, _ := newTable(t)
 	table.Now = func() time.Time { return now }
 	say := func(secret, id string) bool {
 		t.Helper()
@@ -226,9 +185,8 @@ func TestFirst(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	c := newFake()
-	c.fail = errors.New("throttled")
-	table := dynamodb.New(c, "t")
+	lost := errors.New("no answer")
+	table := dynamodb.New(broken{lost}, "records")
 	_, load := table.Load(t.Context(), "s")
 	_, put := table.Put(t.Context(), keyrecord.Record{})
 	_, first := table.First(t.Context(), "s", "a", time.Hour)
@@ -237,7 +195,7 @@ func TestErrors(t *testing.T) {
 		"SetFailure": table.SetFailure(t.Context(), keyrecord.Failure{}), "ClearFailure": table.ClearFailure(t.Context(), "s"),
 		"Forget": table.Forget(t.Context(), "s", "a"),
 	} {
-		if !errors.Is(err, c.fail) || errors.Is(err, keyrecord.ErrConflict) {
+		if !errors.Is(err, lost) || errors.Is(err, keyrecord.ErrConflict) {
 			t.Errorf("%s: %v, want the client's error", name, err)
 		}
 	}
@@ -245,13 +203,28 @@ func TestErrors(t *testing.T) {
 
 func TestLoad_damaged(t *testing.T) {
 	t.Parallel()
-	c := newFake()
-	table := dynamodb.New(c, "t")
+	table, c := newTable(t)
 	if _, err := table.Put(t.Context(), keyrecord.Record{Secret: "s", KeyID: "k"}); err != nil {
 		t.Fatal(err)
 	}
-	c.items["s\x00key#k"]["next"] = &types.AttributeValueMemberS{Value: "tomorrow"}
+	edit(t, c, "s", "key#k", item{"next": &types.AttributeValueMemberS{Value: "tomorrow"}})
 	if b, err := table.Load(t.Context(), "s"); err == nil {
 		t.Errorf("Load = %+v, want an error: a record that cannot be read is not no record", b)
+	}
+}
+
+// A page of DynamoDB's ends at 1 MB.
+func TestLoad_pages(t *testing.T) {
+	t.Parallel()
+	table, _ := newTable(t)
+	const keys = 9
+	for i := range keys {
+		if _, err := table.Put(t.Context(), keyrecord.Record{Secret: "s", KeyID: strconv.Itoa(i), Why: strings.Repeat("x", 300_000)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := table.Load(t.Context(), "s")
+	if err != nil || len(b.Keys) != keys {
+		t.Errorf("%d records, %v; want %d", len(b.Keys), err, keys)
 	}
 }
