@@ -25,6 +25,7 @@ import (
 	"github.com/keyturn/keyturn/test/cloud"
 	"github.com/keyturn/keyturn/test/cloud/region"
 	"github.com/keyturn/keyturn/test/cloud/wire"
+	"github.com/keyturn/keyturn/test/stack"
 )
 
 func TestMain(m *testing.M) {
@@ -43,6 +44,9 @@ func TestMain(m *testing.M) {
 //	rotation works|fails|hangs    what the rotate function does in testSecret
 //	rotation late                 the first key is stored, and the time is up
 //	fault OPERATION EFFECT        drop: the next call's answer is lost; throttle, deny: it is refused
+//	deploy                        another AWS, with the real functions and a simulated vendor
+//	enable NAME                   turn a deployed secret's rotation on
+//	idle                          wait until nothing is under way there
 //	local ARG...                  run keyturn local and use it
 //	end INT|TERM                  end it with this signal; it must exit with 0
 //	value NAME WANT               the secret's current value must be WANT
@@ -63,6 +67,9 @@ func TestScript(t *testing.T) {
 			"fault":    on((*world).cmdFault),
 			"value":    on((*world).cmdValue),
 			"asked":    on((*world).cmdAsked),
+			"deploy":   cmdDeploy,
+			"enable":   on((*world).cmdEnable),
+			"idle":     on((*world).cmdIdle),
 			"local":    cmdLocal,
 			"end":      cmdEnd,
 		},
@@ -77,8 +84,9 @@ type world struct {
 	secrets  *sm.Client
 	store    *adapter.Store
 	table    *records.Table
-	behavior chan string // holds what the rotate function does
-	server   *server     // keyturn local, while it runs
+	behavior chan string  // holds what the rotate function does
+	server   *server      // keyturn local, while it runs
+	stack    *stack.Stack // the real functions, once deployed
 }
 
 func setup(t *testing.T, env *testscript.Env) error {
