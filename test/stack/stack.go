@@ -45,7 +45,7 @@ const (
 	Audit     = "keyturn-audit"
 	RotateNow = "keyturn-rotatenow"
 	// FingerprintKey is the functions' key for fingerprints.
-	FingerprintKey = "local-fingerprint-key-0123456789"
+	FingerprintKey = "Qx7vZk2mWp9sLr4tBn8cHd3fJg6yUe5a"
 )
 
 // Rotate names the rotate function of a vendor account.

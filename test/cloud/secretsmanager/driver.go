@@ -50,7 +50,7 @@ func (s *Service) start(sec *secret, token string, test bool) {
 		v = s.addVersion(sec, token)
 	}
 	s.attach(sec, v, pending)
-	j := &job{token: token, secret: s.newUUID(), test: test, stop: make(chan struct{}), done: make(chan struct{})}
+	j := &job{token: token, secret: s.newRotationToken(), test: test, stop: make(chan struct{}), done: make(chan struct{})}
 	sec.job = j
 	if s.running == 0 {
 		s.idle = make(chan struct{})

@@ -3,6 +3,7 @@ package secretsmanager
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"math/big"
@@ -182,4 +183,14 @@ func (s *Service) newUUID() string {
 	raw[6] = raw[6]&0x0f | 0x40
 	raw[8] = raw[8]&0x3f | 0x80
 	return uuid.UUID(raw).String()
+}
+
+// newRotationToken returns an opaque token of an alphabet that no id has, so
+// that a part of one is known wherever it turns up.
+func (s *Service) newRotationToken() string {
+	var raw [48]byte
+	if _, err := io.ReadFull(s.opt.Rand, raw[:]); err != nil {
+		panic(fmt.Errorf("the random source ran dry: %w", err))
+	}
+	return base64.RawURLEncoding.EncodeToString(raw[:])
 }
