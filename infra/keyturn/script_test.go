@@ -273,9 +273,8 @@ func (w *world) cmdOlder(ctx context.Context, args []string) error {
 }
 
 func (w *world) cmdFailure(ctx context.Context, args []string) error {
-	return w.table.SetFailure(ctx, keyrecord.Failure{
-		Secret: args[0], Version: "another", Step: args[1], ErrorType: args[2], Text: args[3], At: w.now(), Count: 2,
-	})
+	f := keyrecord.Failure{Secret: args[0], Version: "another", Step: args[1], ErrorType: args[2], Text: args[3], At: w.now()}
+	return errors.Join(w.table.SetFailure(ctx, f), w.table.SetFailure(ctx, f)) // the second counts 2
 }
 
 func (w *world) cmdRotation(_ context.Context, args []string) error {

@@ -36,6 +36,7 @@ func (r *run) failed(ctx context.Context, err error) error {
 	}
 	if err := r.Notifier.Notify(ctx, m); err != nil {
 		r.Log.LogAttrs(ctx, slog.LevelError, "the notification was not accepted", slog.String("error", err.Error()))
+		_ = r.Records.Forget(ctx, r.key.Secret, m.ID) // so that the next failure tells it
 	}
 	return e
 }

@@ -215,3 +215,17 @@ func TestMakeRoom(t *testing.T) {
 		}
 	})
 }
+
+// A notification that was not accepted is sent with the next failure, and once.
+func TestNotifyAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.first()
+		w.enable()
+		fails("list", provider.KindUnknown)(w)
+		w.inbox.refuse = 2
+		w.rotate()
+		if len(w.steps) < 4 || len(w.inbox.messages) != 1 {
+			t.Errorf("%d notifications after %d steps, want 1", len(w.inbox.messages), len(w.steps))
+		}
+	})
+}

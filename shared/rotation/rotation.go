@@ -47,6 +47,8 @@ type Records interface {
 	SetFailure(ctx context.Context, f keyrecord.Failure) error
 	// First reports whether nobody has said id of this secret within ttl.
 	First(ctx context.Context, secret, id string, ttl time.Duration) (bool, error)
+	// Forget takes back what First said.
+	Forget(ctx context.Context, secret, id string) error
 }
 
 // Vendors opens a key's vendor.

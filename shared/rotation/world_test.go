@@ -398,6 +398,13 @@ func (r *records) First(_ context.Context, s, id string, _ time.Duration) (bool,
 	return !was, nil
 }
 
+func (r *records) Forget(_ context.Context, s, id string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.once, s+id)
+	return nil
+}
+
 // trail is an audit sink that can refuse.
 type trail struct {
 	mu      sync.Mutex
@@ -427,11 +434,16 @@ func (a *trail) acts() (out []string) {
 type inbox struct {
 	mu       sync.Mutex
 	messages []notify.Message
+	refuse   int // the next so many
 }
 
 func (i *inbox) Notify(_ context.Context, m notify.Message) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.refuse > 0 {
+		i.refuse--
+		return errors.New("topic gone")
+	}
 	i.messages = append(i.messages, m)
 	return nil
 }

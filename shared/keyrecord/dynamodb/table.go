@@ -19,11 +19,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/keyturn/keyturn/shared/awserror"
 	"github.com/keyturn/keyturn/shared/keyrecord"
 )
 
 // Client is what a Table needs of the SDK's client.
 type Client interface {
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
@@ -69,7 +71,7 @@ func (t *Table) Load(ctx context.Context, secret string) (keyrecord.Book, error)
 	for {
 		out, err := t.client.Query(ctx, in)
 		if err != nil {
-			return keyrecord.Book{}, fmt.Errorf("read the records of %q: %w", secret, err)
+			return keyrecord.Book{}, fmt.Errorf("read the records of %q: %w", secret, awserror.Safe("Query", err))
 		}
 		for _, it := range out.Items {
 			if err := add(&b, it); err != nil {
@@ -140,8 +142,18 @@ func (t *Table) PutRequest(ctx context.Context, r keyrecord.Request) error {
 	return nil
 }
 
-// SetFailure stores a secret's last failure, over an older one.
+// SetFailure stores a secret's last failure, over an older one. Its Count is one
+// more than that of an older failure of the same version.
 func (t *Table) SetFailure(ctx context.Context, f keyrecord.Failure) error {
+	old, err := t.client.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &t.name, Key: item{attrSecret: text(f.Secret), attrItem: text(itemFailure)}, ConsistentRead: aws.Bool(true),
+	})
+	f.Count = 1
+	if err == nil {
+		if o, err := decode[failure](old.Item); err == nil && len(old.Item) > 0 && o.Version == f.Version {
+			f.Count = o.Count + 1
+		}
+	}
 	in := &dynamodb.PutItemInput{TableName: &t.name, Item: encode(failure(f), f.Secret, itemFailure)}
 	if _, err := t.put(ctx, in); err != nil {
 		return fmt.Errorf("store the failure of %q: %w", f.Secret, err)
@@ -192,14 +204,14 @@ func (t *Table) put(ctx context.Context, in *dynamodb.PutItemInput) (held bool, 
 	if _, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
 		return false, nil
 	}
-	return err == nil, err
+	return err == nil, awserror.Safe("PutItem", err)
 }
 
 func (t *Table) remove(ctx context.Context, secret, kind string) error {
 	_, err := t.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 		TableName: &t.name, Key: item{attrSecret: text(secret), attrItem: text(kind)},
 	})
-	return err
+	return awserror.Safe("DeleteItem", err)
 }
 
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }

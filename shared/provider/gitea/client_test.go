@@ -117,14 +117,34 @@ func TestVerify_cannotTell(t *testing.T) {
 	})
 }
 
-// Tokens cannot manage tokens: measured, 401.
-func TestAdmin_tokenIsRefused(t *testing.T) {
+// Gitea takes a token as the password, if its scopes reach that far. With less it
+// may be able to look, and nothing is made.
+func TestAdmin_token(t *testing.T) {
 	t.Parallel()
-	gt := giteatest.New(time.Now, giteatest.Options{})
-	admin := gt.Admin(host)
-	admin.Fields["password"] = gt.Add("k", "all").Value
-	if _, err := client(gt, admin).List(t.Context()); provider.KindOf(err) != provider.KindAuth {
-		t.Errorf("got %v, want KindAuth", err)
+	for _, tt := range []struct {
+		scope          string
+		looks, creates bool
+	}{
+		{"all", true, true},
+		{"write:user", true, true},
+		{"read:user", true, false},
+		{"write:repository", false, false},
+	} {
+		t.Run(tt.scope, func(t *testing.T) {
+			t.Parallel()
+			gt := giteatest.New(time.Now, giteatest.Options{})
+			admin := gt.Admin(host)
+			admin.Fields["password"] = gt.Add("k", tt.scope).Value
+			c := client(gt, admin, "read:user")
+			_, err := c.List(t.Context())
+			if (err == nil) != tt.looks || err != nil && provider.KindOf(err) != provider.KindAuth {
+				t.Errorf("list: %v, want none: %v, or KindAuth", err, tt.looks)
+			}
+			_, err = c.Create(t.Context(), "new")
+			if (err == nil) != tt.creates || err != nil && provider.KindOf(err) != provider.KindAuth {
+				t.Errorf("create: %v, want none: %v, or KindAuth", err, tt.creates)
+			}
+		})
 	}
 }
 

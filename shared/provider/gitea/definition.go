@@ -15,7 +15,7 @@ import (
 type Settings struct {
 	URL      string   `json:"baseURL"  doc:"where Gitea is, such as https://git.example.com (without /api/v1); required"`
 	Username string   `json:"username" doc:"whose token this is; default the admin credential's user; another user's needs a site administrator"`
-	Scopes   []string `json:"scopes"   doc:"what each new token may do, such as read:user and write:repository; one of read:user, write:user and all is required, for without it a token cannot be verified"`
+	Scopes   []string `json:"scopes"   doc:"what each new token may do, such as read:user and write:repository; one of read:user, write:user and all is required, for without it a token cannot be verified; who holds a token with write:user or all can make further tokens, which outlive it"`
 }
 
 // BaseURL returns where Gitea is.
@@ -65,11 +65,12 @@ func Definition() provider.Definition {
 			"https://docs.gitea.com/api/1.25/#tag/user/operation/userCreateToken",
 			"https://docs.gitea.com/development/oauth2-provider#scopes",
 			"https://github.com/go-gitea/gitea/blob/v1.25.2/routers/api/v1/user/app.go",
+			"https://github.com/go-gitea/gitea/blob/v1.25.2/services/auth/basic.go",
 		},
 		Strategy: "Overlap",
 		Admin: []provider.Field{
-			{Name: "username", Doc: "the login name of the user whose tokens are rotated, or of a site administrator; without two-factor authentication, for tokens can be managed by password only"},
-			{Name: "password", Doc: "that user's password; a token is refused"},
+			{Name: "username", Doc: "the login name of the user whose tokens are rotated, or of a site administrator"},
+			{Name: "password", Doc: "that user's password; or a token of that user's with the scope write:user, which a user with two-factor authentication needs"},
 		},
 		LastUsed: true,
 		UsageLag: 2 * time.Second, // measured: about 1 s

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 
+	"github.com/keyturn/keyturn/shared/awserror"
 	"github.com/keyturn/keyturn/shared/schedule"
 )
 
@@ -54,7 +55,7 @@ func (s *Scheduler) Schedule(ctx context.Context, o schedule.Once) error {
 	if _, exists := errors.AsType[*types.ConflictException](err); exists || err == nil {
 		return nil
 	}
-	return fmt.Errorf("make schedule %q: %w", o.Name, err)
+	return fmt.Errorf("make schedule %q: %w", o.Name, awserror.Safe("CreateSchedule", err))
 }
 
 // ceil rounds up to a whole second: at() knows no fractions, and a run that

@@ -100,40 +100,67 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// managed admits the user with the password, and nothing else: tokens are
-// managed by basic authentication only.
+// managed admits the user with basic authentication. As the password Gitea also
+// takes a token, if its scopes reach that far; in any other way a token cannot
+// manage tokens.
 func (s *Server) managed(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		user, password, basic := r.BasicAuth()
+		_, _, basic := r.BasicAuth()
+		t, known := s.caller(r)
 		switch {
-		case !basic && s.working(r) != nil:
-			refuse(w, http.StatusUnauthorized, "auth required")
-		case !basic && r.Header.Get("Authorization") == "":
-			refuse(w, http.StatusUnauthorized, "token is required")
-		case !basic || !strings.EqualFold(user, s.opts.Username) || subtle.ConstantTimeCompare([]byte(password), []byte(s.password)) == 0:
+		case !known && r.Header.Get("Authorization") != "":
 			refuse(w, http.StatusUnauthorized, "invalid username, password or token")
+		case t != nil && !t.reaches(r.Method):
+			t.refuse(w, r.Method)
 		case !strings.EqualFold(r.PathValue("username"), s.opts.Username):
 			notFound(w)
+		case !known:
+			refuse(w, http.StatusForbidden, "doer should be the site admin or be same as the contextUser")
+		case !basic:
+			refuse(w, http.StatusUnauthorized, "auth required")
 		default:
 			h(w, r)
 		}
 	}
 }
 
-// working returns the token that the request carries, if it is alive, and notes
-// the use: Gitea moves a token's time whatever is asked for with it.
-func (s *Server) working(r *http.Request) *token {
-	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "token") && !strings.EqualFold(scheme, "bearer") {
-		return nil
+// caller reports whether the request comes from the user, and with which token,
+// nil for the password. It notes the use: Gitea moves a token's time whatever is
+// asked for with it.
+func (s *Server) caller(r *http.Request) (t *token, known bool) {
+	user, password, basic := r.BasicAuth()
+	value := password
+	if !basic {
+		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "token") && !strings.EqualFold(scheme, "bearer") {
+			return nil, false
+		}
+		value = given
 	}
 	for _, t := range s.tokens {
 		if t.value == value && !t.deleted {
 			t.used = s.now()
-			return t
+			return t, true
 		}
 	}
-	return nil
+	return nil, basic && strings.EqualFold(user, s.opts.Username) && subtle.ConstantTimeCompare([]byte(password), []byte(s.password)) == 1
+}
+
+// needs returns the scope that the user's own API asks of a token.
+func needs(method string) string {
+	if method == http.MethodGet {
+		return "read:user"
+	}
+	return "write:user"
+}
+
+// reaches reports whether the token may call the user's own API so.
+func (t *token) reaches(method string) bool {
+	return slices.ContainsFunc(t.scopes, func(sc string) bool { return sc == "all" || sc == "write:user" || sc == needs(method) })
+}
+
+func (t *token) refuse(w http.ResponseWriter, method string) {
+	refuse(w, http.StatusForbidden, "token does not have at least one of required scope(s), required=["+needs(method)+"], token scope="+strings.Join(t.scopes, ","))
 }
 
 // held returns the living tokens, the newest first.
@@ -155,7 +182,10 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 		size = 30
 	}
 	size = min(size, s.opts.PageSize)
-	from := min((max(page, 1)-1)*size, len(held))
+	if page <= 0 { // as Gitea: without a page there is no limit
+		page, size = 1, len(held)
+	}
+	from := min((page-1)*size, len(held))
 	out := []map[string]any{}
 	for _, t := range held[from:min(from+size, len(held))] {
 		out = append(out, t.shown("", t.created, t.used))
@@ -220,16 +250,18 @@ func (s *Server) remove(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) user(w http.ResponseWriter, r *http.Request) {
-	t := s.working(r)
+	t, known := s.caller(r)
 	switch {
 	case r.Header.Get("Authorization") == "":
 		refuse(w, http.StatusUnauthorized, "token is required")
-	case t == nil:
+	case !known:
 		refuse(w, http.StatusUnauthorized, "invalid username, password or token")
-	case !slices.ContainsFunc(t.scopes, func(sc string) bool { return sc == "all" || sc == "read:user" || sc == "write:user" }):
-		refuse(w, http.StatusForbidden, "token does not have at least one of required scope(s), required=[read:user], token scope="+strings.Join(t.scopes, ","))
+	case t != nil && !t.reaches(r.Method):
+		t.refuse(w, r.Method)
 	default:
-		t.uses++
+		if t != nil {
+			t.uses++
+		}
 		answer(w, http.StatusOK, map[string]any{"id": 1, "login": s.opts.Username, "email": s.opts.Username + "@example.com", "active": true})
 	}
 }
