@@ -189,7 +189,7 @@ func TestFirst(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	lost := errors.New("no answer")
+	lost := errors.New("dial tcp 10.0.0.1: echoed")
 	table := dynamodb.New(broken{lost}, "records")
 	_, load := table.Load(t.Context(), "s")
 	_, put := table.Put(t.Context(), keyrecord.Record{})
