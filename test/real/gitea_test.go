@@ -4,6 +4,7 @@ package real_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strconv"
 	"testing"
@@ -11,8 +12,28 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/keyturn/keyturn/shared/provider/gitea/giteatest"
 	"github.com/keyturn/keyturn/test/real/gitea"
 )
+
+// onBoth runs a test on the real server, and on our stand-in for it: what is
+// measured on the one must be true of the other.
+func onBoth(t *testing.T, test func(*testing.T, *client)) {
+	t.Helper()
+	t.Parallel()
+	t.Run("real", func(t *testing.T) {
+		t.Parallel()
+		test(t, newClient(gitea.Start(t)))
+	})
+	t.Run("fake", func(t *testing.T) {
+		t.Parallel()
+		s := &gitea.Server{User: "mailer", Password: "password of the stand-in"}
+		srv := httptest.NewServer(giteatest.New(time.Now, giteatest.Options{Username: s.User, Password: s.Password}))
+		t.Cleanup(srv.Close)
+		s.URL = srv.URL
+		test(t, newClient(s))
+	})
+}
 
 // TestGiteaServer measures what shared/provider/gitea relies on, on the real
 // server. Measured on Gitea 1.25.2 with its default settings:
@@ -36,10 +57,10 @@ import (
 //	                the BASIC password is taken: to list with read:user, and to
 //	                create and delete with write:user. So a key that has
 //	                write:user can make keys, which outlive it.
-func TestGiteaServer(t *testing.T) {
-	t.Parallel()
-	c := newClient(gitea.Start(t))
+func TestGiteaServer(t *testing.T) { onBoth(t, testLife) }
 
+func testLife(t *testing.T, c *client) {
+	t.Helper()
 	// One token's life, in order.
 	var minted token
 	c.create(t, "keyturn-life", []string{"read:user"}).into(t, http.StatusCreated, &minted)
@@ -75,9 +96,10 @@ func TestGiteaServer(t *testing.T) {
 	}
 }
 
-func TestGiteaServer_badRequests(t *testing.T) {
-	t.Parallel()
-	c := newClient(gitea.Start(t))
+func TestGiteaServer_badRequests(t *testing.T) { onBoth(t, testBadRequests) }
+
+func testBadRequests(t *testing.T, c *client) {
+	t.Helper()
 	for _, tt := range []struct {
 		name   string
 		body   string
@@ -97,14 +119,16 @@ func TestGiteaServer_badRequests(t *testing.T) {
 	}
 }
 
-func TestGiteaServer_whoMay(t *testing.T) {
-	t.Parallel()
-	c := newClient(gitea.Start(t))
+func TestGiteaServer_whoMay(t *testing.T) { onBoth(t, testWhoMay) }
+
+func testWhoMay(t *testing.T, c *client) {
+	t.Helper()
 	var reader, writer, stranger token
 	c.create(t, "reader", []string{"read:user"}).into(t, http.StatusCreated, &reader)
 	c.create(t, "writer", []string{"write:user"}).into(t, http.StatusCreated, &writer)
 	c.create(t, "stranger", []string{"read:repository"}).into(t, http.StatusCreated, &stranger)
 	body := `{"name":"child","scopes":["all"]}`
+	const never = "0123456789012345678901234567890123456789"
 
 	for _, tt := range []struct {
 		name   string
@@ -113,6 +137,10 @@ func TestGiteaServer_whoMay(t *testing.T) {
 	}{
 		{"wrong password", call{path: c.tokens, password: "wrong"}, http.StatusUnauthorized},
 		{"nothing", call{path: c.tokens}, http.StatusForbidden},
+		{"list of a user who is not there", call{path: "/api/v1/users/nobody-at-all/tokens", password: c.server.Password}, http.StatusNotFound},
+		{"list, token that never was", call{path: c.tokens, token: never}, http.StatusUnauthorized},
+		{"list, token without read:user", call{path: c.tokens, token: stranger.SHA1}, http.StatusForbidden},
+		{"list, token without read:user as password", call{path: c.tokens, password: stranger.SHA1}, http.StatusForbidden},
 		{"list, token", call{path: c.tokens, token: reader.SHA1}, http.StatusUnauthorized},
 		{"list, token as password", call{path: c.tokens, password: reader.SHA1}, http.StatusOK},
 		{"create, token", call{method: http.MethodPost, path: c.tokens, token: reader.SHA1, body: body}, http.StatusForbidden},
@@ -121,15 +149,18 @@ func TestGiteaServer_whoMay(t *testing.T) {
 		{"create, writing token as password", call{method: http.MethodPost, path: c.tokens, password: writer.SHA1, body: body}, http.StatusCreated},
 		{"delete, writing token as password", call{method: http.MethodDelete, path: c.tokens + "/child", password: writer.SHA1}, http.StatusNoContent},
 		{"verify without read:user", call{path: "/api/v1/user", token: stranger.SHA1}, http.StatusForbidden},
-		{"verify a token that never was", call{path: "/api/v1/user", token: "0123456789012345678901234567890123456789"}, http.StatusUnauthorized},
+		{"verify a token that never was", call{path: "/api/v1/user", token: never}, http.StatusUnauthorized},
+		{"verify nothing", call{path: "/api/v1/user"}, http.StatusUnauthorized},
+		{"verify a token as password", call{path: "/api/v1/user", password: reader.SHA1}, http.StatusOK},
 	} {
 		c.do(t, tt.call).named(tt.name).want(t, tt.status)
 	}
 }
 
-func TestGiteaServer_pages(t *testing.T) {
-	t.Parallel()
-	c := newClient(gitea.Start(t))
+func TestGiteaServer_pages(t *testing.T) { onBoth(t, testPages) }
+
+func testPages(t *testing.T, c *client) {
+	t.Helper()
 	const n = 53 // more than the largest page
 	for i := range n {
 		c.create(t, "keyturn-"+strconv.Itoa(i), []string{"read:user"}).want(t, http.StatusCreated)
@@ -140,6 +171,7 @@ func TestGiteaServer_pages(t *testing.T) {
 	}{
 		{"", n},
 		{"?limit=2", n},
+		{"?page=0", n},
 		{"?page=1", 30},
 		{"?page=1&limit=2", 2},
 		{"?page=27&limit=2", 1},
