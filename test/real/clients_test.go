@@ -46,7 +46,7 @@ func TestRealClients(t *testing.T) {
 				e.Vars = append(e.Vars, w.env...)
 				return nil
 			},
-			Cmds: map[string]func(*testscript.TestScript, bool, []string){"aws": aws, "idle": idle},
+			Cmds: map[string]func(*testscript.TestScript, bool, []string){"aws": runAWS, "idle": idle},
 		})
 	})
 	t.Run("boto3", func(t *testing.T) {
@@ -116,8 +116,8 @@ func newWorld(ctx context.Context, home string, atEnd func(func())) (*world, err
 	}}, nil
 }
 
-// aws is the script command of that name. A refusal ends it with status 254.
-func aws(ts *testscript.TestScript, neg bool, args []string) {
+// runAWS is the script command aws. A refusal ends it with status 254.
+func runAWS(ts *testscript.TestScript, neg bool, args []string) {
 	w := ts.Value("world").(*world)
 	err := ts.Exec("/usr/bin/aws", append([]string{"--endpoint-url", w.url, "--output", "json"}, args...)...)
 	if exit, refused := errors.AsType[*exec.ExitError](err); neg && refused && exit.ExitCode() == 254 {
