@@ -38,7 +38,7 @@ local: ## Serve the local AWS until interrupted: LISTEN=127.0.0.1:4566
 	go run ./infra/keyturn local --listen "$${LISTEN:-127.0.0.1:4566}"
 
 .PHONY: invoke
-invoke: ## Give a function a sample event: FUNCTION=rotate EVENT=events/x.json
+invoke: ## Give a function a sample event: FUNCTION=rotate EVENT=create-secret
 	$(call need,FUNCTION)$(call need,EVENT)go run ./test/invoke "$$FUNCTION" "$$EVENT"
 
 .PHONY: rotate-now
