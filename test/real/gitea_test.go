@@ -20,7 +20,6 @@ import (
 // measured on the one must be true of the other.
 func onBoth(t *testing.T, test func(*testing.T, *client)) {
 	t.Helper()
-	t.Parallel()
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
 		test(t, newClient(gitea.Start(t)))
@@ -57,7 +56,10 @@ func onBoth(t *testing.T, test func(*testing.T, *client)) {
 //	                the BASIC password is taken: to list with read:user, and to
 //	                create and delete with write:user. So a key that has
 //	                write:user can make keys, which outlive it.
-func TestGiteaServer(t *testing.T) { onBoth(t, testLife) }
+func TestGiteaServer(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testLife)
+}
 
 func testLife(t *testing.T, c *client) {
 	t.Helper()
@@ -96,7 +98,10 @@ func testLife(t *testing.T, c *client) {
 	}
 }
 
-func TestGiteaServer_badRequests(t *testing.T) { onBoth(t, testBadRequests) }
+func TestGiteaServer_badRequests(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testBadRequests)
+}
 
 func testBadRequests(t *testing.T, c *client) {
 	t.Helper()
@@ -119,7 +124,10 @@ func testBadRequests(t *testing.T, c *client) {
 	}
 }
 
-func TestGiteaServer_whoMay(t *testing.T) { onBoth(t, testWhoMay) }
+func TestGiteaServer_whoMay(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testWhoMay)
+}
 
 func testWhoMay(t *testing.T, c *client) {
 	t.Helper()
@@ -157,7 +165,10 @@ func testWhoMay(t *testing.T, c *client) {
 	}
 }
 
-func TestGiteaServer_pages(t *testing.T) { onBoth(t, testPages) }
+func TestGiteaServer_pages(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testPages)
+}
 
 func testPages(t *testing.T, c *client) {
 	t.Helper()

@@ -165,8 +165,8 @@ func (w *giteaWorld) waitHeld(old key) {
 		<-w.tick.C
 		most = max(most, time.Since(w.git.find(w.t, old.number).LastUsedAt))
 	}
-	if most > giteaLag {
-		w.t.Errorf("the key is in use, and Gitea said that it was last used %s ago; want at most %s", most, giteaLag)
+	if most > usageLag {
+		w.t.Errorf("the key is in use, and Gitea said that it was last used %s ago; want at most %s", most, usageLag)
 	}
 	w.accepts(old)
 	w.logf("it works on; its last_used_at at Gitea was at most %s old", most.Round(time.Millisecond))
@@ -180,9 +180,9 @@ func (w *giteaWorld) waitDead(old, current key) {
 		rec := w.record(old)
 		return rec, rec.State == keyrecord.Dead
 	})
-	if quiet := rec.Revoked.Sub(lastUse); quiet < giteaQuiet || rec.Revoked.Sub(rec.Replaced) < giteaMin {
+	if quiet := rec.Revoked.Sub(lastUse); quiet < graceQuiet || rec.Revoked.Sub(rec.Replaced) < graceLeast {
 		w.t.Errorf("revoked %s after its last use and %s after it was replaced; want at least %s and %s",
-			quiet, rec.Revoked.Sub(rec.Replaced), giteaQuiet, giteaMin)
+			quiet, rec.Revoked.Sub(rec.Replaced), graceQuiet, graceLeast)
 	}
 	if !strings.Contains(rec.Proof, "refused this one") || rec.Ended.Before(rec.Revoked) || rec.LastErr != "" {
 		w.t.Errorf("dead record: %+v", rec)

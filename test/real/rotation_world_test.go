@@ -34,10 +34,10 @@ const (
 	giteaSecret  = "prod/mailer/gitea"
 	giteaAccount = "gitea"
 
-	giteaMin   = time.Second
-	giteaQuiet = 3 * time.Second
-	giteaMax   = 6 * time.Second
-	giteaLag   = 2 * time.Second // what shared/provider/gitea says of last_used_at
+	graceLeast = time.Second
+	graceQuiet = 3 * time.Second
+	graceMost  = 6 * time.Second
+	usageLag   = 2 * time.Second // what shared/provider/gitea says of last_used_at
 )
 
 // giteaWorld is the real Gitea, the local AWS on a socket with the real
@@ -115,14 +115,14 @@ func (w *giteaWorld) deploy(server *gitea.Server, dir string) {
 		}},
 		Keys: map[string]stack.Key{giteaSecret: {
 			Account: giteaAccount, Settings: map[string]any{"scopes": []string{"read:user"}}, Owner: "mailer@example.com",
-			Grace: map[string]any{"min": giteaMin.String(), "quiet": giteaQuiet.String(), "max": giteaMax.String(), "onMax": "hold"},
+			Grace: map[string]any{"min": graceLeast.String(), "quiet": graceQuiet.String(), "max": graceMost.String(), "onMax": "hold"},
 		}},
 		Binaries: dir, Dir: dir, Endpoint: w.region.Endpoint(),
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.logf("deployed to the local AWS at %s; grace: min %s, quiet %s, max %s, then hold", w.region.Endpoint(), giteaMin, giteaQuiet, giteaMax)
+	w.logf("deployed to the local AWS at %s; grace: min %s, quiet %s, max %s, then hold", w.region.Endpoint(), graceLeast, graceQuiet, graceMost)
 }
 
 // mark remembers what must not be seen anywhere.
