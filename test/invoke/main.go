@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) //nolint:forbidigo // main
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	if len(os.Args) != 3 {
 		fmt.Fprintln(os.Stderr, "usage: make invoke FUNCTION=rotate|retire|rotatenow EVENT=NAME\n\nevents:\n"+list())
@@ -60,14 +60,14 @@ func run(ctx context.Context, function, sample string) (failed bool, err error) 
 		return false, err
 	}
 	r := events.Region()
-	defer r.Close()
+	defer r.Close() //nolint:errcheck // ending
 	l, err := r.Listen(ctx, "127.0.0.1:0")
 	if err != nil {
 		return false, err
 	}
 	go func() { _ = r.Serve(ctx, l) }()
 	vendor := sendgridtest.New(r.Cloud.Clock().Now, sendgridtest.Options{})
-	vl, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // loopback
+	vl, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return false, err
 	}
@@ -91,12 +91,12 @@ func run(ctx context.Context, function, sample string) (failed bool, err error) 
 		return false, err
 	}
 	for _, line := range r.Lambda.Logs(name)[mark:] {
-		fmt.Println(line) //nolint:forbidigo // a command
+		fmt.Println(line)
 	}
 	var pretty bytes.Buffer
 	if json.Indent(&pretty, answer, "", "  ") != nil {
 		pretty.Write(answer)
 	}
-	fmt.Printf("\nanswer%s:\n%s\n", map[bool]string{true: " (" + failure + ")"}[failure != ""], &pretty) //nolint:forbidigo // a command
+	fmt.Printf("\nanswer%s:\n%s\n", map[bool]string{true: " (" + failure + ")"}[failure != ""], &pretty)
 	return failure != "", nil
 }

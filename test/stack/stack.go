@@ -10,10 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -141,9 +143,7 @@ func (s *Stack) configuration(account string) []byte {
 			continue
 		}
 		settings := map[string]any{"baseURL": s.opt.Accounts[k.Account].Base}
-		for n, v := range k.Settings {
-			settings[n] = v
-		}
+		maps.Copy(settings, k.Settings)
 		entry := map[string]any{"vendorAccount": k.Account, "settings": settings, "owner": k.Owner}
 		if k.Owner == "" {
 			entry["owner"] = "platform@example.com"
@@ -202,7 +202,7 @@ func (s *Stack) accounts(ctx, life context.Context) error {
 			return err
 		}
 		queue := "keyturn-labels-" + name
-		if _, err := s.Region.SQS.Create(queue, map[string]string{"VisibilityTimeout": fmt.Sprint(int(6 * s.opt.Timeout / time.Second))}); err != nil {
+		if _, err := s.Region.SQS.Create(queue, map[string]string{"VisibilityTimeout": strconv.Itoa(int(6 * s.opt.Timeout / time.Second))}); err != nil {
 			return fmt.Errorf("make the label queue: %w", err)
 		}
 		if err := s.Region.SQS.Map(life, queue, Retire(name), 10, s.Region.Lambda); err != nil {

@@ -47,7 +47,7 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 		m.Label(metric.Labels{Step: Name})
 		out, err := h.Handle(ctx, event)
 		if errors.Is(err, engine.ErrEvent) {
-			return nil, badEvent{err}
+			return nil, eventError{err}
 		}
 		for _, r := range out.Reports {
 			report(ctx, e.Log, r)
@@ -62,11 +62,11 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 	}, nil
 }
 
-// badEvent gives an unknown event the type that the other functions give it.
-type badEvent struct{ error }
+// eventError gives an unknown event the type that the other functions give it.
+type eventError struct{ error }
 
 // ErrorType is what Lambda reports as errorType.
-func (badEvent) ErrorType() string { return "BadEvent" }
+func (eventError) ErrorType() string { return "BadEvent" }
 
 func outcome(r engine.Response) string {
 	if len(r.Failures) > 0 {

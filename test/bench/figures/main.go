@@ -26,7 +26,7 @@ import (
 const rounds = 11
 
 func main() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) //nolint:forbidigo // main
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -35,7 +35,7 @@ func main() {
 }
 
 func figure(name string, value any, unit string) {
-	fmt.Printf("%s %v %s\n", name, value, unit) //nolint:forbidigo // a command
+	fmt.Printf("%s %v %s\n", name, value, unit)
 }
 
 func run(ctx context.Context) error {
@@ -104,7 +104,7 @@ func measure(ctx context.Context, dir string) (m measured, err error) {
 	}
 	go func() { _ = r.Serve(ctx, l) }()
 	vendor := sendgridtest.New(r.Cloud.Clock().Now, sendgridtest.Options{})
-	vl, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // loopback
+	vl, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return m, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/keyturn/keyturn/test/cloud/wire"
@@ -164,7 +165,7 @@ func (t *target) complete(c *wire.Call) error {
 			*n.value = new(n.is)
 		}
 		if v := **n.value; v < n.min || v > n.max {
-			return constraint("target.retryPolicy."+n.field, fmt.Sprint(v), fmt.Sprintf("Member must be between %d and %d", n.min, n.max))
+			return constraint("target.retryPolicy."+n.field, strconv.Itoa(v), fmt.Sprintf("Member must be between %d and %d", n.min, n.max))
 		}
 	}
 	return nil

@@ -49,7 +49,8 @@ func (p plan) first(now time.Time) time.Time {
 	if !p.start.IsZero() {
 		at = p.start
 		if late := now.Sub(at); late > 0 {
-			at = at.Add((late + p.every - 1) / p.every * p.every)
+			periods := (late + p.every - 1) / p.every // begun ones count
+			at = at.Add(periods * p.every)            //nolint:durationcheck // a number of periods
 		}
 	}
 	return p.within(at)

@@ -63,7 +63,7 @@ func (s *Service) deliver(d *delivery) {
 		return
 	}
 	wait := time.Minute << min(d.retries, 3)
-	condition := ""
+	var condition string
 	switch late := s.options.Clock.Now().Add(wait).Sub(d.queued); {
 	case d.retries >= *t.RetryPolicy.MaximumRetryAttempts:
 		condition = "MaximumRetryAttempts"
@@ -93,7 +93,7 @@ func (s *Service) bury(d *delivery, condition string, err error) {
 	} {
 		attributes[name] = sqs.Attribute{DataType: "String", StringValue: value}
 	}
-	_, _ = s.options.Queues.Send(t.DeadLetterConfig.Arn, "scheduler.amazonaws.com", string(d.payload), attributes) //nolint:errcheck // lost, as documented above
+	_, _ = s.options.Queues.Send(t.DeadLetterConfig.Arn, "scheduler.amazonaws.com", string(d.payload), attributes) // lost, as documented above
 }
 
 // finish deletes a schedule whose last event is done, if it says so.

@@ -128,7 +128,7 @@ func FailQuery(c *Call, err *Error) *Reply {
 	if statusOf(err) >= http.StatusInternalServerError {
 		kind = "Receiver"
 	}
-	b, _ := xml.Marshal(struct { //nolint:errchkjson // strings
+	b, _ := xml.Marshal(struct {
 		XMLName   xml.Name `xml:"ErrorResponse"`
 		Error     detail
 		RequestID string `xml:"RequestId"`
