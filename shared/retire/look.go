@@ -22,6 +22,7 @@ import (
 
 const (
 	soon          = time.Minute      // until the next look, when something is about to change
+	overdueBy     = 5 * time.Second  // until the next look, when something fell due during this one
 	secondLook    = 5 * time.Minute  // between two looks that must both not find a key
 	vendorTimeout = 30 * time.Second // of one call
 )
@@ -223,7 +224,7 @@ func (r *run) again(ctx context.Context) error {
 func (r *run) wake(ctx context.Context, at time.Time) error {
 	now := r.Now()
 	if !at.After(now) {
-		at = now.Add(soon)
+		at = now.Add(overdueBy) // it fell due while this run was looking
 	}
 	unit := time.Second
 	if at.Sub(now) > time.Hour {
