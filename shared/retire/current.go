@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/audit"
@@ -49,6 +50,9 @@ func (r *run) findCurrent(ctx context.Context) error {
 // before it was promoted, so a key that was never used is not it.
 func (r *run) tellApart(ctx context.Context, ids []string) string {
 	if id := r.identify(ctx); id != "" {
+		if !slices.Contains(ids, id) {
+			return "" // by its name it is one of these, so one of the two is wrong
+		}
 		return id
 	}
 	if r.vendor.Usage == nil || r.Now().Sub(r.created(r.version)) < r.info.UsageLag+time.Hour {
