@@ -128,6 +128,7 @@ func (r *run) lookAtVendor(ctx context.Context) error {
 	r.listed = make(map[string]provider.Key, len(keys))
 	for _, k := range keys {
 		r.listed[k.ID] = k
+		r.reborn(k)
 	}
 	r.calls["secretsmanager"]++
 	if r.versions, err = r.Store.Versions(ctx, r.key.Secret); err != nil {
@@ -140,6 +141,26 @@ func (r *run) lookAtVendor(ctx context.Context) error {
 		return r.moving(ctx)
 	}
 	return nil
+}
+
+// reborn begins a new life for a key that is listed although its record says
+// that it ended: the lists in which it was missing were wrong, or the vendor has
+// given its id to another key. One that was proven dead stays dead.
+func (r *run) reborn(k provider.Key) {
+	rec := r.records[k.ID]
+	if rec == nil || rec.State.Alive() {
+		return
+	}
+	name, ours := keyname.Parse(k.Name)
+	another := ours && name.Lineage == r.lineage && k.Name != rec.KeyName
+	if !another && rec.State != keyrecord.Gone {
+		return
+	}
+	fresh := r.newRecord(k)
+	if fresh.Revision = rec.Revision; !another {
+		fresh.Origin, fresh.Version, fresh.Promoted, fresh.Replaced = rec.Origin, rec.Version, rec.Promoted, rec.Replaced
+	}
+	r.records[k.ID] = fresh
 }
 
 // moving is for labels that two reads show on different versions: nothing is
