@@ -40,30 +40,32 @@ const (
 
 // Record is one key of one secret.
 type Record struct {
-	Secret   string // name
-	KeyID    string // the vendor's
-	KeyName  string
-	Vendor   string
-	Origin   Origin
-	Version  string // the secret's version that holds its value, "" if none does
-	State    State
-	Promoted time.Time // when it became current; zero: unknown
-	Replaced time.Time // when it stopped being current; zero: it has not
-	Disabled time.Time
-	Revoked  time.Time
-	Ended    time.Time // dead or gone
-	LastUsed time.Time // as the vendor said last; zero: never, or it does not say
-	LastSeen time.Time // in the vendor's list
-	Missing  time.Time // the first look since which the vendor has not listed it; zero: it does
-	Seen     int       // sweeps that saw it Lost
-	Attempts int       // failures in a row of what is next
-	Stuck    time.Time // the first of these failures; zero: none
-	LastErr  string    // safe text of the last failure
-	Next     time.Time // when the next act is due; zero: none is
-	Why      string    // in words, for a person: why it is held or waits
-	Proof    string    // in words: how its death was proven
-	Told     []string  // notifications that went out about it: kinds, once each
-	Revision int       // of this record; 0: not stored yet
+	Secret  string // name
+	KeyID   string // the vendor's
+	KeyName string
+	Vendor  string
+	// VendorAccount is the account's name in the configuration; "": not recorded.
+	VendorAccount string
+	Origin        Origin
+	Version       string // the secret's version that holds its value, "" if none does
+	State         State
+	Promoted      time.Time // when it became current; zero: unknown
+	Replaced      time.Time // when it stopped being current; zero: it has not
+	Disabled      time.Time
+	Revoked       time.Time
+	Ended         time.Time // dead or gone
+	LastUsed      time.Time // as the vendor said last; zero: never, or it does not say
+	LastSeen      time.Time // in the vendor's list
+	Missing       time.Time // the first look since which the vendor has not listed it; zero: it does
+	Seen          int       // sweeps that saw it Lost
+	Attempts      int       // failures in a row of what is next
+	Stuck         time.Time // the first of these failures; zero: none
+	LastErr       string    // safe text of the last failure
+	Next          time.Time // when the next act is due; zero: none is
+	Why           string    // in words, for a person: why it is held or waits
+	Proof         string    // in words: how its death was proven
+	Told          []string  // notifications that went out about it: kinds, once each
+	Revision      int       // of this record; 0: not stored yet
 }
 
 // Request is a rotation that somebody asked for.

@@ -32,6 +32,9 @@ func (r *run) advance(ctx context.Context, id string) error {
 	if err := r.firstSight(ctx, rec, ro, k); err != nil {
 		return err
 	}
+	if r.elsewhere(*rec) {
+		return r.hold(ctx, rec, heldElsewhere, time.Time{}, "it was made in another vendor account, which the configuration does not name for this secret any more")
+	}
 	r.seen(rec, listed)
 	if rec.Attempts > 0 && r.Now().Before(rec.Next) {
 		return r.save(ctx, rec)
@@ -79,6 +82,14 @@ func (r *run) firstSight(ctx context.Context, rec *keyrecord.Record, ro role, k 
 	rec.Why = "it was replaced at " + stamp(rec.Replaced)
 	worked(rec)
 	return r.save(ctx, rec)
+}
+
+const heldElsewhere = "elsewhere"
+
+// elsewhere reports whether a key was made in another vendor account, of whose
+// keys this one's list and answers say nothing.
+func (r *run) elsewhere(rec keyrecord.Record) bool {
+	return rec.Vendor != r.key.Vendor || rec.VendorAccount != "" && rec.VendorAccount != r.key.VendorAccount
 }
 
 // seen notes whether the vendor lists a key.

@@ -5,8 +5,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/keyname"
 	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/notify"
 )
 
 // Of two attempts, the vendor says that neither is the current one.
@@ -64,4 +66,44 @@ func TestIDUsedAgain(t *testing.T) {
 		}
 		w.check()
 	})
+}
+
+// The configuration gives the secret to another vendor, or to another account:
+// what is not in that list is not dead.
+func TestMovedAway(t *testing.T) {
+	t.Parallel()
+	for name, move := range map[string]func(*config.Key){
+		"vendor":  func(k *config.Key) { k.Vendor = "globex" },
+		"account": func(k *config.Key) { k.VendorAccount = "acme-eu" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				k := key()
+				k.VendorAccount = "acme-main"
+				old := w.rotate(token(1))
+				if _, err := w.engine().Reconcile(t.Context(), k); err != nil {
+					t.Fatal(err)
+				}
+				there := w.keys
+				w.keys = map[string]*vendorKey{}
+				move(&k)
+				w.rotate(token(2))
+				w.live(w.engine(), k, 5*24*time.Hour, never)
+				if w.state(old) != keyrecord.Held || w.told(notify.Held) != 1 {
+					t.Errorf("a key that lives on elsewhere: %+v", w.record(old))
+				}
+				for id, other := range w.keys {
+					there[id] = other
+				}
+				w.keys = there
+				k.Vendor, k.VendorAccount = "acme", "acme-main"
+				if !w.live(w.engine(), k, weeks, w.is(old, keyrecord.Dead)) || !w.keys[old].revoked {
+					t.Errorf("back again: %+v", w.record(old))
+				}
+				w.check()
+			})
+		})
+	}
 }

@@ -258,6 +258,7 @@ func (r *run) verify(ctx context.Context, key secret.Value) error {
 
 func (r *run) newRecord(k provider.Key) *keyrecord.Record {
 	return &keyrecord.Record{
-		Secret: r.key.Secret, KeyID: k.ID, KeyName: k.Name, Vendor: r.key.Vendor, Origin: keyrecord.Minted,
+		Secret: r.key.Secret, KeyID: k.ID, KeyName: k.Name, Vendor: r.key.Vendor, VendorAccount: r.key.VendorAccount,
+		Origin: keyrecord.Minted,
 	}
 }

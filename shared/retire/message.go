@@ -74,6 +74,11 @@ func (r *run) messageHeld(rec keyrecord.Record, name string) notify.Message {
 	case heldLinked:
 		s = notify.Critical
 		next = []string{"Find out how the two keys hang together at the vendor before you end key " + rec.KeyID + ". It works again."}
+	case heldElsewhere:
+		next = []string{
+			"Delete key " + rec.KeyID + " in the vendor account where it was made, when nobody uses it any more.",
+			"Or name that account for the secret again: then Keyturn retires it.",
+		}
 	case "label":
 		next = []string{"Move its readers to AWSCURRENT, then remove the label from version " + rec.Version + "."}
 	case "renamed":

@@ -17,30 +17,31 @@ type item = map[string]types.AttributeValue
 // are not stored.
 type (
 	record struct {
-		Secret   string           `json:"secret"`
-		KeyID    string           `json:"key_id"`
-		KeyName  string           `json:"key_name,omitempty"`
-		Vendor   string           `json:"vendor,omitempty"`
-		Origin   keyrecord.Origin `json:"origin,omitempty"`
-		Version  string           `json:"version,omitempty"`
-		State    keyrecord.State  `json:"state,omitempty"`
-		Promoted time.Time        `json:"promoted,omitzero"`
-		Replaced time.Time        `json:"replaced,omitzero"`
-		Disabled time.Time        `json:"disabled,omitzero"`
-		Revoked  time.Time        `json:"revoked,omitzero"`
-		Ended    time.Time        `json:"ended,omitzero"`
-		LastUsed time.Time        `json:"last_used,omitzero"`
-		LastSeen time.Time        `json:"last_seen,omitzero"`
-		Missing  time.Time        `json:"missing,omitzero"`
-		Seen     int              `json:"seen,omitempty"`
-		Attempts int              `json:"attempts,omitempty"`
-		Stuck    time.Time        `json:"stuck,omitzero"`
-		LastErr  string           `json:"last_err,omitempty"`
-		Next     time.Time        `json:"next,omitzero"`
-		Why      string           `json:"why,omitempty"`
-		Proof    string           `json:"proof,omitempty"`
-		Told     []string         `json:"told,omitempty"`
-		Revision int              `json:"revision"`
+		Secret        string           `json:"secret"`
+		KeyID         string           `json:"key_id"`
+		KeyName       string           `json:"key_name,omitempty"`
+		Vendor        string           `json:"vendor,omitempty"`
+		VendorAccount string           `json:"vendor_account,omitempty"`
+		Origin        keyrecord.Origin `json:"origin,omitempty"`
+		Version       string           `json:"version,omitempty"`
+		State         keyrecord.State  `json:"state,omitempty"`
+		Promoted      time.Time        `json:"promoted,omitzero"`
+		Replaced      time.Time        `json:"replaced,omitzero"`
+		Disabled      time.Time        `json:"disabled,omitzero"`
+		Revoked       time.Time        `json:"revoked,omitzero"`
+		Ended         time.Time        `json:"ended,omitzero"`
+		LastUsed      time.Time        `json:"last_used,omitzero"`
+		LastSeen      time.Time        `json:"last_seen,omitzero"`
+		Missing       time.Time        `json:"missing,omitzero"`
+		Seen          int              `json:"seen,omitempty"`
+		Attempts      int              `json:"attempts,omitempty"`
+		Stuck         time.Time        `json:"stuck,omitzero"`
+		LastErr       string           `json:"last_err,omitempty"`
+		Next          time.Time        `json:"next,omitzero"`
+		Why           string           `json:"why,omitempty"`
+		Proof         string           `json:"proof,omitempty"`
+		Told          []string         `json:"told,omitempty"`
+		Revision      int              `json:"revision"`
 	}
 	request struct {
 		Secret    string    `json:"secret"`
