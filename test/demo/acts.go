@@ -31,7 +31,7 @@ func (d *demo) acts(ctx context.Context) error {
 		d.screen.head(fmt.Sprintf("Act %d. %s", n+1, a.title))
 		if err := a.do(ctx); err != nil {
 			err = fmt.Errorf("act %d (%s): %w", n+1, strings.ToLower(a.title), err)
-			what, _, _ := strings.Cut(err.Error(), "\n")
+			what, _, _ := strings.Cut(err.Error(), endOfLog)
 			d.run.Problems = append(d.run.Problems, what)
 			if !d.keepGoing || ctx.Err() != nil {
 				return err
@@ -143,10 +143,13 @@ func (d *demo) held(ctx context.Context) error {
 		err := d.until(ctx, "the retire function to look at the old key", func() (_ bool, err error) {
 			r, ok, err = d.record(ctx, ci, version(old))
 			overdue := !r.Next.IsZero() && !r.Next.After(d.now())
-			return ok && (r.State == keyrecord.Held || r.State == keyrecord.Grace && !overdue), err
+			return ok && (r.State != keyrecord.Grace || !overdue), err
 		})
 		if err != nil {
 			return err
+		}
+		if r.State != keyrecord.Held && r.State != keyrecord.Grace {
+			return fmt.Errorf("the old key is %s, and %s still uses it: %s", r.State, legacy, cmp.Or(r.Why, r.Proof))
 		}
 	}
 	if err := d.message(ctx, "held"); err != nil {
@@ -221,7 +224,7 @@ func (d *demo) rotated(ctx context.Context, name, cause string) error {
 	}
 	d.showSteps(t)
 	if t.Event != "RotationSucceeded" || t.Promoted.IsZero() {
-		return fmt.Errorf("the rotation of %s ended with %s; the end of the log:\n%s", name, t.Event, d.tail())
+		return fmt.Errorf("the rotation of %s ended with %s%s%s", name, t.Event, endOfLog, d.tail())
 	}
 	calls, writes := d.calls(t)
 	d.turned(name, report.Rotation{Cause: cause, Started: t.Started, Promoted: t.Promoted, Calls: calls, Writes: writes, Crashes: t.Crashes})

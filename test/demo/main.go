@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		terminal = term.IsTerminal(int(out.Fd()))
 	}
 	plain := os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb"
-	kept, err := show(ctx, o, newScreen(stdout, terminal, terminal && !plain))
+	kept, err := show(ctx, o, newScreen(stdout, time.Now, terminal, terminal && !plain))
 	if err != nil {
 		_, _ = fmt.Fprintln(stderr, "demo:", err)
 	}

@@ -29,20 +29,21 @@ type screen struct {
 	w        io.Writer
 	terminal bool
 	color    bool
+	now      func() time.Time
 	began    time.Time
 	pending  bool         // a line that will be written over is shown
 	said     bytes.Buffer // without colors
 }
 
-func newScreen(w io.Writer, terminal, color bool) *screen {
-	return &screen{w: w, terminal: terminal, color: color, began: time.Now()}
+func newScreen(w io.Writer, now func() time.Time, terminal, color bool) *screen {
+	return &screen{w: w, terminal: terminal, color: color, now: now, began: now()}
 }
 
 // start makes the times on the left begin now.
 func (s *screen) start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.began = time.Now()
+	s.began = s.now()
 }
 
 // head begins a part of the story.
@@ -52,24 +53,24 @@ func (s *screen) head(title string) { s.print(act, "\n"+title+"\n") }
 func (s *screen) say(as style, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	s.mu.Lock()
-	at := fmt.Sprintf("%6.1fs  ", time.Since(s.began).Seconds())
+	at := fmt.Sprintf("%6.1fs  ", s.now().Sub(s.began).Seconds())
 	s.mu.Unlock()
 	for i, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
 		if i > 0 {
 			at = strings.Repeat(" ", len(at))
 		}
-		s.print2(at, as, line)
+		s.line(at, as, line)
 	}
 }
 
 // block shows text as it is, such as another program's.
 func (s *screen) block(text string) {
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		s.print2("         │ ", plain, line)
+		s.line("         │ ", plain, line)
 	}
 }
 
-func (s *screen) print2(left string, as style, text string) {
+func (s *screen) line(left string, as style, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clear()
@@ -93,7 +94,7 @@ func (s *screen) wait(text string) {
 	defer s.mu.Unlock()
 	if s.terminal {
 		s.pending = true
-		_, _ = fmt.Fprintf(s.w, "\r\x1b[K%s", s.paint(dim, fmt.Sprintf("%6.1fs  %s", time.Since(s.began).Seconds(), text)))
+		_, _ = fmt.Fprintf(s.w, "\r\x1b[K%s", s.paint(dim, fmt.Sprintf("%6.1fs  %s", s.now().Sub(s.began).Seconds(), text)))
 	}
 }
 

@@ -35,14 +35,17 @@ func (d *demo) until(ctx context.Context, what string, there func() (bool, error
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%w; the end of the log:\n%s", context.Cause(ctx), d.tail())
+			return fmt.Errorf("%w%s%s", context.Cause(ctx), endOfLog, d.tail())
 		}
 	}
 }
 
+// endOfLog stands between what went wrong and what the functions logged.
+const endOfLog = "; the end of the log:\n"
+
 // tail returns the last lines of the log that are not Lambda's own.
 func (d *demo) tail() string {
-	const most = 15
+	const most, longest = 12, 240
 	lines := strings.Split(strings.TrimSpace(d.log.String()), "\n")
 	var out []string
 	for _, l := range lines {
@@ -50,7 +53,7 @@ func (d *demo) tail() string {
 		if strings.HasPrefix(text, "START ") || strings.HasPrefix(text, "END ") || strings.HasPrefix(text, "REPORT ") || strings.Contains(text, `"_aws"`) {
 			continue
 		}
-		out = append(out, "  "+l)
+		out = append(out, "  "+l[:min(len(l), longest)])
 	}
 	return strings.Join(out[max(0, len(out)-most):], "\n")
 }
