@@ -18,7 +18,7 @@ const onceFor = 7 * 24 * time.Hour
 // failed records a failure and tells people about it, once for each token,
 // however often Secrets Manager restarts the rotation. It returns err, typed.
 func (r *run) failed(ctx context.Context, err error) error {
-	ctx, cancel := tidy(ctx)
+	ctx, cancel := r.tidy(ctx)
 	defer cancel()
 	e := r.typed(err)
 	r.Log.LogAttrs(ctx, slog.LevelError, "step failed", slog.String("error_type", string(e.Type)),

@@ -31,7 +31,9 @@ func (e *Engine) Init(ctx context.Context, secretID, token string) error {
 	if err != nil {
 		return err
 	}
-	if err = r.first(ctx); err != nil {
+	work, cancel := r.working(ctx)
+	defer cancel()
+	if err = r.first(work); err != nil {
 		if t := r.typed(err); t.Type == HasCurrent {
 			return t
 		}

@@ -118,7 +118,7 @@ func (r *run) keep(ctx context.Context, m mint, rec audit.Record) (Outcome, erro
 		rec.Result = audit.Done
 		return Minted, r.record(ctx, rec)
 	}
-	ctx, cancel := tidy(ctx)
+	ctx, cancel := r.tidy(ctx)
 	defer cancel()
 	if k := store.KindOf(err); k != store.KindExists && k != store.KindUnknown {
 		return "", r.discard(ctx, m.o, rec, r.stored("store the new key", err))
@@ -141,7 +141,7 @@ func (r *run) keep(ctx context.Context, m mint, rec audit.Record) (Outcome, erro
 // discard revokes a key that this invocation minted and did not store, and
 // returns why.
 func (r *run) discard(ctx context.Context, o provider.Overlap, rec audit.Record, why error) error {
-	ctx, cancel := tidy(ctx)
+	ctx, cancel := r.tidy(ctx)
 	defer cancel()
 	rec.Result, rec.Error, rec.Detail = audit.Done, why.Error(), map[string]string{"kept": "no"}
 	r.note(ctx, rec)
@@ -171,7 +171,7 @@ func (r *run) revoke(ctx context.Context, o provider.Overlap, id, name, why stri
 // been made, it is looked for by its name, which only this invocation knows,
 // and revoked, for its value is lost. The create itself is never sent again.
 func (r *run) notMinted(ctx context.Context, o provider.Overlap, rec audit.Record, cause error) error {
-	ctx, cancel := tidy(ctx)
+	ctx, cancel := r.tidy(ctx)
 	defer cancel()
 	rec.Phase, rec.Result, rec.Error = audit.Outcome, result(cause), cause.Error()
 	r.note(ctx, rec)
@@ -249,10 +249,10 @@ func result(err error) string {
 }
 
 // tidy returns a context for what must still happen when time is up.
-func tidy(ctx context.Context) (context.Context, context.CancelFunc) {
+func (r *run) tidy(ctx context.Context) (context.Context, context.CancelFunc) {
 	d := time.Now().Add(30 * time.Second)
-	if end, ok := ctx.Deadline(); ok && end.Before(d) {
-		d = end
+	if !r.end.IsZero() && r.end.Before(d) {
+		d = r.end
 	}
 	return context.WithDeadline(context.WithoutCancel(ctx), d)
 }
@@ -260,7 +260,7 @@ func tidy(ctx context.Context) (context.Context, context.CancelFunc) {
 // wait reports whether it waited; it does not begin a wait that the deadline
 // forbids.
 func wait(ctx context.Context, d time.Duration) bool {
-	if end, ok := ctx.Deadline(); ok && time.Until(end) < d+reserve {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < d {
 		return false
 	}
 	t := time.NewTimer(d)

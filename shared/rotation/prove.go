@@ -119,8 +119,8 @@ func (r *run) settle(ctx context.Context, v provider.Verifier, key secret.Value)
 		every = usual
 	}
 	end := time.Now().Add(r.info.Settle.Within)
-	if d, ok := ctx.Deadline(); ok && d.Add(-reserve).Before(end) {
-		end = d.Add(-reserve)
+	if d, ok := ctx.Deadline(); ok && d.Before(end) {
+		end = d
 	}
 	for got := 0; ; {
 		try, cancel := context.WithTimeout(ctx, verifyTimeout)
@@ -209,7 +209,7 @@ func (r *run) finish(ctx context.Context) (Outcome, error) {
 // promoted looks whether a label move that ended in an error happened all the
 // same.
 func (r *run) promoted(ctx context.Context, cause error) error {
-	ctx, cancel := tidy(ctx)
+	ctx, cancel := r.tidy(ctx)
 	defer cancel()
 	s, err := r.Store.Describe(ctx, r.id)
 	switch {

@@ -124,7 +124,9 @@ func (e *Engine) Rotate(ctx context.Context, ev Event) (Outcome, error) {
 		return "", err
 	}
 	r.rotationToken = ev.RotationToken
-	out, err := r.step(ctx, ev.Step)
+	work, cancel := r.working(ctx)
+	defer cancel()
+	out, err := r.step(work, ev.Step)
 	if err != nil {
 		return "", r.failed(ctx, err)
 	}
@@ -164,6 +166,8 @@ type run struct {
 	token         string
 	step_         Step
 	rotationToken secret.Value
+	end           time.Time     // of the invocation; zero: none
+	longest       time.Duration // that an invocation of this function lasts; 0: not known
 }
 
 func (e *Engine) begin(k config.Key, id, token string, s Step) (*run, error) {
@@ -172,6 +176,17 @@ func (e *Engine) begin(k config.Key, id, token string, s Step) (*run, error) {
 		return nil, &Error{Step: s, Type: ConfigInvalid, Secret: k.Secret, What: "the configuration names an unknown vendor", Err: err}
 	}
 	return &run{Engine: e, key: k, info: info, id: id, token: token, step_: s}, nil
+}
+
+// working returns a context that ends before the invocation does: whatever
+// hangs, there is time to record it.
+func (r *run) working(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	r.end, r.longest = end, time.Until(end)
+	return context.WithDeadline(ctx, end.Add(-reserve))
 }
 
 func (r *run) step(ctx context.Context, s Step) (Outcome, error) {

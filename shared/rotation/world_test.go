@@ -383,7 +383,10 @@ type records struct {
 
 func (r *records) Load(context.Context, string) (keyrecord.Book, error) { return r.book, r.err }
 
-func (r *records) SetFailure(_ context.Context, f keyrecord.Failure) error {
+func (r *records) SetFailure(ctx context.Context, f keyrecord.Failure) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failures = append(r.failures, f)
@@ -437,7 +440,10 @@ type inbox struct {
 	refuse   int // the next so many
 }
 
-func (i *inbox) Notify(_ context.Context, m notify.Message) error {
+func (i *inbox) Notify(ctx context.Context, m notify.Message) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.refuse > 0 {
