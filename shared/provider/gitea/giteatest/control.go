@@ -3,9 +3,7 @@ package giteatest
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/secret"
@@ -62,96 +60,30 @@ func (s *Server) Admin(host string) provider.Admin {
 	}}
 }
 
-// Values returns what must never be shown: the password and every token that
-// there was.
-func (s *Server) Values() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := []string{s.password}
-	for _, t := range s.tokens {
-		out = append(out, t.value)
-	}
-	return out
-}
-
 // Add makes a token that is not ours, as the user in the browser would; no
 // scopes: read:user. It pays no heed to names that are taken.
 func (s *Server) Add(name string, scopes ...string) provider.Issued {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Lock()
+	defer s.Unlock()
 	if len(scopes) == 0 {
 		scopes = []string{"read:user"}
 	}
 	t := s.add(name, scopes)
-	return provider.Issued{Key: t.key(), Value: secret.New(t.value)}
+	return provider.Issued{Key: t.Public(), Value: secret.New(t.Value)}
 }
 
-func (t *token) key() provider.Key {
-	return provider.Key{ID: strconv.FormatInt(t.id, 10), Name: t.name}
-}
-
-// Live returns the tokens that there are, the newest first.
+// Live returns the tokens that there are, the newest first, as Gitea lists them.
 func (s *Server) Live() []provider.Key {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []provider.Key
-	for _, t := range s.held() {
-		out = append(out, t.key())
-	}
+	out := s.Account.Live()
+	slices.Reverse(out)
 	return out
 }
 
 // Works reports whether value is accepted now. It is no use of the token.
 func (s *Server) Works(value secret.Value) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.held(), func(t *token) bool { return t.value == value.Reveal() })
-}
-
-// Uses returns how often the token read its user, deleted or not.
-func (s *Server) Uses(id string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, t := range s.tokens {
-		if strconv.FormatInt(t.id, 10) == id {
-			return t.uses
-		}
-	}
-	return 0
-}
-
-// Refused returns how many requests were answered 4xx. Those that an outage
-// swallowed do not count.
-func (s *Server) Refused() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.refused
-}
-
-// FailNext answers the next n requests with status and an HTML page.
-func (s *Server) FailNext(n, status int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.outage = outage{status: status, left: n}
-}
-
-// FailUntil answers every request before t with status and an HTML page.
-func (s *Server) FailUntil(t time.Time, status int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.outage = outage{status: status, until: t}
-}
-
-// failing returns the status of the outage, 0 without one.
-func (s *Server) failing() int {
-	if s.outage.left > 0 {
-		s.outage.left--
-		return s.outage.status
-	}
-	if s.now().Before(s.outage.until) {
-		return s.outage.status
-	}
-	return 0
+	s.Lock()
+	defer s.Unlock()
+	return slices.ContainsFunc(s.held(), func(t *token) bool { return t.Value == value.Reveal() })
 }
 
 // Consume returns the request with which a consumer uses a token at base; 200

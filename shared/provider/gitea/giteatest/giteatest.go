@@ -11,13 +11,13 @@ import (
 	"crypto/sha1" //nolint:gosec // only for its length
 	"crypto/subtle"
 	"encoding/hex"
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/keyturn/keyturn/shared/providertest/simulator"
 )
 
 // Options change how the server behaves.
@@ -30,74 +30,38 @@ type Options struct {
 
 // Server is a Gitea with one user. It is safe for concurrent use.
 type Server struct {
-	now      func() time.Time
+	*simulator.Account
+
 	opts     Options
 	password string
-	mux      http.ServeMux
-	mu       sync.Mutex
 	tokens   []*token // in the order they were made; the deleted stay
-	refused  int
-	outage   outage
 }
 
 type token struct {
-	id            int64
-	name, value   string
-	scopes        []string
-	created, used time.Time
-	deleted       bool
-	uses          int
-}
+	simulator.Key
 
-type outage struct {
-	status int
-	left   int       // for so many requests
-	until  time.Time // or until then
+	scopes []string
+	used   time.Time
 }
 
 // New returns a server without tokens. clock tells it the time.
 func New(clock func() time.Time, opts Options) *Server {
 	opts.Username = cmp.Or(opts.Username, "octavia")
 	opts.PageSize = cmp.Or(opts.PageSize, 50)
-	s := &Server{now: clock, opts: opts}
+	s := &Server{Account: simulator.New(clock), opts: opts}
 	s.password = cmp.Or(opts.Password, s.mint("password"))
-	s.mux.HandleFunc("GET /api/v1/users/{username}/tokens", s.managed(s.list))
-	s.mux.HandleFunc("POST /api/v1/users/{username}/tokens", s.managed(s.create))
-	s.mux.HandleFunc("DELETE /api/v1/users/{username}/tokens/{token}", s.managed(s.remove))
-	s.mux.HandleFunc("GET /api/v1/user", s.user)
-	s.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { notFound(w) })
+	s.Hide(s.password)
+	s.Handle("GET /api/v1/users/{username}/tokens", s.managed(s.list))
+	s.Handle("POST /api/v1/users/{username}/tokens", s.managed(s.create))
+	s.Handle("DELETE /api/v1/users/{username}/tokens/{token}", s.managed(s.remove))
+	s.Handle("GET /api/v1/user", s.user)
+	s.Handle("/", func(w http.ResponseWriter, _ *http.Request) { notFound(w) })
 	return s
 }
 
 func (s *Server) mint(label string) string {
 	h := sha1.Sum([]byte("giteatest " + s.opts.Seed + " " + label)) //nolint:gosec // only for its length
 	return hex.EncodeToString(h[:])
-}
-
-// ServeHTTP implements [http.Handler].
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if status := s.failing(); status != 0 {
-		http.Error(w, "<html><body>upstream is not well</body></html>", status)
-		return
-	}
-	rec := &statusWriter{ResponseWriter: w}
-	s.mux.ServeHTTP(rec, r)
-	if rec.status >= 400 {
-		s.refused++
-	}
-}
-
-type statusWriter struct {
-	http.ResponseWriter
-
-	status int
-}
-
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
 }
 
 // managed admits the user with basic authentication. As the password Gitea also
@@ -138,8 +102,8 @@ func (s *Server) caller(r *http.Request) (t *token, known bool) {
 		value = given
 	}
 	for _, t := range s.tokens {
-		if t.value == value && !t.deleted {
-			t.used = s.now()
+		if t.Value == value && t.Held() {
+			t.used = s.Now()
 			return t, true
 		}
 	}
@@ -167,7 +131,7 @@ func (t *token) refuse(w http.ResponseWriter, method string) {
 func (s *Server) held() []*token {
 	var out []*token
 	for _, t := range slices.Backward(s.tokens) {
-		if !t.deleted {
+		if t.Held() {
 			out = append(out, t)
 		}
 	}
@@ -188,7 +152,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	from := min((page-1)*size, len(held))
 	out := []map[string]any{}
 	for _, t := range held[from:min(from+size, len(held))] {
-		out = append(out, t.shown("", t.created, t.used))
+		out = append(out, t.shown("", t.Created, t.used))
 	}
 	w.Header().Set("X-Total-Count", strconv.Itoa(len(held)))
 	answer(w, http.StatusOK, out)
@@ -196,7 +160,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 
 func (t *token) shown(value string, created, used time.Time) map[string]any {
 	return map[string]any{
-		"id": t.id, "name": t.name, "sha1": value, "token_last_eight": t.value[32:], "scopes": t.scopes,
+		"id": t.number(), "name": t.Name, "sha1": value, "token_last_eight": t.Value[32:], "scopes": t.scopes,
 		"created_at": created.UTC().Truncate(time.Second), "last_used_at": used.UTC().Truncate(time.Second),
 	}
 }
@@ -206,11 +170,11 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 		Name   string   `json:"name"`
 		Scopes []string `json:"scopes"`
 	}
-	if json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&in) != nil || in.Name == "" {
+	if !simulator.Read(r, &in) || in.Name == "" {
 		refuse(w, http.StatusUnprocessableEntity, "[Name]: Required")
 		return
 	}
-	if slices.ContainsFunc(s.held(), func(t *token) bool { return t.name == in.Name }) {
+	if slices.ContainsFunc(s.held(), func(t *token) bool { return t.Name == in.Name }) {
 		refuse(w, http.StatusBadRequest, "access token name has been used already")
 		return
 	}
@@ -225,23 +189,30 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 	}
 	t := s.add(in.Name, scopes)
 	// Gitea leaves both times of this answer at their zero value.
-	answer(w, http.StatusCreated, t.shown(t.value, time.Time{}, time.Time{}))
+	answer(w, http.StatusCreated, t.shown(t.Value, time.Time{}, time.Time{}))
 }
 
 func (s *Server) add(name string, scopes []string) *token {
-	now := s.now()
-	t := &token{id: int64(len(s.tokens) + 1), name: name, scopes: scopes, created: now, used: now}
-	t.value = s.mint(strconv.FormatInt(t.id, 10))
+	id := strconv.Itoa(len(s.tokens) + 1)
+	t := &token{Key: simulator.Key{ID: id, Name: name, Value: s.mint(id)}, scopes: scopes, used: s.Now()}
 	s.tokens = append(s.tokens, t)
+	s.Track(&t.Key)
+	s.Hide(t.Value)
 	return t
+}
+
+// number returns the id as Gitea shows it.
+func (t *token) number() int64 {
+	n, _ := strconv.ParseInt(t.ID, 10, 64) // made by add
+	return n
 }
 
 func (s *Server) remove(w http.ResponseWriter, r *http.Request) {
 	ref := r.PathValue("token")
 	id, _ := strconv.ParseInt(ref, 0, 64) // as Gitea: not a number is a name
 	for _, t := range s.held() {
-		if t.id == id || id == 0 && t.name == ref {
-			t.deleted = true
+		if t.number() == id || id == 0 && t.Name == ref {
+			t.Revoked = s.Now()
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
@@ -260,7 +231,7 @@ func (s *Server) user(w http.ResponseWriter, r *http.Request) {
 		t.refuse(w, r.Method)
 	default:
 		if t != nil {
-			t.uses++
+			t.Uses++
 		}
 		answer(w, http.StatusOK, map[string]any{"id": 1, "login": s.opts.Username, "email": s.opts.Username + "@example.com", "active": true})
 	}
@@ -276,6 +247,5 @@ func notFound(w http.ResponseWriter) {
 
 func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(body) //nolint:errcheck,errchkjson,gosec // the client is gone
+	simulator.Answer(w, status, body)
 }
