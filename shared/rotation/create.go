@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/keyturn/keyturn/shared/audit"
 	"github.com/keyturn/keyturn/shared/keyname"
@@ -48,7 +49,7 @@ func (r *run) create(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return "", r.stored("read the current version", err)
 	}
-	if _, err = payload.Key(cur.Value, r.key.Value); err != nil {
+	if err = r.buildable(cur.Value); err != nil {
 		return "", r.err(WrongShape, "the current value is not what the configuration says", err,
 			"correct the key's \"value\" in the configuration, or the secret's value")
 	}
@@ -66,6 +67,19 @@ func (r *run) create(ctx context.Context) (Outcome, error) {
 	case provider.DualSlot, provider.RollInPlace, provider.RollWithGrace:
 	}
 	return "", r.err(NotSupported, "the strategy of "+r.info.Title+" is not built yet", nil)
+}
+
+// buildable says why a new value could not be made of the current one, before a
+// key is made for it.
+func (r *run) buildable(current secret.Value) error {
+	key, err := payload.Key(current, r.key.Value)
+	if err != nil {
+		return err
+	}
+	_, err = payload.Build(current, r.key.Value, key, payload.Meta{
+		Provider: r.key.Vendor, KeyID: strings.Repeat("0", 64), KeyName: keyname.New("0123456789", "0123456789abcdef", r.Now(), 0).String(), CreatedAt: r.Now(),
+	})
+	return err
 }
 
 // open reads the admin credential and opens the vendor with it.
@@ -115,7 +129,7 @@ func (r *run) overlap(ctx context.Context, o provider.Overlap, s store.Secret, c
 		return "", err
 	}
 	m := mint{
-		o: o, lineage: lineage, old: old, template: cur.Value, arn: s.ARN,
+		o: o, lineage: lineage, old: old, template: cur.Value,
 		put: store.Put{SecretID: r.id, Token: r.token, Stages: []string{store.Pending}, RotationToken: r.rotationToken},
 	}
 	return r.mint(ctx, m)

@@ -69,7 +69,7 @@ func (r *run) first(ctx context.Context) error {
 			"delete keys that nobody needs at the vendor; Keyturn never deletes a key that is not its own")
 	}
 	m := mint{
-		o: o, lineage: lineage, arn: s.ARN,
+		o: o, lineage: lineage,
 		put: store.Put{SecretID: r.id, Token: r.token, Stages: []string{store.Current}},
 		prove: func(ctx context.Context, key secret.Value) error {
 			if err := r.settle(ctx, o.Keys, key); err != nil {

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -23,8 +24,8 @@ type mint struct {
 	lineage  string
 	old      []string     // rights that the new key must have; nil: not compared
 	template secret.Value // the value whose other fields are kept; empty: none
-	arn      string
-	put      store.Put // without its value
+	name     string       // that the vendor is asked to give it
+	put      store.Put    // without its value
 	// prove, if set, must accept the key before it is stored.
 	prove func(context.Context, secret.Value) error
 }
@@ -34,12 +35,16 @@ type mint struct {
 // finds it.
 func (r *run) mint(ctx context.Context, m mint) (Outcome, error) {
 	name := keyname.New(m.lineage, keyname.Rotation(r.token), r.Now(), r.Random()).String()
+	m.name = name
 	rec := audit.Record{ID: "create-" + name, Act: audit.Create, KeyName: name}
 	rec.Phase = audit.Intent
 	if err := r.record(ctx, rec); err != nil {
 		return "", err
 	}
 	issued, err := m.o.Keys.Create(ctx, name)
+	if err == nil && issued.ID == "" { // without it the key cannot be revoked, but by its name
+		err = &provider.Error{Op: "create", Err: errors.New("the vendor returned a key without an id")}
+	}
 	if err != nil {
 		return "", r.notMinted(ctx, m.o, rec, err)
 	}
@@ -55,6 +60,10 @@ func (r *run) mint(ctx context.Context, m mint) (Outcome, error) {
 // fit checks that a minted key is what it should be, and builds the value to
 // store.
 func (r *run) fit(ctx context.Context, m mint, issued provider.Issued) (secret.Value, error) {
+	if issued.Name != m.name {
+		return secret.Value{}, r.err(UnexpectedValue, "the vendor gave the key another name than it was asked for, so nothing would prove that it is ours", nil,
+			"tell the Keyturn project: this vendor's names are shorter or spelled otherwise")
+	}
 	if r.info.Shape != "" {
 		shape, err := regexp.Compile(`^(?:` + r.info.Shape + `)$`)
 		if err != nil {

@@ -62,9 +62,17 @@ func TestRefuse(t *testing.T) {
 		{name: "no room, by the list", break_: func(w *world) { w.vendor.max = 2 }, want: rotation.VendorFull},
 		{name: "no room, by the vendor", break_: fails("create", provider.KindFull), want: rotation.VendorFull},
 		{name: "a value of another shape", break_: func(w *world) { w.vendor.odd = "<html>" }, want: rotation.UnexpectedValue, minted: true},
+		{name: "no id", break_: func(w *world) { w.vendor.issue = func(i *provider.Issued) { i.ID = "" } }, want: rotation.CreateOutcomeUnknown, minted: true},
+		{name: "another name than it was given", break_: func(w *world) { w.vendor.issue = func(i *provider.Issued) { i.Name = i.Name[:32] } }, want: rotation.UnexpectedValue, minted: true},
 		{name: "other rights than before", break_: func(w *world) { w.vendor.scopes = []string{"mail.send", "admin"} }, want: rotation.ScopesDiffer, minted: true},
 		{name: "fewer rights than before", break_: func(w *world) { w.vendor.scopes = nil }, want: rotation.ScopesDiffer, minted: true},
 		{name: "the value has another field", break_: func(w *world) { w.key.Value.Field = "token" }, want: rotation.WrongShape},
+		{name: "the value has no room for our notes", break_: func(w *world) {
+			w.putValue(`{"apiKey":"acme-0-aaaaaaaaaaaaaaaaaaaaaaaa","x":"` + strings.Repeat("x", 65450) + `"}`)
+		}, want: rotation.WrongShape},
+		{name: "the value has a field of our name", break_: func(w *world) {
+			w.putValue(`{"apiKey":"acme-0-aaaaaaaaaaaaaaaaaaaaaaaa","keyturn":"theirs"}`)
+		}, want: rotation.WrongShape},
 		{name: "the value is a plain string", break_: func(w *world) { w.putValue("plain") }, want: rotation.WrongShape},
 		{name: "the audit trail refuses", break_: func(w *world) {
 			w.audit.refuse = func(audit.Record) error { return errors.New("queue gone") }
@@ -81,8 +89,9 @@ func TestRefuse(t *testing.T) {
 				w.first()
 				w.enable()
 				old, keys, mark := w.value("AWSCURRENT"), w.vendor.live(), len(w.vendor.creates)
+				raw := w.rawValue()
 				tt.break_(w)
-				if v := w.rawValue(); v == "plain" {
+				if w.rawValue() != raw {
 					old = ""
 				}
 				w.rotate()

@@ -210,8 +210,9 @@ type vendor struct {
 	noScopes bool     // the vendor does not tell rights
 	shape    string
 	settle   provider.Settle
-	delay    time.Duration // before a new key is accepted
-	odd      string        // the value of new keys, if they are to be odd
+	delay    time.Duration          // before a new key is accepted
+	odd      string                 // the value of new keys, if they are to be odd
+	issue    func(*provider.Issued) // changes what Create returns; nil: nothing
 	fail     func(call string) (before, after error)
 	calls    []string
 	creates  []string // names asked for
@@ -320,6 +321,9 @@ func (c client) Create(ctx context.Context, name string) (out provider.Issued, e
 		}
 		c.keys = append(c.keys, k)
 		out = provider.Issued{Key: k.Key, Value: secret.New(k.value)}
+		if c.issue != nil {
+			c.issue(&out)
+		}
 		return nil
 	})
 	if err != nil {
