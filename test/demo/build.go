@@ -16,15 +16,9 @@ import (
 // build builds the functions and the operator's command into dir.
 func (d *demo) build(ctx context.Context) error {
 	d.screen.say(dim, "go build of the three functions and of the command (the first time takes a minute or two)")
-	d.screen.wait("building")
 	began := time.Now()
-	if err := binaries.Build(ctx, d.dir); err != nil {
+	if err := d.compile(ctx); err != nil {
 		return err
-	}
-	c := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", d.command(), "./infra/keyturn") //nolint:gosec // our own
-	c.Dir, c.Env = d.root, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := c.CombinedOutput(); err != nil {
-		return fmt.Errorf("build keyturn: %w\n%s", err, bytes.TrimSpace(out))
 	}
 	d.run.Build = time.Since(began)
 	var sizes []string
@@ -32,6 +26,19 @@ func (d *demo) build(ctx context.Context) error {
 		sizes = append(sizes, f+" "+megabytes(filepath.Join(d.dir, f, "bootstrap")))
 	}
 	d.screen.say(plain, "built in %.1f s: %s, keyturn %s", d.run.Build.Seconds(), strings.Join(sizes, ", "), megabytes(d.command()))
+	return nil
+}
+
+func (d *demo) compile(ctx context.Context) error {
+	defer d.screen.working("building")()
+	if err := binaries.Build(ctx, d.dir); err != nil {
+		return err
+	}
+	c := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", d.command(), "./infra/keyturn")
+	c.Dir, c.Env = d.root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("build keyturn: %w\n%s", err, bytes.TrimSpace(out))
+	}
 	return nil
 }
 
@@ -49,7 +56,7 @@ func (d *demo) command() string { return filepath.Join(d.dir, "keyturn") }
 // keyturn runs the operator's command on the local AWS and shows what it says.
 func (d *demo) keyturn(ctx context.Context, args ...string) error {
 	d.screen.say(bold, "$ keyturn %s", quoted(args))
-	c := exec.CommandContext(ctx, d.command(), args...) //nolint:gosec // our own
+	c := exec.CommandContext(ctx, d.command(), args...)
 	c.Env = []string{
 		"AWS_ENDPOINT_URL=" + d.region.Endpoint(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local",
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",

@@ -119,6 +119,11 @@ func show(ctx context.Context, o options, s *screen) (kept bool, err error) {
 	}
 	using := d.use(life)
 	err = d.acts(ctx)
+	if ctx.Err() != nil { // what is not over cannot be judged
+		end()
+		using.Wait()
+		return false, errors.Join(fmt.Errorf("stopped: %w", context.Cause(ctx)), d.close())
+	}
 	d.judge(ctx)
 	end()
 	using.Wait()

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,9 +77,10 @@ func (d *demo) judge(ctx context.Context) {
 	d.run.To = d.now()
 	trail := d.trail()
 	d.run.Unasked = report.Unasked(trail)
+	moves := d.watch.moved()
 	for _, name := range names() {
 		k, v := d.key(name), d.vendor(name)
-		k.Lives = report.Lives(name, trail, d.watch.moves, d.run.To)
+		k.Lives = report.Lives(name, trail, moves, d.run.To)
 		for _, l := range v.Live() {
 			if strings.HasPrefix(l.Name, lineage(name)) {
 				k.Live = append(k.Live, l.ID)
@@ -97,9 +99,7 @@ func (d *demo) values(name string) map[string]secret.Value {
 	out := map[string]secret.Value{}
 	for _, u := range d.consumers {
 		if u.secret == name {
-			for version, v := range u.Keys() {
-				out[version] = v
-			}
+			maps.Copy(out, u.Keys())
 		}
 	}
 	return out
@@ -146,7 +146,7 @@ func (d *demo) finish(failed error) (kept bool, err error) {
 	files := d.files(dir)
 	d.leaks(files)
 	for _, f := range files {
-		d.run.Files = append(d.run.Files, report.File{Path: f.path, What: f.what})
+		d.run.Files = append(d.run.Files, report.File{Path: f.path, Name: filepath.Base(f.path), What: f.what})
 	}
 	page := file{path: d.relative(filepath.Join(dir, "timeline.html")), what: "the timeline, for a browser"}
 	var b bytes.Buffer
@@ -159,6 +159,9 @@ func (d *demo) finish(failed error) (kept bool, err error) {
 	d.show(promises, append([]file{page}, files...))
 	files = append(files, page, file{path: d.relative(filepath.Join(dir, "output.txt")), what: "what was shown", text: d.screen.text()})
 	d.leaks(files[len(files)-1:])
+	if now := report.Broken(d.run.Promises()); len(now) > len(report.Broken(promises)) {
+		d.screen.print(bad, "broken: "+now[len(now)-1].What+"\n")
+	}
 	for _, f := range files {
 		// A file with a secret in it is not written.
 		if slices.Contains(d.run.Leaks, f.path) {

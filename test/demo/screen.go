@@ -98,6 +98,24 @@ func (s *screen) wait(text string) {
 	}
 }
 
+// working keeps the line that says what is waited for up to date until the
+// returned function is called.
+func (s *screen) working(on string) (stop func()) {
+	s.wait(on)
+	tick, done := time.NewTicker(100*time.Millisecond), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-tick.C:
+				s.wait(on)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { tick.Stop(); close(done) }
+}
+
 func (s *screen) clear() {
 	if s.pending {
 		s.pending = false

@@ -35,7 +35,10 @@ func meaning(step, outcome string) string {
 // showSteps shows the steps of a rotation, as the functions logged them.
 func (d *demo) showSteps(r turn) {
 	log := d.log.String()
-	for _, s := range r.Steps {
+	for i, s := range r.Steps {
+		if i > 0 && s.Name == r.Steps[0].Name {
+			d.screen.say(warn, "  Secrets Manager restarts the whole rotation, with the same token")
+		}
 		outcome, took := logged(log, s.RequestID)
 		as := plain
 		if outcome == "" {

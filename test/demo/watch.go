@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -105,7 +106,7 @@ func (w *watch) of(secret string) (out []turn) {
 	for _, r := range w.rotations {
 		if r.Secret == secret {
 			c := *r
-			c.Steps = append([]step(nil), r.Steps...)
+			c.Steps = slices.Clone(r.Steps)
 			out = append(out, c)
 		}
 	}
@@ -116,9 +117,9 @@ func (w *watch) of(secret string) (out []turn) {
 func (w *watch) crashed(secret string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i := len(w.rotations) - 1; i >= 0; i-- {
-		if w.rotations[i].Secret == secret {
-			w.rotations[i].Crashes++
+	for _, r := range slices.Backward(w.rotations) {
+		if r.Secret == secret {
+			r.Crashes++
 			return
 		}
 	}
@@ -134,6 +135,13 @@ func (w *watch) current(secret string) (version, previous string) {
 		}
 	}
 	return version, previous
+}
+
+// moved returns every move of AWSCURRENT.
+func (w *watch) moved() []report.Move {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.moves)
 }
 
 // caller returns the function whose process had an access key, "" for others.

@@ -44,7 +44,6 @@ type Consumer struct {
 
 	mu      sync.Mutex
 	key     secret.Value
-	version string
 	fetched time.Time
 	keys    map[string]secret.Value // by version
 	stats   Stats

@@ -27,8 +27,9 @@ type Jump struct {
 	Why      string
 }
 
-// File is something that was written about the run.
-type File struct{ Path, What string }
+// File is something that was written about the run. Name is what it is called
+// in the page's folder.
+type File struct{ Path, Name, What string }
 
 // Key is one secret with all the keys that it ever had at its vendor.
 type Key struct {

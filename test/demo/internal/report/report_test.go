@@ -29,16 +29,16 @@ func trail() []Entry {
 		}
 		return Entry{r, at(s)}
 	}
-	print := func(p string) func(*audit.Record) { return func(r *audit.Record) { r.Fingerprint = p } }
+	fingerprint := func(p string) func(*audit.Record) { return func(r *audit.Record) { r.Fingerprint = p } }
 	end := func(state, how, text string) func(*audit.Record) {
 		return func(r *audit.Record) { r.Detail = map[string]string{"state": state, how: text} }
 	}
 	return []Entry{
 		entry(0, audit.Create, audit.Intent, "", "first", "v1", nil),
-		entry(1, audit.Create, audit.Outcome, "id1", "first", "v1", print("aaaaaaaa11111111")),
+		entry(1, audit.Create, audit.Outcome, "id1", "first", "v1", fingerprint("aaaaaaaa11111111")),
 		entry(10, audit.Create, audit.Intent, "", "second", "v2", nil),
 		entry(12, audit.Create, audit.Intent, "", "third", "v2", nil),
-		entry(13, audit.Create, audit.Outcome, "id3", "third", "v2", print("cccccccc33333333")),
+		entry(13, audit.Create, audit.Outcome, "id3", "third", "v2", fingerprint("cccccccc33333333")),
 		entry(20, audit.Hold, audit.Fact, "id1", "first", "v1", nil),
 		entry(30, audit.Revoke, audit.Intent, "id1", "first", "v1", nil),
 		entry(31, audit.Revoke, audit.Outcome, "id1", "first", "v1", nil),
@@ -67,7 +67,7 @@ func sample() Run {
 		}},
 		Jumps: []Jump{{at(2), at(8), "it is due"}, {at(15), at(17), "time passes"}, {at(18), at(19), "time passes"}},
 		Notes: []Note{{at(11), secretName, 0, Crash, "It is killed."}, {at(20.5), secretName, 0, Restart, "It is started again."}},
-		Files: []File{{"dist/demo/audit.jsonl", "the audit trail"}},
+		Files: []File{{"dist/demo/audit.jsonl", "audit.jsonl", "the audit trail"}},
 	}
 }
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -37,7 +38,7 @@ func (r Run) Rows() []Row {
 			}
 		}
 		for _, t := range k.Rotations {
-			row.Calls = fmt.Sprint(t.Calls)
+			row.Calls = strconv.Itoa(t.Calls)
 			if t.Crashes > 0 {
 				row.Calls += "*"
 			}
@@ -58,7 +59,7 @@ func (r Run) Table() string {
 	for _, w := range r.Rows() {
 		crashed = crashed || strings.HasSuffix(w.Calls, "*")
 		cells = append(cells, []string{
-			w.Secret, clip(w.Old), clip(w.New), w.Calls, w.Time, fmt.Sprint(w.Requests), fmt.Sprint(w.Failed), fmt.Sprint(w.Alive), fmt.Sprint(w.Orphs),
+			w.Secret, clip(w.Old), clip(w.New), w.Calls, w.Time, strconv.Itoa(w.Requests), strconv.Itoa(w.Failed), strconv.Itoa(w.Alive), strconv.Itoa(w.Orphs),
 		})
 	}
 	var b strings.Builder
@@ -91,16 +92,14 @@ func columns(cells [][]string, right int) string {
 	}
 	var b strings.Builder
 	for _, row := range cells {
-		line := ""
+		padded := make([]string, len(row))
 		for i, c := range row {
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c))
-			if i >= right {
-				line += pad + c + "  "
-			} else {
-				line += c + pad + "  "
+			if padded[i] = c + pad; i >= right {
+				padded[i] = pad + c
 			}
 		}
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
+		b.WriteString(strings.TrimRight(strings.Join(padded, "  "), " ") + "\n")
 	}
 	return b.String()
 }
