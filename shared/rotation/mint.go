@@ -211,11 +211,15 @@ func (r *run) notMinted(ctx context.Context, o provider.Overlap, rec audit.Recor
 func (r *run) makeRoom(ctx context.Context, o provider.Overlap, f family) (found bool, err error) {
 	full := r.err(VendorFull, fmt.Sprintf("there is no room for another key: %d of %d are taken", len(f.keys), o.Max), nil,
 		"delete keys that nobody needs at the vendor; Keyturn never deletes a key that is not its own")
-	attempts := slices.DeleteFunc(f.of(r.token), func(k provider.Key) bool {
+	own := f.of(r.token)
+	attempts := slices.DeleteFunc(slices.Clone(own), func(k provider.Key) bool {
 		n, _ := keyname.Parse(k.Name)
-		return r.Now().Sub(n.Created) < attemptAge
+		return r.Now().Sub(n.Created) < max(attemptAge, r.longest)
 	})
 	if len(attempts) == 0 {
+		if len(own) > 0 {
+			full.Next = []string{"nothing: an attempt of this rotation takes the room, and the first try after it can no longer be stored ends it"}
+		}
 		return false, full
 	}
 	for range 2 {
@@ -238,7 +242,7 @@ func (r *run) makeRoom(ctx context.Context, o provider.Overlap, f family) (found
 }
 
 const (
-	attemptAge  = 20 * time.Second // an attempt older than this is hardly about to be stored
+	attemptAge  = 20 * time.Second // the least; whoever made an attempt may store it as long as a function runs
 	rereadEvery = 5 * time.Second  // between two looks at what is stored
 )
 
