@@ -87,6 +87,9 @@ func (r *run) typed(err error) *Error {
 
 // vendor explains a vendor's error.
 func (r *run) vendor(doing string, err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e // not the vendor's
+	}
 	if errors.Is(err, provider.ErrRejected) {
 		return r.err(KeyRejected, doing, err)
 	}

@@ -2,6 +2,7 @@ package rotation_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/keyturn/keyturn/shared/audit"
 	"github.com/keyturn/keyturn/shared/keyname"
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/rotation"
@@ -75,6 +77,14 @@ func TestMakeRoom_refuses(t *testing.T) {
 			w.engine.Store = &watched{Store: w.engine.Store, get: func(int) error { return &store.Error{Op: "GetSecretValue"} }}
 		}},
 		{name: "the vendor does not revoke it", secret: name, age: time.Hour, err: rotation.VendorUnavailable, do: func(w *world, _ string) { fails("revoke", provider.KindUnknown)(w) }},
+		{name: "the audit trail refuses", secret: name, age: time.Hour, err: rotation.AuditUnavailable, do: func(w *world, _ string) {
+			w.audit.refuse = func(r audit.Record) error {
+				if r.Act == audit.Revoke {
+					return errors.New("queue gone")
+				}
+				return nil
+			}
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
