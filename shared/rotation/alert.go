@@ -63,25 +63,39 @@ func (r *run) message(e *Error) notify.Message {
 
 // known says what is certain about a failed rotation.
 func (r *run) known(e *Error) []string {
-	known := []string{"AWSCURRENT has not moved: consumers go on with the key they have."}
-	if e.Type == Superseded {
-		known = nil
+	if r.step_ == firstStep {
+		return append(r.knownOfMint(e), "The secret has no value yet: nothing was live that this could break.")
+	}
+	var known []string
+	switch {
+	case e.Type == Superseded:
+	case e.unsure && r.step_ == FinishSecret:
+		known = append(known, "Whether AWSCURRENT has moved is not known. The key that it would move to is tried and works.")
+	default:
+		known = append(known, "AWSCURRENT has not moved: consumers go on with the key they have.")
 	}
 	switch r.step_ {
 	case CreateSecret:
-		switch e.Type {
-		case UnexpectedValue, ScopesDiffer:
-			known = append(known, "The key that was minted has been revoked, or the sweep will revoke it.")
-		case CreateOutcomeUnknown:
-			known = append(known, "The vendor may have made a key. Nobody has its value, and its name leads the sweep to it.")
-		default:
-			known = append(known, "No new key was stored.")
-		}
+		known = append(known, r.knownOfMint(e)...)
 	case TestSecret, FinishSecret:
-		known = append(known, "A new key is stored as AWSPENDING and has not gone live.")
+		if r.holds && !e.unsure && e.Type != Superseded {
+			known = append(known, "A new key is stored as AWSPENDING and has not gone live.")
+		}
 	case SetSecret:
 	}
 	return append(known, "Secrets Manager restarts a failed rotation by itself, a few times.")
+}
+
+func (r *run) knownOfMint(e *Error) []string {
+	switch {
+	case e.unsure:
+		return []string{"Whether the new key was stored is not known. It lives on at the vendor, under a name that leads to it."}
+	case e.Type == UnexpectedValue || e.Type == ScopesDiffer:
+		return []string{"The key that was minted has been revoked, or the sweep will revoke it."}
+	case e.Type == CreateOutcomeUnknown:
+		return []string{"The vendor may have made a key. Nobody has its value, and its name leads the sweep to it."}
+	}
+	return []string{"No new key was stored."}
 }
 
 func sentences(in []string) []string {

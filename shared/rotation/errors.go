@@ -54,6 +54,8 @@ type Error struct {
 	What   string // one sentence without a full stop
 	Next   []string
 	Err    error // cause, safe to print
+
+	unsure bool // whether the step's last write took effect is not known
 }
 
 // Error says the step, what happened and its cause.
@@ -113,6 +115,13 @@ func (r *run) vendor(doing string, err error) *Error {
 	case provider.KindNotSent, provider.KindUnknown:
 	}
 	return r.err(VendorUnavailable, doing, err, "look at the vendor's status page; Secrets Manager tries again, and the schedule after it")
+}
+
+// unsure explains a write to Secrets Manager that may have taken effect.
+func (r *run) unsure(doing string, err error) *Error {
+	e := r.stored(doing, err)
+	e.unsure = true
+	return e
 }
 
 // stored explains an error of Secrets Manager or of the records.

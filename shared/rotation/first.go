@@ -11,6 +11,8 @@ import (
 	"github.com/keyturn/keyturn/shared/store"
 )
 
+const firstStep Step = "init"
+
 // Init makes a secret's first key: it mints, verifies and only then stores, for
 // the first version of a secret goes live the moment it is put, whatever labels
 // are asked for. token becomes the version's ID; calling Init again with the
@@ -19,15 +21,14 @@ import (
 // A secret that has a value already is left alone: the error's Type is
 // [HasCurrent].
 func (e *Engine) Init(ctx context.Context, secretID, token string) error {
-	const step Step = "init"
 	k, ok := e.Keys(secretID)
 	if !ok {
-		return &Error{Step: step, Type: NotOurs, What: "this secret is not in the function's configuration", Next: []string{"add it to the configuration and deploy"}}
+		return &Error{Step: firstStep, Type: NotOurs, What: "this secret is not in the function's configuration", Next: []string{"add it to the configuration and deploy"}}
 	}
 	if len(token) < 32 || len(token) > 64 {
-		return &Error{Step: step, Type: BadEvent, Secret: k.Secret, What: "the request lacks a token of 32 to 64 characters", Next: []string{"use a UUID"}}
+		return &Error{Step: firstStep, Type: BadEvent, Secret: k.Secret, What: "the request lacks a token of 32 to 64 characters", Next: []string{"use a UUID"}}
 	}
-	r, err := e.begin(k, secretID, token, step)
+	r, err := e.begin(k, secretID, token, firstStep)
 	if err != nil {
 		return err
 	}

@@ -137,7 +137,7 @@ func (r *run) keep(ctx context.Context, m mint, rec audit.Record) (Outcome, erro
 	case e != nil:
 		rec.Result, rec.Error = audit.Unknown, err.Error()
 		r.note(ctx, rec)
-		return "", r.stored("store the new key: it is kept at the vendor, for it may be stored", err)
+		return "", r.unsure("store the new key: it is kept at the vendor, for it may be stored", err)
 	case got.Value.Equal(m.put.Value):
 		rec.Result = audit.Done
 		return Minted, r.record(ctx, rec)

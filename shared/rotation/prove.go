@@ -43,6 +43,7 @@ func (r *run) pending(ctx context.Context) (v store.Version, done bool, err erro
 			return v, false, err
 		}
 		done, err = r.staged(v.Has(store.Pending), v.Has(store.Current))
+		r.holds = err == nil && !done
 		return v, done, err
 	}
 	if store.KindOf(err) != store.KindNotFound {
@@ -67,7 +68,10 @@ func (r *run) testAlone(ctx context.Context) error {
 	if err != nil {
 		return r.stored("read the current version", err)
 	}
-	if err = r.accepts(ctx, cur); err != nil {
+	if err = r.accepts(ctx, cur); errors.Is(err, provider.ErrRejected) {
+		return r.err(KeyRejected, "the vendor does not accept the current key", err, "make a new one: keyturn rotate-now "+r.key.Secret)
+	}
+	if err != nil {
 		return err
 	}
 	st, err := r.open(ctx)
@@ -157,8 +161,12 @@ func (r *run) unsettled(err error) error {
 	case err == nil:
 		return r.err(VendorUnavailable, "the vendor has not accepted the key often enough in a row yet", nil, "nothing: Secrets Manager tries again")
 	case errors.Is(err, provider.ErrRejected):
-		return r.err(KeyRejected, "the vendor does not accept the key; it has not gone live", err,
-			"nothing now: the current key goes on working; if it happens again, compare the key's settings with the vendor's")
+		next := []string{"nothing now: the current key goes on working; if it happens again, compare the key's settings with the vendor's"}
+		if r.holds {
+			next = append(next, "if the pending key is dead for good, Secrets Manager would try it for ever: take the label off it (aws secretsmanager update-secret-version-stage --secret-id "+
+				r.key.Secret+" --version-stage AWSPENDING --remove-from-version-id "+r.token+"), then rotate again (keyturn rotate-now "+r.key.Secret+")")
+		}
+		return r.err(KeyRejected, "the vendor does not accept the key; it has not gone live", err, next...)
 	}
 	return r.vendor("try the key", err)
 }
@@ -214,11 +222,14 @@ func (r *run) promoted(ctx context.Context, cause error) error {
 	s, err := r.Store.Describe(ctx, r.id)
 	switch {
 	case err != nil:
-		return r.stored("move AWSCURRENT", cause)
+		return r.unsure("move AWSCURRENT", cause)
 	case s.Has(r.token, store.Current):
 		return nil
 	case store.KindOf(cause) == store.KindInvalid:
 		return r.err(Superseded, "somebody else moved AWSCURRENT meanwhile", cause, "nothing: the value they stored is the current one")
 	}
-	return r.stored("move AWSCURRENT", cause)
+	if store.Definite(cause) {
+		return r.stored("move AWSCURRENT", cause)
+	}
+	return r.unsure("move AWSCURRENT", cause)
 }

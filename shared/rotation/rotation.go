@@ -166,6 +166,7 @@ type run struct {
 	token         string
 	step_         Step
 	rotationToken secret.Value
+	holds         bool          // the token's version was seen to hold a value, as AWSPENDING
 	end           time.Time     // of the invocation; zero: none
 	longest       time.Duration // that an invocation of this function lasts; 0: not known
 }
