@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -122,7 +123,7 @@ func show(ctx context.Context, o options, s *screen) (kept bool, err error) {
 	if ctx.Err() != nil { // what is not over cannot be judged
 		end()
 		using.Wait()
-		return false, errors.Join(fmt.Errorf("stopped: %w", context.Cause(ctx)), d.close())
+		return false, errors.Join(stopped(ctx, err), d.close())
 	}
 	d.judge(ctx)
 	end()
@@ -130,6 +131,18 @@ func show(ctx context.Context, o options, s *screen) (kept bool, err error) {
 	d.counts()
 	d.run.Took = time.Since(began)
 	return d.finish(errors.Join(err, d.close()))
+}
+
+// stopped says why a demonstration ended before its time, and where it was.
+func stopped(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return fmt.Errorf("stopped: %w", context.Cause(ctx))
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return err
+	}
+	where, _, _ := strings.Cut(err.Error(), endOfLog)
+	return errors.New("stopped in " + where)
 }
 
 // close ends the functions' processes and the simulators.
