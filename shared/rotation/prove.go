@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/keyname"
 	"github.com/keyturn/keyturn/shared/payload"
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/secret"
@@ -15,7 +16,8 @@ import (
 // test is testSecret. One GetSecretValue answers both questions: which labels
 // the token's version carries, and what is in it.
 //
-// Secrets Manager calls it alone, on a version that stays empty, when rotation
+// Secrets Manager calls it alone, on a version that stays empty or holds a copy
+// of the current value, when rotation
 // is configured without rotating: then the current key and the admin credential
 // are tried instead.
 func (r *run) test(ctx context.Context) (Outcome, error) {
@@ -25,13 +27,23 @@ func (r *run) test(ctx context.Context) (Outcome, error) {
 		return "", err
 	case done:
 		return Already, nil
-	case v.ID == "":
+	case v.ID == "" || r.copied(v):
+		r.holds = false
 		return Checked, r.testAlone(ctx)
 	}
 	if err = r.accepts(ctx, v); err != nil {
 		return "", err
 	}
 	return Verified, nil
+}
+
+// copied reports whether the token's version says that another rotation made its
+// key: a copy of the current value, there to be tried and taken away again.
+// Where that is forged, finishSecret still tries what is pending.
+func (r *run) copied(v store.Version) bool {
+	meta, _ := payload.Metadata(v.Value, r.key.Value)
+	n, ok := keyname.Parse(meta.KeyName)
+	return ok && n.Rotation != keyname.Rotation(r.token)
 }
 
 // pending reads the token's version. An empty ID means that it is staged and
