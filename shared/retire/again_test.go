@@ -107,3 +107,26 @@ func TestMovedAway(t *testing.T) {
 		})
 	}
 }
+
+// A first mint that was killed leaves a key, and no value: it is told, and ended
+// when there is a current key.
+func TestUnborn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		lost := w.mint(token(7))
+		w.live(w.engine(), key(), 23*time.Hour, never)
+		if n := w.told(notify.OrphanFound); n != 0 {
+			t.Errorf("%d messages about a key that may still be stored", n)
+		}
+		w.live(w.engine(), key(), 2*time.Hour, never)
+		if n := w.told(notify.OrphanFound); n != 1 || w.keys[lost].revoked {
+			t.Errorf("%d messages, revoked: %v", n, w.keys[lost].revoked)
+		}
+		w.rotate(token(8))
+		if !w.live(w.engine(), key(), weeks, func() bool { return w.keys[lost].revoked }) {
+			t.Errorf("it lives on: %+v", w.record(lost))
+		}
+		w.check()
+	})
+}

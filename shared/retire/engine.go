@@ -114,7 +114,10 @@ func (e *Engine) reconcile(ctx context.Context, k config.Key, seen *lists) (Repo
 // once looks, and does what is due.
 func (r *run) once(ctx context.Context) error {
 	if err := r.look(ctx); err != nil || r.skipped != "" {
-		return err
+		if err == nil && r.version == "" && r.secret.Deleted.IsZero() {
+			r.unborn(ctx)
+		}
+		return errors.Join(err, errors.Join(r.unsent...))
 	}
 	err := r.openVendor(ctx)
 	if err == nil {

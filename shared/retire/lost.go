@@ -2,6 +2,7 @@ package retire
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/keyname"
@@ -47,4 +48,28 @@ func (r *run) lost(ctx context.Context, rec *keyrecord.Record) error {
 		}
 	}
 	return r.end(ctx, rec, lostAnyhow)
+}
+
+// unborn is for a secret without a current version. A first mint that was killed
+// may have left keys; with nothing to hold them against they are not ended, but
+// somebody is told. A vendor that cannot be looked at is no news here: the secret
+// may not be set up yet.
+func (r *run) unborn(ctx context.Context) {
+	if r.openVendor(ctx) != nil {
+		return
+	}
+	keys, err := r.list(ctx)
+	if err != nil {
+		return
+	}
+	var ids []string
+	for _, k := range keys {
+		if n, ok := keyname.Parse(k.Name); ok && n.Lineage == r.lineage && r.Now().Sub(n.Created) >= lostAge {
+			ids = append(ids, k.ID)
+		}
+	}
+	if len(ids) > 0 {
+		slices.Sort(ids)
+		r.daily(ctx, "unborn", r.messageUnborn(ids))
+	}
 }

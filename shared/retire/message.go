@@ -49,6 +49,16 @@ func (r *run) messageOrphan(rec keyrecord.Record) notify.Message {
 	return m
 }
 
+func (r *run) messageUnborn(ids []string) notify.Message {
+	m := r.message(notify.OrphanFound, notify.Warning, "unborn", "The vendor holds keys of "+r.key.Secret+", which has no value.")
+	m.Known = []string{"Keyturn made these keys, more than a day ago: " + strings.Join(ids, ", ") + ".", "Without a current key to hold them against, they are not ended."}
+	m.Next = []string{
+		"Make the first key (keyturn init " + r.key.Secret + "): then the sweep ends those whose value was lost.",
+		"Or, if the secret is not needed, delete them at the vendor.",
+	}
+	return m
+}
+
 func (r *run) messageHeld(rec keyrecord.Record, name string) notify.Message {
 	s := notify.Warning
 	var next []string
