@@ -31,6 +31,8 @@ type rotator struct {
 	tokens map[string]bool // the RotationTokens it was given
 	// fail makes a step fail; it is asked before the step does anything.
 	fail func(step string, nth int) error
+	// pending is what AWSPENDING held in each testSecret.
+	pending []string
 }
 
 type rotationEvent struct{ Step, SecretID, ClientRequestToken, RotationToken string }
@@ -73,6 +75,16 @@ func (r *rotator) step(ctx context.Context, e rotationEvent) error {
 			SecretString: aws.String("value of " + e.ClientRequestToken), VersionStages: []string{"AWSPENDING"},
 		})
 		return err
+	case "testSecret":
+		v, err := r.client.GetSecretValue(ctx, &sm.GetSecretValueInput{
+			SecretId: &e.SecretID, VersionId: &e.ClientRequestToken, VersionStage: aws.String("AWSPENDING"),
+		})
+		if err != nil {
+			return err
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.pending = append(r.pending, aws.ToString(v.SecretString))
 	case "finishSecret":
 		d, err := r.client.DescribeSecret(ctx, &sm.DescribeSecretInput{SecretId: &e.SecretID})
 		if err != nil {
@@ -267,6 +279,9 @@ func TestRotationTestedAlone(t *testing.T) {
 		w.rotate(t, func(in *sm.RotateSecretInput) { in.RotateImmediately = aws.Bool(false) })
 		if diff := cmp.Diff([]string{"testSecret"}, w.steps); diff != "" {
 			t.Errorf("steps (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"first"}, w.pending); diff != "" {
+			t.Errorf("the value that was tested (-want +got):\n%s", diff)
 		}
 		if got := w.stages(t); len(got) != 1 {
 			t.Errorf("the throw-away version is still there: %v", got)

@@ -47,6 +47,16 @@ func TestNextRotationDate(t *testing.T) {
 		if got := aws.ToTime(d.NextRotationDate); !got.Equal(want) {
 			t.Errorf("the next rotation is by %s, want %s", got, want)
 		}
+		if got := aws.ToInt64(d.RotationRules.AutomaticallyAfterDays); got != 10 {
+			t.Errorf("every %d days, want 10", got)
+		}
+		w.rotate(t, func(in *sm.RotateSecretInput) {
+			in.RotationRules = &types.RotationRulesType{ScheduleExpression: aws.String("rate(10 hours)")}
+		})
+		if got := aws.ToInt64(w.describe(t).RotationRules.AutomaticallyAfterDays); got != 1 {
+			t.Errorf("every %d days, want 1 for 10 hours", got)
+		}
+		w.rotate(t, everyTenDays)
 		w.advance(t, 5*day)
 		if err := w.put(t.Context(), "by hand"); err != nil {
 			t.Fatal(err)

@@ -16,7 +16,8 @@
 // failed events wait one minute, then two, on the movable clock; a process that
 // does not ask for work within ten seconds is killed and not given a second
 // chance. Processes live in real time: deadlines are not on the movable clock.
-// Permissions are kept and shown; nobody is refused for want of one.
+// Permissions are kept and shown; only Secrets Manager is refused for want of
+// one, by RotateSecret, and only on a function of CreateFunction.
 package lambda
 
 import (

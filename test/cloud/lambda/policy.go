@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -63,6 +64,45 @@ func (s *Service) addPermission(_ context.Context, c *wire.Call, in *addPermissi
 	}
 	f.policy = append(f.policy, st)
 	return &addPermissionOutput{string(text)}, nil
+}
+
+// AllowsSecretsManager reports whether Secrets Manager may invoke the function,
+// a name or an ARN, on behalf of the secret with that ARN: there is such a
+// function, and a statement of its policy lets secretsmanager.amazonaws.com in.
+// A function that came by [Service.Register] needs none.
+// https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets-required-permissions-function.html
+func (s *Service) AllowsSecretsManager(function, secret string) bool {
+	f, arn, err := s.resolve(function, "")
+	if err != nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return f.code == nil || slices.ContainsFunc(f.policy, func(st statement) bool {
+		return st.Resource == arn && st.allows("secretsmanager.amazonaws.com", secret)
+	})
+}
+
+// allows reports whether the statement lets a service invoke on behalf of a
+// resource of this account.
+func (st *statement) allows(service, resource string) bool {
+	if st.Action != "lambda:InvokeFunction" && st.Action != "lambda:*" && st.Action != "*" {
+		return false
+	}
+	if who, _ := st.Principal.(map[string]string); who["Service"] != service && who["AWS"] != "*" {
+		return false
+	}
+	if account := st.Condition["StringEquals"]["AWS:SourceAccount"]; account != "" && account != wire.Account {
+		return false
+	}
+	pattern := st.Condition["ArnLike"]["AWS:SourceArn"]
+	return pattern == "" || like(pattern, resource)
+}
+
+// like matches an ARN to a pattern with * and ?.
+func like(pattern, arn string) bool {
+	quoted := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
+	return regexp.MustCompile("^" + quoted + "$").MatchString(arn)
 }
 
 type getPolicyOutput struct{ Policy string }

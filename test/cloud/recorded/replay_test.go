@@ -109,7 +109,7 @@ func newReplay(t *testing.T, content object) *replay {
 	r.cloud = cloud.New(cloud.Options{
 		Invoker: cloud.InvokerFunc(r.lambda),
 		SecretsManager: secretsmanager.Options{
-			Invocable: func(function string) bool { return function == lambdaARN },
+			Invocable: func(function, _ string) bool { return function == lambdaARN },
 		},
 	})
 	t.Cleanup(r.cloud.Close)

@@ -57,7 +57,7 @@ func New(o Options) *Region {
 	if o.Cloud.Invoker == nil {
 		o.Cloud.Invoker = r.Lambda
 		if o.Cloud.SecretsManager.Invocable == nil {
-			o.Cloud.SecretsManager.Invocable = r.Lambda.Exists
+			o.Cloud.SecretsManager.Invocable = r.Lambda.AllowsSecretsManager
 		}
 	}
 	r.Cloud = cloud.New(o.Cloud)

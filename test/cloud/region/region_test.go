@@ -1,6 +1,8 @@
 package region_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"encoding/json"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	lambdasdk "github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -131,6 +134,66 @@ func TestRotation_needsItsFunction(t *testing.T) {
 	}
 	if _, err := c.RotateSecret(t.Context(), &sm.RotateSecretInput{SecretId: aws.String("s"), RotationLambdaARN: aws.String(lambda.ARN("absent"))}); err == nil {
 		t.Error("a rotation with a function that is not there was not refused")
+	}
+}
+
+// Secrets Manager may invoke what the function's policy lets it.
+func TestRotation_needsPermission(t *testing.T) {
+	t.Parallel()
+	r, cfg, _ := open(t)
+	l, c := lambdasdk.NewFromConfig(cfg), sm.NewFromConfig(cfg)
+	made, err := c.CreateSecret(t.Context(), &sm.CreateSecretInput{Name: aws.String("s"), SecretString: aws.String("v")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code bytes.Buffer
+	z := zip.NewWriter(&code)
+	if _, err := z.Create("bootstrap"); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = l.CreateFunction(t.Context(), &lambdasdk.CreateFunctionInput{
+		FunctionName: aws.String("made"), Runtime: "provided.al2023", Handler: aws.String("bootstrap"),
+		Role: aws.String("arn:aws:iam::123456789012:role/r"), Code: &lambdatypes.FunctionCode{ZipFile: code.Bytes()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		in   lambdasdk.AddPermissionInput
+		want bool
+	}{
+		{"another service", lambdasdk.AddPermissionInput{Principal: aws.String("sns.amazonaws.com")}, false},
+		{"another account", lambdasdk.AddPermissionInput{Principal: aws.String("secretsmanager.amazonaws.com"), SourceAccount: aws.String("999999999999")}, false},
+		{"another secret", lambdasdk.AddPermissionInput{Principal: aws.String("secretsmanager.amazonaws.com"), SourceArn: aws.String("arn:aws:secretsmanager:us-east-1:123456789012:secret:t-*")}, false},
+		{"another action", lambdasdk.AddPermissionInput{Principal: aws.String("secretsmanager.amazonaws.com"), Action: aws.String("lambda:GetFunction")}, false},
+		{"this secret", lambdasdk.AddPermissionInput{Principal: aws.String("secretsmanager.amazonaws.com"), SourceArn: aws.String("arn:aws:secretsmanager:us-east-1:123456789012:secret:s-*")}, true},
+		{"this account", lambdasdk.AddPermissionInput{Principal: aws.String("secretsmanager.amazonaws.com"), SourceAccount: aws.String("123456789012")}, true},
+		{"all", lambdasdk.AddPermissionInput{Principal: aws.String("secretsmanager.amazonaws.com")}, true},
+	} {
+		tt.in.FunctionName, tt.in.StatementId = aws.String("made"), aws.String("one")
+		if tt.in.Action == nil {
+			tt.in.Action = aws.String("lambda:InvokeFunction")
+		}
+		if r.Lambda.AllowsSecretsManager("made", *made.ARN) {
+			t.Errorf("before %s: invocable without a permission", tt.name)
+		}
+		if _, err := l.AddPermission(t.Context(), &tt.in); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Lambda.AllowsSecretsManager(lambda.ARN("made"), *made.ARN); got != tt.want {
+			t.Errorf("%s: invocable %v, want %v", tt.name, got, tt.want)
+		}
+		if _, err := l.RemovePermission(t.Context(), &lambdasdk.RemovePermissionInput{FunctionName: aws.String("made"), StatementId: aws.String("one")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = c.RotateSecret(t.Context(), &sm.RotateSecretInput{SecretId: aws.String("s"), RotationLambdaARN: aws.String(lambda.ARN("made"))})
+	if err == nil || !strings.Contains(err.Error(), "AccessDeniedException: Secrets Manager cannot invoke the specified Lambda function.") {
+		t.Errorf("RotateSecret without a permission: %v", err)
 	}
 }
 

@@ -71,3 +71,14 @@ func (s *Service) fire(sec *secret, seq int) {
 	s.write(sec)
 	s.start(sec, token, false)
 }
+
+// everyDays is how many days lie between windows, rounded up.
+func (s *Service) everyDays(sec *secret) int64 {
+	const day = 24 * time.Hour
+	first, _ := sec.rotation.schedule.Next(s.now())
+	second, _ := sec.rotation.schedule.Next(first)
+	if !sec.rotation.scheduled || second.IsZero() {
+		return 0
+	}
+	return int64((second.Sub(first) + day - 1) / day)
+}

@@ -2,6 +2,7 @@ package secretsmanager
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -41,7 +42,7 @@ func deleteSecret(_ context.Context, s *Service, in *deleteInput) (any, error) {
 	case !sec.deleted.IsZero() && !in.ForceDeleteWithoutRecovery:
 		return nil, marked()
 	case len(sec.replicas) > 0:
-		return nil, invalidRequest("You can't delete secret %s that still has replica regions.", sec.name)
+		return nil, invalidParameter("You can't delete secret %s that still has replica regions [%s].", sec.arn, strings.Join(sec.replicaRegions(), ", "))
 	}
 	s.write(sec)
 	s.unschedule(sec)

@@ -50,6 +50,9 @@ func (s *Service) start(sec *secret, token string, test bool) {
 		v = s.addVersion(sec, token)
 	}
 	s.attach(sec, v, pending)
+	if now := sec.holder(current); test && now != nil {
+		v.text, v.binary = now.text, now.binary
+	}
 	j := &job{token: token, secret: s.newRotationToken(), test: test, stop: make(chan struct{}), done: make(chan struct{})}
 	sec.job = j
 	if s.running == 0 {
@@ -181,14 +184,15 @@ func (s *Service) settle(sec *secret, j *job, err error) {
 			v.drop(pending)
 		}
 		sec.rotation.rotated = s.now()
+		sec.rotation.days = s.everyDays(sec)
 		s.prune(sec)
 	}
 	s.tell(sec, j, name, message)
 	s.reschedule(sec)
 }
 
-// dropTest removes the throw-away version of a test, unless the function gave
-// it a value.
+// dropTest removes the throw-away version of a test, unless the function put
+// labels on it.
 func (s *Service) dropTest(sec *secret, j *job) {
 	v := sec.version(j.token)
 	if v == nil {
@@ -196,7 +200,7 @@ func (s *Service) dropTest(sec *secret, j *job) {
 	}
 	s.write(sec)
 	v.drop(pending)
-	if v.empty() {
+	if len(v.labels) == 0 {
 		sec.versions = slices.DeleteFunc(sec.versions, func(o *version) bool { return o == v })
 	}
 }

@@ -27,15 +27,9 @@ func list(ctx context.Context, s *Service, in *listInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch in.SortOrder {
-	case "", "asc":
-	case "desc":
+	sortBy(all, in.SortBy)
+	if in.SortOrder == "desc" {
 		slices.Reverse(all)
-	default:
-		return nil, invalidParameter("SortOrder must be asc or desc.")
-	}
-	if err := sortBy(all, in.SortBy, in.SortOrder); err != nil {
-		return nil, err
 	}
 	from, to, next, err := s.paginate(in.NextToken, in.MaxResults, len(all), maxPage)
 	if err != nil {
@@ -53,11 +47,10 @@ func list(ctx context.Context, s *Service, in *listInput) (any, error) {
 	return out, nil
 }
 
-func sortBy(all []*secret, key, order string) error {
+// sortBy orders secrets, which are in the order of their creation.
+func sortBy(all []*secret, key string) {
 	var compare func(a, b *secret) int
 	switch key {
-	case "", "created-date":
-		return nil
 	case "name":
 		compare = func(a, b *secret) int { return strings.Compare(a.name, b.name) }
 	case "last-changed-date":
@@ -65,13 +58,9 @@ func sortBy(all []*secret, key, order string) error {
 	case "last-accessed-date":
 		compare = func(a, b *secret) int { return a.accessed.Compare(b.accessed) }
 	default:
-		return invalidParameter("SortBy must be created-date, last-accessed-date, last-changed-date or name.")
+		return
 	}
 	slices.SortStableFunc(all, compare)
-	if order == "desc" {
-		slices.Reverse(all)
-	}
-	return nil
 }
 
 // matching returns the secrets that every filter accepts, oldest first.
@@ -100,11 +89,11 @@ func (s *Service) matching(ctx context.Context, filters []filter, deleted bool) 
 }
 
 func (f filter) check() error {
-	if !slices.Contains([]string{"description", "name", "tag-key", "tag-value", "primary-region", "owning-service", "all"}, f.Key) {
-		return fail("ValidationException", "1 validation error detected: Value '%s' at 'filters.1.member.key' failed to satisfy constraint: Member must satisfy enum value set: [all, name, tag-key, description, tag-value, primary-region, owning-service]", f.Key)
+	if f.Key == "" {
+		return invalidParameter("Invalid filter key")
 	}
-	if len(f.Values) == 0 || len(f.Values) > 10 {
-		return invalidParameter("A filter has 1 to 10 values.")
+	if len(f.Values) == 0 {
+		return invalidParameter("Invalid filter values for key: %s", f.Key)
 	}
 	return nil
 }
@@ -129,7 +118,7 @@ func (f filter) matches(sec *secret, value string) bool {
 	case "tag-value":
 		return slices.ContainsFunc(sec.tags, func(t tag) bool { return prefix(t.Value) })
 	case "primary-region":
-		return prefix(wire.Region)
+		return len(sec.replicas) > 0 && prefix(primaryRegion)
 	case "owning-service":
 		return false // no AWS service owns secrets here
 	default:
@@ -194,8 +183,6 @@ func (s *Service) batchIDs(ctx context.Context, in *batchInput) (ids []string, n
 	switch {
 	case len(in.SecretIDList) > 0 && len(in.Filters) > 0:
 		return nil, "", invalidParameter("Either 'SecretIdList' or 'Filters' must be provided, but not both.")
-	case len(in.SecretIDList) > maxBatch:
-		return nil, "", invalidParameter("SecretIdList can have at most %d entries.", maxBatch)
 	case len(in.SecretIDList) > 0 && in.MaxResults > 0:
 		return nil, "", invalidParameter("'Filters' not specified. 'Filters' must also be specified when 'MaxResults' is provided.")
 	case len(in.SecretIDList) > 0:

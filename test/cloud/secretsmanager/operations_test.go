@@ -129,7 +129,7 @@ func TestReplicas(t *testing.T) {
 		if got := status(b.must("DescribeSecret", on())); got != "InSync" {
 			t.Errorf("later: %v", got)
 		}
-		b.refused("InvalidRequestException", "DeleteSecret", on())
+		b.refused("InvalidParameterException", "DeleteSecret", on())
 		b.refused("InvalidRequestException", "StopReplicationToReplica", on())
 		b.must("RemoveRegionsFromReplication", on("RemoveReplicaRegions", []string{"eu-west-1"}))
 		b.must("DeleteSecret", on())
@@ -188,7 +188,7 @@ func TestRandomPassword(t *testing.T) {
 
 func TestRotationIsRefused(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, secretsmanager.Options{Invocable: func(f string) bool { return f == "known" }})
+	b := newBench(t, secretsmanager.Options{Invocable: func(f, _ string) bool { return f == "known" }})
 	b.create()
 	rules := func(r object) object { return on("RotationLambdaARN", "known", "RotationRules", r) }
 	for _, r := range []object{

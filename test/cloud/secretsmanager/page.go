@@ -8,7 +8,7 @@ const maxPage = 100
 // paginate cuts a list of total entries: the bounds of the page, and the token
 // of the next one, "" for the last.
 func (s *Service) paginate(token string, limit, total, most int) (from, to int, next string, err error) {
-	if limit < 0 || limit > most {
+	if limit > most { // the model's own limit is 100
 		return 0, 0, "", invalidParameter("MaxResults must be between 1 and %d.", most)
 	}
 	if limit == 0 {

@@ -2,6 +2,7 @@ package secretsmanager
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -23,18 +24,20 @@ func randomPassword(_ context.Context, s *Service, in *passwordInput) (any, erro
 	if in.PasswordLength != nil {
 		length = *in.PasswordLength
 	}
-	if length < 1 || length > 4096 {
-		return nil, fail("ValidationException", "1 validation error detected: Value '%d' at 'passwordLength' failed to satisfy constraint: Member must have value between 1 and 4096", length)
-	}
-	kinds := in.kinds()
-	if len(kinds) == 0 {
-		return nil, invalidParameter("Cannot generate a password without any included characters.")
-	}
 	each := in.RequireEachIncludedType == nil || *in.RequireEachIncludedType
-	if each && length < len(kinds) {
-		return nil, invalidParameter("Password length %d is too short based on the required types.", length)
+	kinds, space := in.kinds()
+	all := strings.Join(kinds, "") + space
+	switch {
+	case all == "":
+		return nil, invalidParameter("All characters have been excluded from selection")
+	case each && slices.Contains(kinds, ""):
+		return nil, invalidParameter("All characters of the desired type have been excluded")
+	case each && length < len(kinds):
+		return nil, invalidParameter("Password length is too short based on the required types")
 	}
-	all := strings.Join(kinds, "")
+	if space != "" && length > len(kinds) {
+		kinds = append(kinds, space)
+	}
 	for {
 		password := s.pick(length, all)
 		if !each || hasEach(password, kinds) {
@@ -43,9 +46,10 @@ func randomPassword(_ context.Context, s *Service, in *passwordInput) (any, erro
 	}
 }
 
-// kinds returns the alphabets that may be used, without what is excluded.
-func (in *passwordInput) kinds() []string {
-	var out []string
+// kinds returns the alphabets that may be used, without the characters that
+// are excluded; one of which nothing is left is empty. The space, which may be
+// let in and is never demanded, comes by itself.
+func (in *passwordInput) kinds() (required []string, space string) {
 	for _, k := range []struct {
 		use     bool
 		letters string
@@ -54,19 +58,21 @@ func (in *passwordInput) kinds() []string {
 		{!in.ExcludeUppercase, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"},
 		{!in.ExcludeNumbers, "0123456789"},
 		{!in.ExcludePunctuation, "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"},
-		{in.IncludeSpace, " "},
 	} {
-		left := strings.Map(func(r rune) rune {
+		if !k.use {
+			continue
+		}
+		required = append(required, strings.Map(func(r rune) rune {
 			if strings.ContainsRune(in.ExcludeCharacters, r) {
 				return -1
 			}
 			return r
-		}, k.letters)
-		if k.use && left != "" {
-			out = append(out, left)
-		}
+		}, k.letters))
 	}
-	return out
+	if in.IncludeSpace && !strings.Contains(in.ExcludeCharacters, " ") {
+		space = " "
+	}
+	return required, space
 }
 
 func hasEach(password string, kinds []string) bool {

@@ -6,9 +6,6 @@ import (
 	"slices"
 )
 
-// maxPolicy is the size limit of a resource policy in characters.
-const maxPolicy = 20480
-
 type policyInput struct {
 	SecretID          string `json:"SecretId"`
 	ResourcePolicy    string
@@ -90,13 +87,7 @@ type statement struct {
 // lets everybody in. AWS decides that by reasoning; this looks for an Allow
 // for "*" without a condition.
 func readPolicy(text string) (public bool, err error) {
-	malformed := fail("MalformedPolicyDocumentException", "This resource policy contains invalid Json.")
-	if text == "" {
-		return false, required("resourcePolicy")
-	}
-	if len(text) > maxPolicy {
-		return false, fail("ValidationException", "1 validation error detected: Value at 'resourcePolicy' failed to satisfy constraint: Member must have length less than or equal to %d", maxPolicy)
-	}
+	malformed := fail("MalformedPolicyDocumentException", "This policy has invalid syntax.")
 	var doc struct {
 		Version   string
 		Statement json.RawMessage
@@ -114,7 +105,7 @@ func readPolicy(text string) (public bool, err error) {
 	}
 	for _, st := range all {
 		if (st.Effect != "Allow" && st.Effect != "Deny") || (len(st.Action) == 0 && len(st.NotAction) == 0) || len(st.Principal) == 0 {
-			return false, fail("MalformedPolicyDocumentException", "This resource policy contains a statement without a valid Effect, Principal or Action.")
+			return false, fail("MalformedPolicyDocumentException", "This policy has invalid syntax.")
 		}
 		public = public || st.Effect == "Allow" && len(st.Condition) == 0 && everybody(st.Principal)
 	}

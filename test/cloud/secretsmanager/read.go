@@ -37,7 +37,7 @@ func (s *secret) describe() *description {
 	out := &description{
 		ARN: s.arn, Name: s.name, Type: s.kind, Description: s.description, KmsKeyID: s.kmsKey,
 		RotationEnabled: s.rotation.enabled, RotationLambdaARN: s.rotation.function,
-		RotationRules:                  s.rotation.rules,
+		RotationRules:                  s.rotation.described(),
 		ExternalSecretRotationMetadata: s.rotation.external,
 		ExternalSecretRotationRoleArn:  s.rotation.externalAs,
 		LastRotatedDate:                stamp(s.rotation.rotated),

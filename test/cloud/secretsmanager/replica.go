@@ -41,6 +41,14 @@ func (s *secret) replicaStatus() []*replicaStatus {
 	return out
 }
 
+func (s *secret) replicaRegions() []string {
+	var out []string
+	for _, r := range s.replicas {
+		out = append(out, r.region)
+	}
+	return out
+}
+
 // addReplicas begins to copy the secret. s.mu is held.
 func (s *Service) addReplicas(sec *secret, regions []replicaRegion) {
 	for _, to := range regions {
@@ -74,9 +82,6 @@ func replicate(_ context.Context, s *Service, in *replicateInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(in.AddReplicaRegions) == 0 {
-		return nil, required("addReplicaRegions")
-	}
 	for _, r := range in.AddReplicaRegions {
 		if r.Region == primaryRegion {
 			return nil, invalidParameter("Invalid replica region.")
@@ -100,14 +105,6 @@ func removeRegions(_ context.Context, s *Service, in *removeRegionsInput) (any, 
 	sec, err := s.get(in.SecretID)
 	if err != nil {
 		return nil, err
-	}
-	if len(in.RemoveReplicaRegions) == 0 {
-		return nil, required("removeReplicaRegions")
-	}
-	for _, region := range in.RemoveReplicaRegions {
-		if !slices.ContainsFunc(sec.replicas, func(r *replica) bool { return r.region == region }) {
-			return nil, notFound("The secret is not replicated to %s.", region)
-		}
 	}
 	s.write(sec)
 	sec.replicas = slices.DeleteFunc(slices.Clone(sec.replicas), func(r *replica) bool {

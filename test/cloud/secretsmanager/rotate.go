@@ -68,8 +68,7 @@ func (s *Service) rotateAgain(sec *secret, in *rotateInput, out identity) (any, 
 	if v.has(pending) {
 		return nil, invalidRequest("A previous rotation isn't complete. That rotation will be reattempted.")
 	}
-	return nil, fail("ResourceExistsException",
-		"You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", v.id, sec.arn)
+	return nil, tokenInUse(v, sec)
 }
 
 // configure returns the secret's rotation as it would be after in.
@@ -91,17 +90,17 @@ func (s *Service) configure(sec *secret, in *rotateInput) (*rotationConfig, erro
 		if err != nil {
 			return nil, err
 		}
-		cfg.rules, cfg.schedule, cfg.scheduled = in.RotationRules, sched, true
+		cfg.rules, cfg.schedule, cfg.scheduled, cfg.days = in.RotationRules, sched, true, 0
 	}
-	if !s.invocable(cfg.function) {
+	if !s.invocable(cfg.function, sec.arn) {
 		return nil, fail("AccessDeniedException", "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants access to the principal secretsmanager.amazonaws.com.")
 	}
 	return &cfg, nil
 }
 
-func (s *Service) invocable(function string) bool {
+func (s *Service) invocable(function, secret string) bool {
 	if s.opt.Invocable != nil {
-		return s.opt.Invocable(function)
+		return s.opt.Invocable(function, secret)
 	}
 	return s.opt.Invoker != nil
 }
@@ -111,9 +110,11 @@ func (r *rotationRules) parse() (schedule.Schedule, error) {
 	var err error
 	switch {
 	case r.AutomaticallyAfterDays != nil && r.ScheduleExpression != "":
-		return out, invalidParameter("You can specify AutomaticallyAfterDays or ScheduleExpression, but not both.")
+		return out, invalidParameter("You cannot specify both rotation frequency and schedule expression together.")
 	case r.ScheduleExpression != "":
 		out, err = schedule.Parse(r.ScheduleExpression, r.Duration)
+	case r.AutomaticallyAfterDays != nil && (*r.AutomaticallyAfterDays < 1 || *r.AutomaticallyAfterDays > 1000):
+		return out, invalidParameter("RotationRules.AutomaticallyAfterDays must be within 1-1000.")
 	case r.AutomaticallyAfterDays != nil:
 		out, err = schedule.Days(*r.AutomaticallyAfterDays, r.Duration)
 	default:
@@ -123,6 +124,17 @@ func (r *rotationRules) parse() (schedule.Schedule, error) {
 		return out, invalidParameter("Invalid RotationRules: %s.", strings.TrimSuffix(err.Error(), "."))
 	}
 	return out, nil
+}
+
+// described returns the rules as DescribeSecret shows them: for a schedule
+// expression the days are computed after each rotation.
+func (r *rotationConfig) described() *rotationRules {
+	if r.rules == nil || r.days == 0 || r.rules.AutomaticallyAfterDays != nil {
+		return r.rules
+	}
+	out := *r.rules
+	out.AutomaticallyAfterDays = &r.days
+	return &out
 }
 
 func cancelRotate(_ context.Context, s *Service, in *idInput) (any, error) {

@@ -49,6 +49,7 @@ type rotationConfig struct {
 
 	rotated time.Time // LastRotatedDate
 	next    time.Time // NextRotationDate: the end of the next window
+	days    int64     // AutomaticallyAfterDays as described; 0: not computed yet
 }
 
 type version struct {

@@ -54,9 +54,10 @@ type Options struct {
 	Rand io.Reader
 	// Invoker runs rotation functions. Nil: no function can be invoked.
 	Invoker Invoker
-	// Invocable reports whether Secrets Manager may invoke the function; if
-	// not, RotateSecret is refused. Nil: every function, if there is an Invoker.
-	Invocable func(function string) bool
+	// Invocable reports whether Secrets Manager may invoke the function for the
+	// secret with that ARN; if not, RotateSecret is refused. Nil: every
+	// function, if there is an Invoker.
+	Invocable func(function, secret string) bool
 	// Sink is told of label moves and service events. Nil: nobody is.
 	Sink Sink
 	// Attempts is how often a whole rotation is tried. AWS says "multiple
@@ -133,6 +134,9 @@ type handler func(ctx context.Context, s *Service, c *wire.Call) (any, error)
 // op adapts one operation: it decodes the request and holds the lock.
 func op[In any](f func(ctx context.Context, s *Service, in *In) (any, error)) handler {
 	return func(ctx context.Context, s *Service, c *wire.Call) (any, error) {
+		if err := validate(c); err != nil {
+			return nil, err
+		}
 		in := new(In)
 		if err := c.Decode(in); err != nil {
 			return nil, err

@@ -164,7 +164,7 @@ func TestTokensAreIdempotent(t *testing.T) {
 	b.refused("ResourceExistsException", "UpdateSecret", put("other"))
 	b.refused("InvalidParameterException", "PutSecretValue", on("SecretString", "x", "ClientRequestToken", "short"))
 	b.refused("InvalidRequestException", "PutSecretValue", on())
-	b.refused("InvalidRequestException", "PutSecretValue", on("SecretString", "x", "SecretBinary", "eA=="))
+	b.refused("InvalidParameterException", "PutSecretValue", on("SecretString", "x", "SecretBinary", "eA=="))
 }
 
 func TestFirstVersionIsCurrent(t *testing.T) {

@@ -15,12 +15,6 @@ func updateStage(_ context.Context, s *Service, in *stageInput) (any, error) {
 	if err := checkID(in.SecretID); err != nil {
 		return nil, err
 	}
-	if in.VersionStage == "" {
-		return nil, required("versionStage")
-	}
-	if err := checkLabels([]string{in.VersionStage}); err != nil {
-		return nil, err
-	}
 	sec, err := s.get(in.SecretID)
 	if err != nil {
 		return nil, err

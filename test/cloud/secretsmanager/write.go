@@ -31,9 +31,6 @@ type createInput struct {
 }
 
 func create(_ context.Context, s *Service, in *createInput) (any, error) {
-	if in.Name == "" {
-		return nil, required("name")
-	}
 	if !validName(in.Name) {
 		return nil, badName()
 	}
@@ -45,6 +42,11 @@ func create(_ context.Context, s *Service, in *createInput) (any, error) {
 	}
 	if err := checkTags(in.Tags); err != nil {
 		return nil, err
+	}
+	for _, r := range in.AddReplicaRegions {
+		if r.Region == primaryRegion {
+			return nil, invalidParameter("Invalid replica region.")
+		}
 	}
 	if old := s.secrets[in.Name]; old != nil {
 		return recreate(old, in)
@@ -74,8 +76,11 @@ func recreate(old *secret, in *createInput) (any, error) {
 	if !old.deleted.IsZero() {
 		return nil, invalidRequest("You can't create this secret because a secret with this name is already scheduled for deletion.")
 	}
-	if v := old.version(in.ClientRequestToken); v != nil && v.sameValue(in.SecretString, in.SecretBinary) {
-		return identity{ARN: old.arn, Name: old.name, VersionID: v.id}, nil
+	if v := old.version(in.ClientRequestToken); v != nil {
+		if v.sameValue(in.SecretString, in.SecretBinary) {
+			return identity{ARN: old.arn, Name: old.name, VersionID: v.id}, nil
+		}
+		return nil, tokenInUse(v, old)
 	}
 	return nil, fail("ResourceExistsException", "The operation failed because the secret %s already exists.", old.name)
 }
@@ -83,11 +88,9 @@ func recreate(old *secret, in *createInput) (any, error) {
 func checkValue(text *string, binary []byte, need bool) error {
 	switch {
 	case text != nil && binary != nil:
-		return invalidRequest("You can't specify both a binary secret value and a string secret value in the same secret.")
+		return invalidParameter("You can't specify both a binary secret value and a string secret value in the same secret.")
 	case need && text == nil && binary == nil:
 		return invalidRequest("You must provide either SecretString or SecretBinary.")
-	case text != nil && len(*text) > maxValue, len(binary) > maxValue:
-		return fail("ValidationException", "1 validation error detected: Value at 'secretString' failed to satisfy constraint: Member must have length less than or equal to %d", maxValue)
 	}
 	return nil
 }
@@ -117,9 +120,6 @@ func putValue(_ context.Context, s *Service, in *putInput) (any, error) {
 	if err := checkValue(in.SecretString, in.SecretBinary, true); err != nil {
 		return nil, err
 	}
-	if err := checkLabels(in.VersionStages); err != nil {
-		return nil, err
-	}
 	sec, err := s.get(in.SecretID)
 	if err != nil {
 		return nil, err
@@ -135,16 +135,9 @@ func putValue(_ context.Context, s *Service, in *putInput) (any, error) {
 	return identity{ARN: sec.arn, Name: sec.name, VersionID: v.id, VersionStages: slices.Clone(v.labels)}, nil
 }
 
-func checkLabels(labels []string) error {
-	for _, l := range labels {
-		if l == "" || len(l) > 256 {
-			return invalidParameter("A staging label must have a length of 1 to 256 characters.")
-		}
-	}
-	if len(labels) > maxLabels {
-		return fail("LimitExceededException", "You've exceeded the limit of %d staging labels for a secret.", maxLabels)
-	}
-	return nil
+func tokenInUse(v *version, sec *secret) error {
+	return fail("ResourceExistsException",
+		"You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", v.id, sec.arn)
 }
 
 // store puts a value under a token, once: the same again is a success without
@@ -155,8 +148,7 @@ func (s *Service) store(sec *secret, token string, text *string, binary []byte, 
 		if v.sameValue(text, binary) {
 			return v, nil
 		}
-		return nil, fail("ResourceExistsException",
-			"You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", token, sec.arn)
+		return nil, tokenInUse(v, sec)
 	}
 	if len(sec.versions) == 0 && !slices.Contains(labels, current) {
 		labels = append(slices.Clone(labels), current)
