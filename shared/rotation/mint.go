@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -116,7 +117,18 @@ func listed(intro string, s []string) string {
 	if len(s) == 0 {
 		return ""
 	}
-	return intro + strings.Join(s, ", ")
+	// The vendor's words: a few of them, and escaped.
+	const most = 10
+	rest := ""
+	if len(s) > most {
+		rest = fmt.Sprintf(" and %d more", len(s)-most)
+		s = s[:most]
+	}
+	out := make([]string, len(s))
+	for i, word := range s {
+		out[i] = strconv.QuoteToASCII(bounded(word))
+	}
+	return intro + strings.Join(out, ", ") + rest
 }
 
 // keep stores a minted key. PutSecretValue is the arbiter: if it says that the

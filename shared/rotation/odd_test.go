@@ -145,3 +145,19 @@ func (b *broken) Describe(ctx context.Context, id string) (store.Secret, error) 
 	}
 	return b.Store.Describe(ctx, id)
 }
+
+// Rights are the vendor's own words: an error holds a few of them, and safely.
+func TestScopes_vendorsWords(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.first()
+		w.enable()
+		token := w.stuck()
+		for range 300 {
+			w.vendor.scopes = append(w.vendor.scopes, strings.Repeat("\n\x1b", 100))
+		}
+		_, err := w.step(rotation.CreateSecret, token)
+		if errorType(err) != "ScopesDiffer" || len(err.Error()) > 2000 || strings.ContainsAny(err.Error(), "\n\x1b") {
+			t.Errorf("%d bytes: %.300q", len(err.Error()), err)
+		}
+	})
+}
