@@ -90,3 +90,15 @@ func line(s string) string {
 		return r
 	}, s))
 }
+
+// Duration writes a duration for people: "6h", not "6h0m0s".
+func Duration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

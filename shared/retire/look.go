@@ -22,7 +22,7 @@ import (
 
 const (
 	soon          = time.Minute      // until the next look, when something is about to change
-	overdueBy     = 5 * time.Second  // until the next look, when something fell due during this one
+	overdueBy     = 5 * time.Second  // until the next look, when something fell due during this one, or is about to
 	secondLook    = 5 * time.Minute  // between two looks that must both not find a key
 	vendorTimeout = 30 * time.Second // of one call
 )
@@ -244,8 +244,11 @@ func (r *run) again(ctx context.Context) error {
 
 func (r *run) wake(ctx context.Context, at time.Time) error {
 	now := r.Now()
-	if !at.After(now) {
-		at = now.Add(overdueBy) // it fell due while this run was looking
+	// What fell due meanwhile, or will at once, is not due at the time of the
+	// schedule that started this run: that one still exists, and its name would
+	// be taken for done.
+	if at.Sub(now) < overdueBy {
+		at = now.Add(overdueBy)
 	}
 	unit := time.Second
 	if at.Sub(now) > time.Hour {

@@ -19,7 +19,7 @@ func (r *run) messageRotated(rec keyrecord.Record) notify.Message {
 	m := r.message(notify.Rotated, notify.Info, "rotated-"+rec.KeyID, r.key.Secret+" has a new current key.")
 	m.Known = []string{
 		"Key " + rec.KeyID + " is in version " + rec.Version + ", which is AWSCURRENT.",
-		"A key that it replaces works on: at least " + r.key.Grace.Min.String() + ", and until nobody uses it any more.",
+		"The key that it replaced, if it replaced one, works on: at least " + notify.Duration(r.key.Grace.Min) + ", and until nobody uses it any more.",
 	}
 	m.Next = []string{"Nothing. Consumers that keep the value for longer than a call must read the secret again."}
 	m.Detail = map[string]string{"key_id": rec.KeyID, "key_name": rec.KeyName, "version": rec.Version}
@@ -66,7 +66,7 @@ func (r *run) messageHeld(rec keyrecord.Record, name string) notify.Message {
 	case heldInUse:
 		next = []string{
 			"Find who still uses the old key: a consumer that read the secret before " + stamp(rec.Replaced) + " and has not read it since.",
-			"Nothing else: when it has been quiet for " + r.key.Grace.Quiet.String() + ", its retirement goes on by itself.",
+			"Nothing else: when it has been quiet for " + notify.Duration(r.key.Grace.Quiet) + ", its retirement goes on by itself.",
 		}
 	case heldNoUsage:
 		next = []string{

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/shared/keyname"
+	"github.com/keyturn/keyturn/shared/notify"
 	"github.com/keyturn/keyturn/shared/payload"
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/store"
@@ -140,7 +141,7 @@ func (r *run) planCurrent(ctx context.Context, p *Plan) {
 func (r *run) graceInWords() string {
 	g := r.key.Grace
 	if r.info.LastUsed {
-		return fmt.Sprintf("not before %s, nor until nobody has used it for %s; after %s: %s", g.Min, g.Quiet, g.Max, g.OnMax)
+		return fmt.Sprintf("not before %s, nor until nobody has used it for %s; after %s: %s", notify.Duration(g.Min), notify.Duration(g.Quiet), notify.Duration(g.Max), g.OnMax)
 	}
-	return fmt.Sprintf("the vendor does not say when keys are used, so after %s: %s", g.Max, g.NoUsage)
+	return fmt.Sprintf("the vendor does not say when keys are used, so after %s: %s", notify.Duration(g.Max), g.NoUsage)
 }
