@@ -24,7 +24,7 @@ type CallRecord struct {
 	Done      bool   // false while it is under way
 }
 
-// Calls returns the calls so far that every filter accepts.
+// Calls returns the calls so far that every filter accepts; see [Options].Keep.
 func (c *Cloud) Calls(filters ...func(CallRecord) bool) []CallRecord {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,19 +62,32 @@ func (c *Cloud) begin(call *wire.Call) int {
 	target := c.target(call)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.called++
+	c.calls = keep(c.calls, c.opt.Keep)
 	c.calls = append(c.calls, CallRecord{
-		Seq: len(c.calls) + 1, Time: call.Now, Service: call.Service, Operation: call.Operation,
+		Seq: c.called, Time: call.Now, Service: call.Service, Operation: call.Operation,
 		Target: target, UserAgent: call.HTTP.UserAgent(), AccessKey: call.AccessKey,
 	})
-	return len(c.calls)
+	return c.called
+}
+
+// keep makes room for one more entry: of more than most it drops the oldest
+// tenth, so that the copying is rare.
+func keep[T any](entries []T, most int) []T {
+	if len(entries) < most {
+		return entries
+	}
+	return append(make([]T, 0, most), entries[most/10+1:]...)
 }
 
 func (c *Cloud) end(seq int, call *wire.Call, f *fault, reply *wire.Reply, aws *wire.Error, err error) {
 	c.mu.Lock()
-	entry := &c.calls[seq-1]
-	entry.Done, entry.Faulted, entry.Dropped = true, f != nil, errors.Is(err, errGone)
-	if aws != nil {
-		entry.Error = aws.Code
+	if i := seq - 1 - (c.called - len(c.calls)); i >= 0 { // else it is no longer kept
+		entry := &c.calls[i]
+		entry.Done, entry.Faulted, entry.Dropped = true, f != nil, errors.Is(err, errGone)
+		if aws != nil {
+			entry.Error = aws.Code
+		}
 	}
 	c.mu.Unlock()
 	if call.Service == "secretsmanager" && call.Operation != "" {

@@ -4,7 +4,10 @@
 //
 // A list beside this file says what it promises, and on whose word. It is a
 // tool for tests and demonstrations: it checks no signature and keeps all in
-// memory, the calls and records included.
+// memory, of calls and CloudTrail records the last 100,000.
+//
+// Package region has all of its services together, and package control a small
+// API under /_local/ of a served one: the clock, faults, calls, messages, events.
 package cloud
 
 import (
@@ -56,6 +59,9 @@ type Options struct {
 	// SecretsManager tunes the service. Its Clock, Rand, Invoker and Sink are
 	// set by New.
 	SecretsManager secretsmanager.Options
+	// Keep is how many calls and how many CloudTrail records are kept; when
+	// there are more, the oldest tenth is forgotten. 0: 100,000.
+	Keep int
 	// Unsafe accepts requests and listeners that are not on loopback.
 	Unsafe bool
 }
@@ -68,7 +74,9 @@ type Cloud struct {
 
 	mu       sync.Mutex
 	services map[string]wire.Service
-	calls    []CallRecord
+	calls    []CallRecord // the last of them
+	called   int          // calls so far
+	mounted  map[string]http.Handler
 	faults   []*fault
 	trail    []Record
 	subs     map[int]subscription
@@ -87,6 +95,9 @@ func New(opt Options) *Cloud {
 	}
 	if opt.Rand == nil {
 		opt.Rand = rand.Reader
+	}
+	if opt.Keep < 1 {
+		opt.Keep = 100_000
 	}
 	c := &Cloud{opt: opt, clock: opt.Clock, services: map[string]wire.Service{}, subs: map[int]subscription{}}
 	c.life, c.stop = context.WithCancel(context.Background())
@@ -121,6 +132,10 @@ func (c *Cloud) Register(name string, s wire.Service) {
 
 // ServeHTTP implements http.Handler.
 func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h := c.mount(r); h != nil {
+		h.ServeHTTP(w, r)
+		return
+	}
 	reply, err := c.handle(r)
 	if err != nil {
 		panic(http.ErrAbortHandler) // closes the connection without an answer

@@ -39,7 +39,7 @@ type Record struct {
 	EventCategory       string            `json:"eventCategory"`
 }
 
-// Trail returns the CloudTrail records so far, oldest first.
+// Trail returns the CloudTrail records so far, oldest first; see [Options].Keep.
 func (c *Cloud) Trail() []Record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,7 +58,7 @@ func (c *Cloud) record(r Record, detailType string) {
 	r.RecipientAccountID = wire.Account
 	r.EventCategory = "Management"
 	c.mu.Lock()
-	c.trail = append(c.trail, r)
+	c.trail = append(keep(c.trail, c.opt.Keep), r)
 	c.mu.Unlock()
 	detail, err := json.Marshal(r)
 	if err != nil {

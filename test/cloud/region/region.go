@@ -10,6 +10,8 @@ import (
 
 	"github.com/keyturn/keyturn/test/cloud"
 	"github.com/keyturn/keyturn/test/cloud/clock"
+	"github.com/keyturn/keyturn/test/cloud/cloudtrail"
+	"github.com/keyturn/keyturn/test/cloud/control"
 	"github.com/keyturn/keyturn/test/cloud/dynamodb"
 	"github.com/keyturn/keyturn/test/cloud/lambda"
 	"github.com/keyturn/keyturn/test/cloud/scheduler"
@@ -72,6 +74,8 @@ func New(o Options) *Region {
 	r.Cloud.Register("dynamodb", r.DynamoDB)
 	r.Cloud.Register("scheduler", r.Scheduler)
 	r.Cloud.Register("sts", r.STS)
+	r.Cloud.Register("cloudtrail", cloudtrail.New(cloudtrail.Options{Now: o.Cloud.Clock.Now, Trail: r.Cloud.Trail}))
+	r.Cloud.Mount(control.Prefix, control.New(r.Cloud, r.SNS))
 	return r
 }
 
