@@ -11,6 +11,7 @@ import (
 
 	"github.com/keyturn/keyturn/shared/httpapi"
 	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/provider/cloudflare"
 	"github.com/keyturn/keyturn/shared/provider/gitea"
 	"github.com/keyturn/keyturn/shared/provider/sendgrid"
 )
@@ -18,6 +19,7 @@ import (
 // All returns every vendor's Definition, sorted by name.
 func All() []provider.Definition {
 	return []provider.Definition{
+		cloudflare.Definition(),
 		gitea.Definition(),
 		sendgrid.Definition(),
 	}

@@ -83,6 +83,8 @@ func kindName(t reflect.Type) string {
 		return "list of " + kindName(t.Elem()) + "s"
 	case reflect.Int, reflect.Int64:
 		return "number"
+	case reflect.Map, reflect.Struct:
+		return "object"
 	case reflect.Bool:
 		return "true or false"
 	default:

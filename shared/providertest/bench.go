@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/secret"
 )
 
 const (
@@ -38,12 +39,13 @@ type bench struct {
 	mu    sync.Mutex
 	found []string
 	seen  map[string]bool // texts that were looked at
+	made  map[string]secret.Value
 }
 
 func newBench(t *testing.T, s Subject) *bench {
 	t.Helper()
 	f := s.New(time.Now)
-	b := &bench{s: s, fake: f, tr: &Transport{Handler: f, Host: host}, start: time.Now(), seen: map[string]bool{}}
+	b := &bench{s: s, fake: f, tr: &Transport{Handler: f, Host: host}, start: time.Now(), seen: map[string]bool{}, made: map[string]secret.Value{}}
 	b.carrier = b.tr
 	b.shape = regexp.MustCompile("^(?:" + s.Definition.Shape + ")$")
 	for i := range crowd {
@@ -93,6 +95,13 @@ func (b *bench) named(name string) []provider.Key {
 
 func (b *bench) live(id string) bool {
 	return slices.ContainsFunc(b.fake.Live(), func(k provider.Key) bool { return k.ID == id })
+}
+
+// issued returns the value with which the key was made.
+func (b *bench) issued(id string) secret.Value {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.made[id]
 }
 
 // heal does what the engine's sweep does after a rotation that failed: what

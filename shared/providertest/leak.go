@@ -16,29 +16,32 @@ const window = 8
 // text shows, raw, in hex or base64, or escaped for a URL or for JSON; "" if
 // there are none. A secret of fewer than eight characters must be there whole.
 func Leak(text string, secrets []string) string {
-	var known []string
+	parts := map[string]bool{}
+	var short []string
 	for _, s := range secrets {
-		if s != "" {
-			known = append(known, s)
+		for i := range max(0, len(s)-window+1) {
+			parts[s[i:i+window]] = true
+		}
+		if s != "" && len(s) < window {
+			short = append(short, s)
 		}
 	}
-	all := strings.Join(known, "\x00\n\x00")
 	for _, form := range forms(text) {
-		if l := leakIn(form, all, known); l != "" {
+		if l := leakIn(form, parts, short); l != "" {
 			return l
 		}
 	}
 	return ""
 }
 
-func leakIn(text, all string, secrets []string) string {
-	for i := range len(text) - window + 1 {
-		if w := text[i : i+window]; strings.Contains(all, w) && !strings.Contains(w, "\x00") {
+func leakIn(text string, parts map[string]bool, short []string) string {
+	for i := range max(0, len(text)-window+1) {
+		if w := text[i : i+window]; parts[w] {
 			return w
 		}
 	}
-	for _, s := range secrets {
-		if len(s) < window && strings.Contains(text, s) {
+	for _, s := range short {
+		if strings.Contains(text, s) {
 			return s
 		}
 	}

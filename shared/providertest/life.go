@@ -3,6 +3,7 @@ package providertest
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/keyturn/keyturn/shared/provider"
 )
@@ -36,6 +37,9 @@ func life(b *bench) error {
 		return fmt.Errorf("found %d keys by name, want the one", len(ids))
 	}
 	if err = ask(b, is); err != nil {
+		return err
+	}
+	if err = change(b, is); err != nil {
 		return err
 	}
 	for range 2 {
@@ -74,6 +78,26 @@ func ask(b *bench, is provider.Issued) error {
 	}
 	if id != is.ID {
 		b.breach("Identify returned the id of another key")
+	}
+	return nil
+}
+
+// change does to a living key what can be undone, and gives it an end that is
+// far away.
+func change(b *bench, is provider.Issued) error {
+	if b.Disable != nil {
+		if err := b.Disable.Disable(b.ctx, is.ID); err != nil {
+			return fmt.Errorf("disable: %w", err)
+		}
+		if err := b.Disable.Enable(b.ctx, is.ID); err != nil {
+			return fmt.Errorf("enable: %w", err)
+		}
+	}
+	if b.Expire == nil {
+		return nil
+	}
+	if err := b.Expire.Expire(b.ctx, is.ID, time.Now().Add(24*time.Hour)); err != nil {
+		return fmt.Errorf("expire: %w", err)
 	}
 	return nil
 }

@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -89,45 +88,10 @@ func load(b []byte) (*openapi3.T, error) {
 		return nil, err
 	}
 	if two.Swagger != "2.0" {
-		return openapi3.NewLoader().LoadFromData(modern(b))
+		return openapi3.NewLoader().LoadFromData(mended(b))
 	}
 	two.Host, two.Schemes = host, []string{"https"}
 	return openapi2conv.ToV3(&two)
-}
-
-// modern mends a known defect: descriptions that say they are OpenAPI 3.1 and
-// write "nullable", which that version does not know.
-func modern(b []byte) []byte {
-	var doc map[string]any
-	if json.Unmarshal(b, &doc) != nil {
-		return b
-	}
-	if v, ok := doc["openapi"].(string); !ok || !strings.HasPrefix(v, "3.1") {
-		return b
-	}
-	mend(doc)
-	out, err := json.Marshal(doc)
-	if err != nil {
-		return b
-	}
-	return out
-}
-
-func mend(v any) {
-	switch v := v.(type) {
-	case []any:
-		for _, e := range v {
-			mend(e)
-		}
-	case map[string]any:
-		if t, ok := v["type"].(string); ok && v["nullable"] == true {
-			v["type"] = []any{t, "null"}
-			delete(v, "nullable")
-		}
-		for _, e := range v {
-			mend(e)
-		}
-	}
 }
 
 // pathOf returns the path of the description's first server.

@@ -85,6 +85,9 @@ func (s keySpy) Create(ctx context.Context, name string) (provider.Issued, error
 	case made > 1:
 		s.b.breach("one Create made %d keys", made)
 	case err == nil && !s.b.lied():
+		s.b.mu.Lock()
+		s.b.made[is.ID] = is.Value
+		s.b.mu.Unlock()
 		s.issued(is, name)
 	case err == nil:
 	case errors.Is(err, provider.ErrRejected):
@@ -176,11 +179,19 @@ type disableSpy struct {
 }
 
 func (s disableSpy) Disable(ctx context.Context, id string) error {
-	return s.b.see("Disable", s.d.Disable(ctx, id))
+	err := s.b.see("Disable", s.d.Disable(ctx, id))
+	if err == nil && !s.b.lied() && s.b.fake.Works(s.b.issued(id)) {
+		s.b.breach("Disable returned nil and the key works")
+	}
+	return err
 }
 
 func (s disableSpy) Enable(ctx context.Context, id string) error {
-	return s.b.see("Enable", s.d.Enable(ctx, id))
+	err := s.b.see("Enable", s.d.Enable(ctx, id))
+	if err == nil && !s.b.lied() && !s.b.fake.Works(s.b.issued(id)) {
+		s.b.breach("Enable returned nil and the key does not work")
+	}
+	return err
 }
 
 type expireSpy struct {

@@ -2,7 +2,6 @@ package providertest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,9 +11,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/shared/provider"
-	"github.com/keyturn/keyturn/shared/provider/gitea"
-	"github.com/keyturn/keyturn/shared/provider/gitea/giteatest"
-	"github.com/keyturn/keyturn/shared/provider/sendgrid"
+	"github.com/keyturn/keyturn/shared/provider/cloudflare/cloudflaretest"
 	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
 	"github.com/keyturn/keyturn/shared/secret"
 )
@@ -65,6 +62,19 @@ func TestSuite_findsBrokenPackages(t *testing.T) {
 			o.Expire = idle{}
 			return o
 		}, []string{"expire"}},
+		{"a disable that loses rights", cloudflareSubject, func(o provider.Overlap, hc *http.Client) provider.Overlap {
+			o.Disable = forgetful{hc}
+			return o
+		}, []string{"disable and enable"}},
+		{"a disable believed without proof", cloudflareSubject, func(o provider.Overlap, _ *http.Client) provider.Overlap {
+			o.Disable = idle{}
+			return o
+		}, []string{"life without a fault", "fault/500 applied"}},
+		{"a disabled key that verifies", cloudflareSubject, keys(believesAny), []string{"disable and enable", "expire"}},
+		{"an end that never comes, where there is one", cloudflareSubject, func(o provider.Overlap, _ *http.Client) provider.Overlap {
+			o.Expire = idle{}
+			return o
+		}, []string{"expire"}},
 		{"no usage where the facts promise it", giteaSubject, func(o provider.Overlap, _ *http.Client) provider.Overlap {
 			o.Usage = nil
 			return o
@@ -110,34 +120,33 @@ func spoiled(s Subject, spoil func(provider.Overlap, *http.Client) provider.Over
 	return s
 }
 
-// settings stand for those of either vendor.
-type settings struct {
-	URL    string   `json:"baseURL"`
-	Scopes []string `json:"scopes"`
-}
+// forgetful writes a token back with the first of its policies.
+type forgetful struct{ hc *http.Client }
 
-func (s settings) BaseURL() string              { return s.URL }
-func (s settings) Problems() []provider.Problem { return nil }
-func (s settings) raw() json.RawMessage {
-	b, _ := json.Marshal(s)
-	return b
-}
+func (f forgetful) Disable(ctx context.Context, id string) error { return f.put(ctx, id, "disabled") }
+func (f forgetful) Enable(ctx context.Context, id string) error  { return f.put(ctx, id, "active") }
 
-func sendgridSubject() Subject {
-	return Subject{
-		Definition: sendgrid.Definition(),
-		Settings:   func(base string) json.RawMessage { return settings{base, []string{"mail.send"}}.raw() },
-		New:        func(clock func() time.Time) Fake { return sendgridtest.New(clock, sendgridtest.Options{}) },
-		Consume:    sendgridtest.Consume,
+func (f forgetful) put(ctx context.Context, id, status string) error {
+	text := `{"name":"` + ours + `","status":"` + status + `","policies":[` + string(onePolicy("c8fed203ed3043cba015a93ad1616f1f")) + `]}`
+	req, _ := http.NewRequestWithContext(ctx, http.MethodPut, base+"/client/v4/user/tokens/"+id, strings.NewReader(text))
+	req.Header.Set("Authorization", "Bearer "+cloudflaretest.New(time.Now, cloudflaretest.Options{}).AdminKey().Reveal())
+	res, err := f.hc.Do(req)
+	if err != nil || res.StatusCode != http.StatusOK {
+		return &provider.Error{Op: "PUT", Kind: provider.KindNotFound}
 	}
+	return nil
 }
 
-func giteaSubject() Subject {
-	return Subject{
-		Definition: gitea.Definition(),
-		Settings:   func(base string) json.RawMessage { return settings{base, []string{"read:user"}}.raw() },
-		New:        func(clock func() time.Time) Fake { return giteatest.New(clock, giteatest.Options{PageSize: 6}) },
-		Consume:    giteatest.Consume,
+// believesAny takes whatever status a token has.
+func believesAny(k *bad) {
+	k.verify = func(ctx context.Context, v secret.Value) error {
+		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, base+"/client/v4/user/tokens/verify", nil)
+		req.Header.Set("Authorization", "Bearer "+v.Reveal())
+		res, err := k.hc.Do(req)
+		if err != nil || res.StatusCode != http.StatusOK {
+			return provider.ErrRejected
+		}
+		return nil
 	}
 }
 
