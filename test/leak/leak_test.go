@@ -27,7 +27,7 @@ import (
 	"github.com/keyturn/keyturn/test/stack"
 )
 
-// all is for make fault; make test takes a sample.
+// all is given by hand, go test ./test/leak -all; make test takes a sample.
 var all = flag.Bool("all", false, "every fault at every call, not a sample")
 
 const (

@@ -41,7 +41,7 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 			m.Label(metric.Labels{Outcome: "planned"})
 			return engine.Plan(ctx, q.Secret)
 		}
-		label(m, e, q.SecretID, string(q.Step))
+		label(m, e, q.SecretID, known(q.Step))
 		out, err := engine.Rotate(ctx, q.Event)
 		return done(m, string(out), err)
 	}, nil
@@ -52,6 +52,15 @@ func done(m *metric.Meter, outcome string, err error) (any, error) {
 		m.Label(metric.Labels{Outcome: outcome})
 	}
 	return nil, err
+}
+
+// known returns a step's name, "" for what is none.
+func known(s rotation.Step) string {
+	switch s {
+	case rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret:
+		return string(s)
+	}
+	return ""
 }
 
 // label names what an invocation is about, from the configuration alone: what
