@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -233,13 +234,20 @@ func TestUnknownServiceAndOperation(t *testing.T) {
 	t.Parallel()
 	c := cloud.New(cloud.Options{})
 	t.Cleanup(c.Close)
-	for _, target := range []string{"DynamoDB_20120810.GetItem", "secretsmanager.MadeUp", ""} {
+	for target, want := range map[string]string{
+		"DynamoDB_20120810.GetItem": "501 NotImplemented", "": "501 NotImplemented",
+		"secretsmanager.MadeUp": "400 UnknownOperationException",
+	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1/", strings.NewReader("{}"))
 		r.Header.Set("X-Amz-Target", target)
 		w := httptest.NewRecorder()
 		c.ServeHTTP(w, r)
-		if w.Code != http.StatusNotImplemented || !strings.Contains(w.Body.String(), "NotImplemented") {
-			t.Errorf("%q: %d %s", target, w.Code, w.Body)
+		var body struct {
+			Type string `json:"__type"`
+		}
+		_ = json.Unmarshal(w.Body.Bytes(), &body)
+		if got := fmt.Sprint(w.Code, " ", body.Type); got != want {
+			t.Errorf("%q: %s, want %s", target, got, want)
 		}
 	}
 }

@@ -8,8 +8,8 @@ const maxPage = 100
 // paginate cuts a list of total entries: the bounds of the page, and the token
 // of the next one, "" for the last.
 func (s *Service) paginate(token string, limit, total, most int) (from, to int, next string, err error) {
-	if limit > most { // the model's own limit is 100
-		return 0, 0, "", invalidParameter("MaxResults must be between 1 and %d.", most)
+	if limit > most { // a batch: the model has another limit there
+		return 0, 0, "", fail("ValidationException", "1 validation error detected: Value '%d' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to %d", limit, most)
 	}
 	if limit == 0 {
 		limit = most

@@ -188,7 +188,7 @@ func (s *Service) Operation(r *http.Request, _ []byte) string {
 func (s *Service) Serve(ctx context.Context, c *wire.Call) (*wire.Reply, error) {
 	h := s.ops[c.Operation]
 	if h == nil {
-		return nil, wire.NotImplemented(c)
+		return nil, &wire.Error{Code: "UnknownOperationException"} // every operation of the service is here
 	}
 	out, err := h(ctx, s, c)
 	if err != nil {
@@ -205,7 +205,7 @@ func (s *Service) Serve(ctx context.Context, c *wire.Call) (*wire.Reply, error) 
 func (s *Service) Fail(_ *wire.Call, err *wire.Error) *wire.Reply {
 	key := "Message"
 	switch err.Code {
-	case "ValidationException", "AccessDeniedException", "ThrottlingException", "SerializationException", "NotImplemented":
+	case "ValidationException", "AccessDeniedException", "ThrottlingException", "SerializationException", "UnknownOperationException":
 		key = "message"
 	}
 	reply := wire.FailJSON(err)
