@@ -50,9 +50,9 @@ func TestRotation(t *testing.T) {
 				w := newWorld(t)
 				w.enable()
 				tt.do(w)
-				value, keys := w.get(name), w.vendor.Live()
+				value, keys := w.current(), w.vendor.Live()
 				w.rotate()
-				if w.get(name) != value {
+				if w.current() != value {
 					t.Error("AWSCURRENT has another value")
 				}
 				if w.unchanged(keys); len(w.vendor.Live()) != len(keys)+tt.kept {
@@ -118,11 +118,11 @@ func TestEvent(t *testing.T) {
 
 func (w *world) refused(event, want string) {
 	w.t.Helper()
-	value, keys := w.get(name), w.vendor.Live()
+	value, keys := w.current(), w.vendor.Live()
 	if got := w.call(event); got != want {
 		w.t.Errorf("%s, want %s", got, want)
 	}
-	if w.get(name) != value {
+	if w.current() != value {
 		w.t.Error("AWSCURRENT has another value")
 	}
 	if w.unchanged(keys); len(w.vendor.Live()) != len(keys) {

@@ -114,9 +114,10 @@ func (w *world) from(step, fault string) {
 	w.t.Fatalf("there is no fault %q", fault)
 }
 
-func (w *world) get(id string) string {
+// current returns the value that is AWSCURRENT.
+func (w *world) current() string {
 	w.t.Helper()
-	out, err := w.sm.GetSecretValue(w.t.Context(), &sm.GetSecretValueInput{SecretId: &id})
+	out, err := w.sm.GetSecretValue(w.t.Context(), &sm.GetSecretValueInput{SecretId: aws.String(name)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
