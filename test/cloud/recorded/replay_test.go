@@ -31,15 +31,16 @@ type object = map[string]any
 
 const lambdaARN = "arn:aws:lambda:us-east-1:123456789012:function:rotate"
 
-// snapshots reads the recorded answers; nil if they are not on this machine.
+// snapshots reads the recorded answers; nil if they are not on this machine,
+// and nobody says that they are.
 func snapshots(t *testing.T) map[string]object {
 	t.Helper()
-	root := os.Getenv("KEYTURN_REFERENCE")
-	if root == "" {
+	root, said := os.LookupEnv("KEYTURN_REFERENCE")
+	if !said {
 		root = filepath.Join("..", "..", "..", "..", "shared")
 	}
 	raw, err := os.ReadFile(filepath.Join(root, "aws-recorded", "test_secretsmanager.snapshot.json"))
-	if os.IsNotExist(err) {
+	if os.IsNotExist(err) && !said {
 		return nil
 	}
 	if err != nil {
