@@ -13,6 +13,7 @@ import (
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/provider/cloudflare"
 	"github.com/keyturn/keyturn/shared/provider/gitea"
+	"github.com/keyturn/keyturn/shared/provider/openai"
 	"github.com/keyturn/keyturn/shared/provider/sendgrid"
 )
 
@@ -21,6 +22,7 @@ func All() []provider.Definition {
 	return []provider.Definition{
 		cloudflare.Definition(),
 		gitea.Definition(),
+		openai.Definition(),
 		sendgrid.Definition(),
 	}
 }

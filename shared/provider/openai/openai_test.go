@@ -1,0 +1,115 @@
+package openai_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/keyturn/keyturn/shared/provider/openai"
+	"github.com/keyturn/keyturn/shared/provider/openai/openaitest"
+	"github.com/keyturn/keyturn/shared/providertest"
+)
+
+func subject() providertest.Subject {
+	return providertest.Subject{
+		Definition: openai.Definition(),
+		Settings: func(base string) json.RawMessage {
+			return json.RawMessage(`{"baseURL": "` + base + `/v1", "projectID": "proj_abc"}`)
+		},
+		New: func(clock func() time.Time) providertest.Fake {
+			return openaitest.New(clock, openaitest.Options{PageSize: 7})
+		},
+		Consume: openaitest.Consume,
+	}
+}
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	providertest.Run(t, subject())
+}
+
+// What we send, and what the fake answers, is what OpenAI describes.
+func TestOpenAPI(t *testing.T) {
+	t.Parallel()
+	spec, ok := providertest.Reference(t, "openai-admin.json")
+	n := providertest.Lived(t, subject(), func(next http.RoundTripper) http.RoundTripper {
+		if !ok {
+			return next
+		}
+		return spec.Wrap(next, func(err error) { t.Error(err) })
+	})
+	if n < 8 {
+		t.Errorf("a life took %d requests, want every kind of request in it", n)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, raw string
+		fields    []string // with problems
+	}{
+		{"least", `{"projectID": "proj_abc"}`, nil},
+		{"nothing", ``, []string{"projectID"}},
+		{"another path", `{"projectID": "../admin_api_keys"}`, []string{"projectID"}},
+		{"everything wrong", `{"baseURL": "x", "projectID": "a b"}`, []string{"baseURL", "projectID"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, p := range openai.Definition().Check(json.RawMessage(tt.raw)) {
+				if p.What == "" || p.Hint == "" {
+					t.Errorf("%+v: want what is wrong and what to do", p)
+				}
+				got = append(got, p.Field)
+			}
+			if d := cmp.Diff(tt.fields, got); d != "" {
+				t.Errorf("problems (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// The list decides whether an account is gone, however a delete was refused.
+func TestRevoke_refused(t *testing.T) {
+	t.Parallel()
+	const host = "api.openai.com"
+	for _, tt := range []struct {
+		status int
+		there  bool
+		want   string
+	}{
+		{404, false, ""},
+		{400, false, ""},
+		{404, true, "refused (404"},
+		{400, true, "refused (400"},
+		{403, false, "admin credential refused (403"},
+	} {
+		t.Run(fmt.Sprint(tt), func(t *testing.T) {
+			t.Parallel()
+			o := openaitest.New(time.Now, openaitest.Options{})
+			id := "svc_acct_none"
+			if tt.there {
+				id = o.Add("k").ID
+			}
+			h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method != http.MethodDelete {
+					o.ServeHTTP(w, r)
+					return
+				}
+				w.WriteHeader(tt.status)
+				_, _ = w.Write([]byte(`{"error":{"message":"no"}}`))
+			})
+			hc := &http.Client{Transport: &providertest.Transport{Handler: h, Host: host}}
+			err := openai.New(openai.Settings{ProjectID: "proj_abc"}, o.Admin(host), hc).Revoke(t.Context(), id)
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
