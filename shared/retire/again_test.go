@@ -1,6 +1,7 @@
 package retire_test
 
 import (
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,9 +95,7 @@ func TestMovedAway(t *testing.T) {
 				if w.state(old) != keyrecord.Held || w.told(notify.Held) != 1 {
 					t.Errorf("a key that lives on elsewhere: %+v", w.record(old))
 				}
-				for id, other := range w.keys {
-					there[id] = other
-				}
+				maps.Copy(there, w.keys)
 				w.keys = there
 				k.Vendor, k.VendorAccount = "acme", "acme-main"
 				if !w.live(w.engine(), k, weeks, w.is(old, keyrecord.Dead)) || !w.keys[old].revoked {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,10 +23,10 @@ func (r *run) failed(ctx context.Context, err error) error {
 	defer cancel()
 	e := r.typed(err)
 	r.Log.LogAttrs(ctx, slog.LevelError, "step failed", slog.String("error_type", string(e.Type)),
-		slog.String("error", e.Error()), slog.String("step", string(r.step_)), slog.String("secret", r.key.Secret),
+		slog.String("error", e.Error()), slog.String("step", string(r.at)), slog.String("secret", r.key.Secret),
 		slog.String("vendor", r.key.Vendor), slog.String("version", r.token))
 	if err := r.Records.SetFailure(ctx, keyrecord.Failure{
-		Secret: r.key.Secret, Version: r.token, Step: string(r.step_), ErrorType: string(e.Type), Text: e.Error(), At: r.Now(),
+		Secret: r.key.Secret, Version: r.token, Step: string(r.at), ErrorType: string(e.Type), Text: e.Error(), At: r.Now(),
 	}); err != nil {
 		r.Log.LogAttrs(ctx, slog.LevelError, "the failure was not recorded", slog.String("error", err.Error()))
 	}
@@ -45,43 +46,42 @@ func (r *run) message(e *Error) notify.Message {
 	m := notify.Message{
 		Version: 1, ID: "failed-" + r.token, Time: r.Now(), Kind: notify.Failed, Severity: notify.Warning,
 		Secret: r.key.Secret, Vendor: r.key.Vendor, Owner: r.key.Owner,
-		Step: string(r.step_), ErrorType: string(e.Type),
-		Summary: fmt.Sprintf("The rotation of %s failed in %s: %s.", r.key.Secret, r.step_, e.What),
+		Step: string(r.at), ErrorType: string(e.Type),
+		Summary: fmt.Sprintf("The rotation of %s failed in %s: %s.", r.key.Secret, r.at, e.What),
 		Known:   r.known(e), Next: sentences(e.Next),
 		Detail: map[string]string{"version": r.token, "error": e.Error()},
 	}
-	switch e.Type {
-	case Held:
+	switch critical := []Type{AdminMissing, AdminRefused, VendorFull, ScopesDiffer, UnexpectedValue, StoreDenied}; {
+	case e.Type == Held:
 		m.ID, m.Kind = "held-"+r.token, notify.Held
 		m.Summary = fmt.Sprintf("The rotation of %s was %s.", r.key.Secret, e.What)
-	case AdminMissing, AdminRefused, VendorFull, ScopesDiffer, UnexpectedValue, StoreDenied:
+	case slices.Contains(critical, e.Type):
 		m.Severity = notify.Critical
-	default:
 	}
 	return m
 }
 
 // known says what is certain about a failed rotation.
 func (r *run) known(e *Error) []string {
-	if r.step_ == firstStep {
+	if r.at == firstStep {
 		return append(r.knownOfMint(e), "The secret has no value yet: nothing was live that this could break.")
 	}
 	var known []string
 	switch {
 	case e.Type == Superseded:
-	case e.unsure && r.step_ == FinishSecret:
+	case e.unsure && r.at == FinishSecret:
 		known = append(known, "Whether AWSCURRENT has moved is not known. The key that it would move to is tried and works.")
 	default:
 		known = append(known, "AWSCURRENT has not moved: consumers go on with the key they have.")
 	}
-	switch r.step_ {
+	switch r.at {
 	case CreateSecret:
 		known = append(known, r.knownOfMint(e)...)
 	case TestSecret, FinishSecret:
 		if r.holds && !e.unsure && e.Type != Superseded {
 			known = append(known, "A new key is stored as AWSPENDING and has not gone live.")
 		}
-	case SetSecret:
+	case SetSecret, firstStep:
 	}
 	return append(known, "Secrets Manager restarts a failed rotation by itself, a few times.")
 }

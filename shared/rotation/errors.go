@@ -76,7 +76,7 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) ErrorType() string { return string(e.Type) }
 
 func (r *run) err(t Type, what string, cause error, next ...string) *Error {
-	return &Error{Step: r.step_, Type: t, Secret: r.key.Secret, What: what, Next: next, Err: cause}
+	return &Error{Step: r.at, Type: t, Secret: r.key.Secret, What: what, Next: next, Err: cause}
 }
 
 // typed returns err as an *Error of this run.

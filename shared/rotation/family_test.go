@@ -106,19 +106,20 @@ func TestScopes_ofCurrent(t *testing.T) {
 
 // Unknown is not absent: each read that fails alone stops what rests on it.
 func TestReads_unknown(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()
 		token := w.stuck()
-		creates, real := len(w.vendor.creates), w.engine.Store
-		w.engine.Store = &unreadable{Store: real, version: token}
+		creates, untouched := len(w.vendor.creates), w.engine.Store
+		w.engine.Store = &unreadable{Store: untouched, version: token}
 		if out, err := w.step(rotation.CreateSecret, token); errorType(err) != "StoreUnavailable" || len(w.vendor.creates) != creates {
 			t.Errorf("createSecret: %s, %v, %d creates", out, err, len(w.vendor.creates)-creates)
 		}
 		if out, err := w.step(rotation.TestSecret, token); errorType(err) != "StoreUnavailable" {
 			t.Errorf("testSecret: %s, %v", out, err)
 		}
-		w.engine.Store = real
+		w.engine.Store = untouched
 		if out, err := w.step(rotation.FinishSecret, token); errorType(err) != "EmptyPending" {
 			t.Errorf("finishSecret of an empty version: %s, %v", out, err)
 		}
@@ -142,6 +143,7 @@ func (u *unreadable) Get(ctx context.Context, id, version, stage string) (store.
 // The consumer's other fields outlive a rotation, and the RotationToken goes
 // where Secrets Manager wants it.
 func TestCreate_puts(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()

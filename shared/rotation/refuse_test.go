@@ -44,41 +44,41 @@ func TestRefuse(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name    string
-		break_  func(*world)
+		spoil   func(*world)
 		want    rotation.Type
 		minted  bool // a key was made, and revoked again
 		noAlert bool
 	}{
-		{name: "admin credential refused", break_: fails("list", provider.KindAuth), want: rotation.AdminRefused},
-		{name: "admin credential empty", break_: func(w *world) { w.putAdmin(`{"hosts":["api.acme.test"],"apiKey":""}`) }, want: rotation.AdminMissing},
-		{name: "admin credential without hosts", break_: func(w *world) { w.putAdmin(`{"apiKey":"acme-admin"}`) }, want: rotation.AdminMissing},
-		{name: "admin credential is not JSON", break_: func(w *world) { w.putAdmin(`acme-admin`) }, want: rotation.AdminMissing},
-		{name: "no admin secret", break_: func(w *world) { w.key.Admin = "nowhere" }, want: rotation.AdminMissing},
-		{name: "vendor is down", break_: fails("list", provider.KindUnknown), want: rotation.VendorUnavailable},
-		{name: "vendor limits the rate for a day", break_: fails("list", provider.KindRateLimited), want: rotation.VendorRateLimited},
-		{name: "rate limit on the create", break_: fails("create", provider.KindRateLimited), want: rotation.VendorRateLimited},
-		{name: "vendor refuses the create", break_: fails("create", provider.KindPermanent), want: rotation.VendorRefused},
-		{name: "host not allowed", break_: fails("list", provider.KindBlocked), want: rotation.HostNotAllowed},
-		{name: "no room, by the list", break_: func(w *world) { w.vendor.max = 2 }, want: rotation.VendorFull},
-		{name: "no room, by the vendor", break_: fails("create", provider.KindFull), want: rotation.VendorFull},
-		{name: "a value of another shape", break_: func(w *world) { w.vendor.odd = "<html>" }, want: rotation.UnexpectedValue, minted: true},
-		{name: "no id", break_: func(w *world) { w.vendor.issue = func(i *provider.Issued) { i.ID = "" } }, want: rotation.CreateOutcomeUnknown, minted: true},
-		{name: "another name than it was given", break_: func(w *world) { w.vendor.issue = func(i *provider.Issued) { i.Name = i.Name[:32] } }, want: rotation.UnexpectedValue, minted: true},
-		{name: "other rights than before", break_: func(w *world) { w.vendor.scopes = []string{"mail.send", "admin"} }, want: rotation.ScopesDiffer, minted: true},
-		{name: "fewer rights than before", break_: func(w *world) { w.vendor.scopes = nil }, want: rotation.ScopesDiffer, minted: true},
-		{name: "the value has another field", break_: func(w *world) { w.key.Value.Field = "token" }, want: rotation.WrongShape},
-		{name: "the value has no room for our notes", break_: func(w *world) {
+		{name: "admin credential refused", spoil: fails("list", provider.KindAuth), want: rotation.AdminRefused},
+		{name: "admin credential empty", spoil: func(w *world) { w.putAdmin(`{"hosts":["api.acme.test"],"apiKey":""}`) }, want: rotation.AdminMissing},
+		{name: "admin credential without hosts", spoil: func(w *world) { w.putAdmin(`{"apiKey":"acme-admin"}`) }, want: rotation.AdminMissing},
+		{name: "admin credential is not JSON", spoil: func(w *world) { w.putAdmin(`acme-admin`) }, want: rotation.AdminMissing},
+		{name: "no admin secret", spoil: func(w *world) { w.key.Admin = "nowhere" }, want: rotation.AdminMissing},
+		{name: "vendor is down", spoil: fails("list", provider.KindUnknown), want: rotation.VendorUnavailable},
+		{name: "vendor limits the rate for a day", spoil: fails("list", provider.KindRateLimited), want: rotation.VendorRateLimited},
+		{name: "rate limit on the create", spoil: fails("create", provider.KindRateLimited), want: rotation.VendorRateLimited},
+		{name: "vendor refuses the create", spoil: fails("create", provider.KindPermanent), want: rotation.VendorRefused},
+		{name: "host not allowed", spoil: fails("list", provider.KindBlocked), want: rotation.HostNotAllowed},
+		{name: "no room, by the list", spoil: func(w *world) { w.vendor.max = 2 }, want: rotation.VendorFull},
+		{name: "no room, by the vendor", spoil: fails("create", provider.KindFull), want: rotation.VendorFull},
+		{name: "a value of another shape", spoil: func(w *world) { w.vendor.odd = "<html>" }, want: rotation.UnexpectedValue, minted: true},
+		{name: "no id", spoil: func(w *world) { w.vendor.issue = func(i *provider.Issued) { i.ID = "" } }, want: rotation.CreateOutcomeUnknown, minted: true},
+		{name: "another name than it was given", spoil: func(w *world) { w.vendor.issue = func(i *provider.Issued) { i.Name = i.Name[:32] } }, want: rotation.UnexpectedValue, minted: true},
+		{name: "other rights than before", spoil: func(w *world) { w.vendor.scopes = []string{"mail.send", "admin"} }, want: rotation.ScopesDiffer, minted: true},
+		{name: "fewer rights than before", spoil: func(w *world) { w.vendor.scopes = nil }, want: rotation.ScopesDiffer, minted: true},
+		{name: "the value has another field", spoil: func(w *world) { w.key.Value.Field = "token" }, want: rotation.WrongShape},
+		{name: "the value has no room for our notes", spoil: func(w *world) {
 			w.putValue(`{"apiKey":"acme-0-aaaaaaaaaaaaaaaaaaaaaaaa","x":"` + strings.Repeat("x", 65450) + `"}`)
 		}, want: rotation.WrongShape},
-		{name: "the value has a field of our name", break_: func(w *world) {
+		{name: "the value has a field of our name", spoil: func(w *world) {
 			w.putValue(`{"apiKey":"acme-0-aaaaaaaaaaaaaaaaaaaaaaaa","keyturn":"theirs"}`)
 		}, want: rotation.WrongShape},
-		{name: "the value is a plain string", break_: func(w *world) { w.putValue("plain") }, want: rotation.WrongShape},
-		{name: "the audit trail refuses", break_: func(w *world) {
+		{name: "the value is a plain string", spoil: func(w *world) { w.putValue("plain") }, want: rotation.WrongShape},
+		{name: "the audit trail refuses", spoil: func(w *world) {
 			w.audit.refuse = func(audit.Record) error { return errors.New("queue gone") }
 		}, want: rotation.AuditUnavailable},
-		{name: "the records cannot be read", break_: func(w *world) { w.records.err = errors.New("table gone") }, want: rotation.StoreUnavailable},
-		{name: "no right to store", break_: func(w *world) {
+		{name: "the records cannot be read", spoil: func(w *world) { w.records.err = errors.New("table gone") }, want: rotation.StoreUnavailable},
+		{name: "no right to store", spoil: func(w *world) {
 			w.cloud.Inject(cloud.Fault{Service: "secretsmanager", Operation: "PutSecretValue", Nth: 1, Count: 1 << 20, Error: &wire.Error{Code: "AccessDeniedException"}})
 		}, want: rotation.StoreDenied, minted: true},
 	} {
@@ -90,7 +90,7 @@ func TestRefuse(t *testing.T) {
 				w.enable()
 				old, keys, mark := w.value("AWSCURRENT"), w.vendor.live(), len(w.vendor.creates)
 				raw := w.rawValue()
-				tt.break_(w)
+				tt.spoil(w)
 				if w.rawValue() != raw {
 					old = ""
 				}
@@ -139,6 +139,7 @@ func (w *world) putValue(v string) {
 
 // An event that no rotation of ours sent changes nothing, whatever the step.
 func TestRefuse_event(t *testing.T) {
+	t.Parallel()
 	const stranger = "99999999-9999-4999-8999-999999999999"
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
@@ -199,6 +200,7 @@ func TestParseRequest(t *testing.T) {
 // Only where the vendor is full, and nobody stores a value meanwhile, do
 // earlier attempts of the same rotation make room.
 func TestMakeRoom(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()
@@ -217,7 +219,7 @@ func TestMakeRoom(t *testing.T) {
 		}
 		w.rotate()
 		w.cloud.Clock().Advance(31 * 24 * time.Hour)
-		time.Sleep(time.Minute) //nolint:forbidigo // inside a synctest bubble: lets what is due begin
+		<-time.After(time.Minute) // lets what is due begin
 		w.idle()
 		if last := w.steps[len(w.steps)-1]; !strings.HasSuffix(last, "promoted") {
 			t.Errorf("steps %v", w.steps)
@@ -230,6 +232,7 @@ func TestMakeRoom(t *testing.T) {
 
 // A notification that was not accepted is sent with the next failure, and once.
 func TestNotifyAgain(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()

@@ -16,6 +16,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/audit"
@@ -137,9 +138,7 @@ func (e *Engine) Rotate(ctx context.Context, ev Event) (Outcome, error) {
 }
 
 func (ev Event) check() error {
-	switch ev.Step {
-	case CreateSecret, SetSecret, TestSecret, FinishSecret:
-	default:
+	if !slices.Contains([]Step{CreateSecret, SetSecret, TestSecret, FinishSecret}, ev.Step) {
 		return &Error{
 			Type: UnknownStep, What: fmt.Sprintf("unknown step %q", bounded(string(ev.Step))),
 			Next: []string{"invoke this function through RotateSecret; the steps are createSecret, setSecret, testSecret and finishSecret"},
@@ -164,7 +163,7 @@ type run struct {
 	info          provider.Info
 	id            string // the secret's ID as we were asked
 	token         string
-	step_         Step
+	at            Step
 	rotationToken secret.Value
 	holds         bool          // the token's version was seen to hold a value, as AWSPENDING
 	end           time.Time     // of the invocation; zero: none
@@ -176,7 +175,7 @@ func (e *Engine) begin(k config.Key, id, token string, s Step) (*run, error) {
 	if err != nil {
 		return nil, &Error{Step: s, Type: ConfigInvalid, Secret: k.Secret, What: "the configuration names an unknown vendor", Err: err}
 	}
-	return &run{Engine: e, key: k, info: info, id: id, token: token, step_: s}, nil
+	return &run{Engine: e, key: k, info: info, id: id, token: token, at: s}, nil
 }
 
 // working returns a context that ends before the invocation does: whatever
@@ -202,6 +201,7 @@ func (r *run) step(ctx context.Context, s Step) (Outcome, error) {
 		return r.test(ctx)
 	case FinishSecret:
 		return r.finish(ctx)
+	case firstStep:
 	}
 	return "", r.err(UnknownStep, "unknown step", nil)
 }

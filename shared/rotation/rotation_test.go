@@ -18,7 +18,6 @@ import (
 
 func bubble(t *testing.T, f func(*testing.T, *world)) {
 	t.Helper()
-	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		t.Helper()
 		f(t, newWorld(t))
@@ -26,6 +25,7 @@ func bubble(t *testing.T, f func(*testing.T, *world)) {
 }
 
 func TestRotate(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()
@@ -46,7 +46,7 @@ func TestRotate(t *testing.T) {
 		if diff := cmp.Diff(want, w.stages()); diff != "" {
 			t.Errorf("stages (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff([]string{"create intent", "create outcome", "promote outcome"}, w.audit.acts()[mark:]); diff != "" {
+		if diff := cmp.Diff([]string{"create intent", "create outcome", "promote fact"}, w.audit.acts()[mark:]); diff != "" {
 			t.Errorf("audit (-want +got):\n%s", diff)
 		}
 		n, ok := keyname.Parse(w.vendor.keys[len(w.vendor.keys)-1].Name)
@@ -62,6 +62,7 @@ func TestRotate(t *testing.T) {
 // A whole cold rotation makes at most 8 calls on the rotated secret, exactly 2
 // of them writes.
 func TestRotate_secretsManagerCalls(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()
@@ -94,6 +95,7 @@ func TestRotate_secretsManagerCalls(t *testing.T) {
 
 // Promise: any step can be run twice; the second time changes nothing.
 func TestSteps_again(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()
@@ -116,6 +118,7 @@ func TestSteps_again(t *testing.T) {
 
 // Promise: nothing untested goes live.
 func TestUntestedNeverGoesLive(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()
@@ -147,6 +150,7 @@ func TestUntestedNeverGoesLive(t *testing.T) {
 
 // Promise: a create is never sent twice on an unknown outcome.
 func TestCreateOutcomeUnknown(t *testing.T) {
+	t.Parallel()
 	lost := &provider.Error{Op: "create", Kind: provider.KindUnknown, Status: 502}
 	for _, tt := range []struct {
 		name          string
@@ -156,6 +160,7 @@ func TestCreateOutcomeUnknown(t *testing.T) {
 		{"it was not made", lost, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			bubble(t, func(t *testing.T, w *world) {
 				w.first()
 				w.enable()
@@ -188,6 +193,7 @@ func TestCreateOutcomeUnknown(t *testing.T) {
 
 // Promise: PutSecretValue is the arbiter; the loser revokes only its own key.
 func TestCreate_lostRace(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()
@@ -216,6 +222,7 @@ func TestCreate_lostRace(t *testing.T) {
 
 // Promise: at most two generations live; a scheduled rotation waits.
 func TestHeld(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()
@@ -237,6 +244,7 @@ func TestHeld(t *testing.T) {
 }
 
 func TestTestSecret_alone(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()
@@ -257,6 +265,7 @@ func TestTestSecret_alone(t *testing.T) {
 }
 
 func TestSettle(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.vendor.settle = provider.Settle{Within: 30 * time.Second, Every: 3 * time.Second, Successes: 3}
 		w.vendor.delay = 10 * time.Second
@@ -280,6 +289,7 @@ func TestSettle(t *testing.T) {
 }
 
 func TestInit(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		if got := w.value("AWSCURRENT"); !w.vendor.accepts(got) {
@@ -294,6 +304,7 @@ func TestInit(t *testing.T) {
 
 // Promise: a first key that does not verify is never stored.
 func TestInit_unverified(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.vendor.delay = time.Hour
 		err := w.engine.Init(t.Context(), name, "22222222-2222-4222-8222-222222222222")
@@ -304,6 +315,7 @@ func TestInit_unverified(t *testing.T) {
 }
 
 func TestPlan(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		p, err := w.engine.Plan(t.Context(), name)
 		if err != nil || len(p.Problems) != 2 { // rotation is off, no value
@@ -335,6 +347,7 @@ func TestPlan(t *testing.T) {
 // Unknown is never read as absent: where the pending version cannot be read,
 // nothing is minted.
 func TestCreate_pendingUnreadable(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()

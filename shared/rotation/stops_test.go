@@ -54,17 +54,17 @@ func TestRefuse_secret(t *testing.T) {
 				w := newWorld(t)
 				w.first()
 				w.enable()
-				token, real := w.stuck(), w.engine.Store
-				w.engine.Store = &changed{Store: real, to: tt.to}
+				token, untouched := w.stuck(), w.engine.Store
+				w.engine.Store = &changed{Store: untouched, to: tt.to}
 				creates := len(w.vendor.creates)
 				if _, err := w.step(rotation.CreateSecret, token); errorType(err) != string(tt.want) || len(w.vendor.creates) != creates {
 					t.Errorf("createSecret: %v, %d creates", err, len(w.vendor.creates)-creates)
 				}
-				w.engine.Store = real
+				w.engine.Store = untouched
 				if _, err := w.step(rotation.CreateSecret, token); err != nil {
 					t.Fatal(err)
 				}
-				w.engine.Store = &changed{Store: real, to: tt.to}
+				w.engine.Store = &changed{Store: untouched, to: tt.to}
 				if _, err := w.step(rotation.FinishSecret, token); errorType(err) != string(tt.want) || w.rotated() {
 					t.Errorf("finishSecret: %v, moved: %v", err, w.rotated())
 				}
@@ -75,6 +75,7 @@ func TestRefuse_secret(t *testing.T) {
 
 // The whole of a value has the vendor's shape, not a part of it.
 func TestShape_whole(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()
@@ -88,6 +89,7 @@ func TestShape_whole(t *testing.T) {
 
 // A key that may be stored is kept at the vendor.
 func TestPut_unknown(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()
@@ -101,6 +103,7 @@ func TestPut_unknown(t *testing.T) {
 
 // Successes count in a row only, and what cannot get better is not tried again.
 func TestSettle_row(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()
@@ -176,6 +179,7 @@ func TestInit_refuses(t *testing.T) {
 
 // A label that did not move is not said to have.
 func TestPromote_fails(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.first()
 		w.enable()

