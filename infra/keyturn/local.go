@@ -17,21 +17,23 @@ func (a *app) local() *cobra.Command {
 		Use:   "local",
 		Short: "Serve a local AWS to try things on, until interrupted",
 		Long: `Serve a local AWS until interrupted: Secrets Manager with rotation, Lambda, SNS,
-SQS, DynamoDB, EventBridge Scheduler, STS and CloudTrail's LookupEvents, as far as
-Keyturn uses them. SDKs and the aws command work on it with its endpoint URL. All
-is in memory and gone at the end; it checks no credentials.
+SQS, DynamoDB, EventBridge Scheduler, STS and CloudTrail's LookupEvents, as far
+as Keyturn uses them. SDKs and the aws command work on it with its endpoint URL.
+All is in memory and gone at the end; it checks no credentials.
 
-Besides AWS it answers on this machine, as JSON and without a signature:
+Besides AWS it answers programs on this machine, in JSON, without a signature:
 
   GET    /_local/clock        the local AWS's time
-  POST   /_local/clock        move it: {"advance":"720h"} or {"to":"2027-01-01T00:00:00Z"}
-  GET    /_local/calls        the last calls; ?service= &operation= &target= &after=SEQ
+  POST   /_local/clock        move it: {"advance":"720h"}
+                              or {"to":"2027-01-01T00:00:00Z"}
+  GET    /_local/calls        the last calls
+                              ?service= &operation= &target= &after=SEQ
   GET    /_local/faults       what fails on purpose
-  POST   /_local/faults       {"service":"secretsmanager","operation":"PutSecretValue",
-                              "effect":"fail-after","nth":1}; effects: fail-before,
-                              fail-after, drop-before, drop-after, hang, hang-after,
-                              throttle, stale; also count, code, message, status
-  DELETE /_local/faults[/ID]  remove all, or one
+  POST   /_local/faults       {"operation":"PutSecretValue","effect":"fail-after"}
+                              also service, nth, count, code, message, status;
+                              effects: fail-before, fail-after, drop-before,
+                              drop-after, hang, hang-after, throttle, stale
+  DELETE /_local/faults[/ID]  remove all of them, or one
   GET    /_local/inbox/TOPIC  all that was published to an SNS topic
   GET    /_local/events       the last events on EventBridge's default bus
 

@@ -23,9 +23,7 @@ func fail(code, format string, args ...any) error {
 	return &wire.Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-func invalidRequest(format string, args ...any) error {
-	return fail("InvalidRequestException", format, args...)
-}
+func invalidRequest(message string) error { return fail("InvalidRequestException", "%s", message) }
 
 func invalidParameter(format string, args ...any) error {
 	return fail("InvalidParameterException", format, args...)
