@@ -29,8 +29,8 @@ Besides AWS it answers programs on this machine, in JSON, without a signature:
   GET    /_local/calls        the last calls
                               ?service= &operation= &target= &after=SEQ
   GET    /_local/faults       what fails on purpose
-  POST   /_local/faults       {"operation":"PutSecretValue","effect":"fail-after"}
-                              also service, nth, count, code, message, status;
+  POST   /_local/faults       {"effect":"throttle"} and which calls: service,
+                              operation, nth, count; code, message, status;
                               effects: fail-before, fail-after, drop-before,
                               drop-after, hang, hang-after, throttle, stale
   DELETE /_local/faults[/ID]  remove all of them, or one
