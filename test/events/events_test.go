@@ -38,7 +38,7 @@ var want = map[string]map[string]struct{ failure, answer string }{
 		"label-queue":       {"", "{}"},
 		"schedule":          {"", "{}"},
 		"sweep":             {"", "{}"},
-		"odd-queue-mixed":   {"", "{"},
+		"odd-queue-mixed":   {"", `"itemIdentifier":"059f36b4-87a3-44ab-83d2-661975560001"`},
 		"odd-other-label":   {"", "{}"},
 		"odd-other-secret":  {"", "{}"},
 		"odd-unknown-event": {"BadEvent", ""},

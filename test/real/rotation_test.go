@@ -78,6 +78,7 @@ func (w *giteaWorld) initialize() key {
 	}
 	w.accepts(k)
 	w.logf("minted, verified and stored: key %s, %q", k.id, k.name)
+	w.untilNews(notify.Rotated, k.version) // or the next key's news may come in its place
 	return k
 }
 
