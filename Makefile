@@ -26,6 +26,7 @@ demo: ## Watch whole rotations on this machine, in about a minute
 
 .PHONY: test
 test: fmt-check vet ## Run all tests, offline, under the race detector
+	@test -d "$${KEYTURN_REFERENCE:-../shared}" || echo "the reference folder is not there: recorded answers and vendors' descriptions are not compared"
 	$(if $(RACE),,$(warning no C compiler, so no race detector))go test $(RACE) -vet=off -shuffle=on -timeout=6m ./...
 
 .PHONY: test-real
@@ -95,6 +96,10 @@ cover: ## Measure what the tests cover, into dist/cover.out
 	@mkdir -p dist
 	go test -vet=off -timeout=6m -coverpkg=./functions/...,./infra/...,./shared/... -coverprofile=dist/cover.out ./...
 	go tool cover -func=dist/cover.out | tail -n 1
+
+.PHONY: leak
+leak: ## Look for secrets in what is said under every fault, not a sample (long)
+	go test ./test/leak -all -timeout=3h
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz test: FUZZTIME=30s

@@ -5,6 +5,7 @@ import (
 
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/notify"
+	"github.com/keyturn/keyturn/shared/store"
 )
 
 // message begins a notification. id is the same for the same news.
@@ -17,9 +18,9 @@ func (r *run) message(kind notify.Kind, s notify.Severity, id, summary string) n
 
 func (r *run) messageRotated(rec keyrecord.Record) notify.Message {
 	m := r.message(notify.Rotated, notify.Info, "rotated-"+rec.KeyID, r.key.Secret+" has a new current key.")
-	m.Known = []string{
-		"Key " + rec.KeyID + " is in version " + rec.Version + ", which is AWSCURRENT.",
-		"The key that it replaced, if it replaced one, works on: at least " + notify.Duration(r.key.Grace.Min) + ", and until nobody uses it any more.",
+	m.Known = []string{"Key " + rec.KeyID + " is in version " + rec.Version + ", which is AWSCURRENT."}
+	if r.secret.VersionAt(store.Previous) != "" {
+		m.Known = append(m.Known, "The key that it replaced works on for at least "+notify.Duration(r.key.Grace.Min)+". Its end will be told.")
 	}
 	m.Next = []string{"Nothing. Consumers that keep the value for longer than a call must read the secret again."}
 	m.Detail = map[string]string{"key_id": rec.KeyID, "key_name": rec.KeyName, "version": rec.Version}

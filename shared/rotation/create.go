@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/keyturn/keyturn/shared/audit"
 	"github.com/keyturn/keyturn/shared/keyname"
@@ -128,6 +129,9 @@ func (r *run) overlap(ctx context.Context, o provider.Overlap, s store.Secret, c
 	if err != nil {
 		return "", err
 	}
+	if old == nil {
+		r.notCompared(ctx, o)
+	}
 	m := mint{
 		o: o, lineage: lineage, old: old, template: cur.Value,
 		put: store.Put{SecretID: r.id, Token: r.token, Stages: []string{store.Pending}, RotationToken: r.rotationToken},
@@ -142,12 +146,9 @@ func plural(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// scopesOf returns the rights of a key, or nil where they cannot be known,
-// which it says.
+// scopesOf returns the rights of a key, or nil where they cannot be known.
 func (r *run) scopesOf(ctx context.Context, o provider.Overlap, id string) ([]string, error) {
 	if o.Scope == nil || id == "" {
-		r.Log.LogAttrs(ctx, slog.LevelWarn, "rights of the new key are not compared with the old one's",
-			slog.String("secret", r.key.Secret), slog.String("vendor", r.key.Vendor), slog.Bool("vendor_tells", o.Scope != nil))
 		return nil, nil
 	}
 	scopes, err := o.Scope.Scopes(ctx, id)
@@ -155,6 +156,18 @@ func (r *run) scopesOf(ctx context.Context, o provider.Overlap, id string) ([]st
 		return nil, r.vendor("read the current key's rights", err)
 	}
 	return scopes, nil
+}
+
+// saidFor is how long what is always so is not said again.
+const saidFor = 365 * 24 * time.Hour
+
+// notCompared says once of a secret that rights are not compared.
+func (r *run) notCompared(ctx context.Context, o provider.Overlap) {
+	if first, err := r.Records.First(ctx, r.key.Secret, "rights-not-compared", saidFor); err == nil && !first {
+		return
+	}
+	r.Log.LogAttrs(ctx, slog.LevelWarn, "rights of the new key are not compared with the old one's",
+		slog.String("secret", r.key.Secret), slog.String("vendor", r.key.Vendor), slog.Bool("vendor_tells", o.Scope != nil))
 }
 
 // record writes to the audit trail; an error means it was not accepted.

@@ -98,7 +98,7 @@ func (r *run) vendor(doing string, err error) *Error {
 	switch provider.KindOf(err) {
 	case provider.KindAuth:
 		return r.err(AdminRefused, doing, err,
-			"check that the admin credential in "+r.key.Admin+" is alive and may manage keys; nothing was created")
+			"check that the admin credential in "+r.key.Admin+" is alive and may manage keys"+limitToo(r.info.Limit))
 	case provider.KindFull:
 		return r.err(VendorFull, doing, err,
 			"delete keys that nobody needs at the vendor ("+r.info.Limit+"); Keyturn never deletes a key that is not its own")
@@ -122,6 +122,15 @@ func (r *run) unsure(doing string, err error) *Error {
 	e := r.stored(doing, err)
 	e.unsure = true
 	return e
+}
+
+// limitToo is for vendors that answer a full account as they answer a credential
+// without rights.
+func limitToo(limit string) string {
+	if limit == "" {
+		return ""
+	}
+	return ", and that there is room (" + limit + "): some vendors answer both alike"
 }
 
 // stored explains an error of Secrets Manager or of the records.

@@ -216,10 +216,12 @@ func (d *demo) first(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.until(ctx, "the first keys to be recorded", func() (bool, error) {
+	// Also the news of them, which the retire function sends last: the clock must
+	// not jump under it.
+	return d.until(ctx, "the first keys to be recorded and told", func() (bool, error) {
 		for _, name := range names() {
 			b, err := d.records.Load(ctx, name)
-			if err != nil || len(b.Keys) == 0 {
+			if err != nil || len(b.Keys) == 0 || len(b.Keys[0].Told) == 0 {
 				return false, err
 			}
 		}

@@ -69,7 +69,8 @@ func (s *Service) addPermission(_ context.Context, c *wire.Call, in *addPermissi
 // AllowsSecretsManager reports whether Secrets Manager may invoke the function,
 // a name or an ARN, on behalf of the secret with that ARN: there is such a
 // function, and a statement of its policy lets secretsmanager.amazonaws.com in.
-// A function that came by [Service.Register] needs none.
+// A function without a policy is let in too, where AWS would refuse: a first
+// try needs one step less here. So is one that came by [Service.Register].
 // https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets-required-permissions-function.html
 func (s *Service) AllowsSecretsManager(function, secret string) bool {
 	f, arn, err := s.resolve(function, "")
@@ -78,7 +79,7 @@ func (s *Service) AllowsSecretsManager(function, secret string) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return f.code == nil || slices.ContainsFunc(f.policy, func(st statement) bool {
+	return f.code == nil || len(f.policy) == 0 || slices.ContainsFunc(f.policy, func(st statement) bool {
 		return st.Resource == arn && st.allows("secretsmanager.amazonaws.com", secret)
 	})
 }

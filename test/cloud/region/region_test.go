@@ -178,8 +178,8 @@ func TestRotation_needsPermission(t *testing.T) {
 		if tt.in.Action == nil {
 			tt.in.Action = aws.String("lambda:InvokeFunction")
 		}
-		if r.Lambda.AllowsSecretsManager("made", *made.ARN) {
-			t.Errorf("before %s: invocable without a permission", tt.name)
+		if !r.Lambda.AllowsSecretsManager("made", *made.ARN) {
+			t.Errorf("before %s: not invocable without any policy", tt.name)
 		}
 		if _, err := l.AddPermission(t.Context(), &tt.in); err != nil {
 			t.Fatal(err)
@@ -190,6 +190,11 @@ func TestRotation_needsPermission(t *testing.T) {
 		if _, err := l.RemovePermission(t.Context(), &lambdasdk.RemovePermissionInput{FunctionName: aws.String("made"), StatementId: aws.String("one")}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if _, err := l.AddPermission(t.Context(), &lambdasdk.AddPermissionInput{
+		FunctionName: aws.String("made"), StatementId: aws.String("two"), Action: aws.String("lambda:InvokeFunction"), Principal: aws.String("sns.amazonaws.com"),
+	}); err != nil {
+		t.Fatal(err)
 	}
 	_, err = c.RotateSecret(t.Context(), &sm.RotateSecretInput{SecretId: aws.String("s"), RotationLambdaARN: aws.String(lambda.ARN("made"))})
 	if err == nil || !strings.Contains(err.Error(), "AccessDeniedException: Secrets Manager cannot invoke the specified Lambda function.") {

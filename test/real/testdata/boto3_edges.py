@@ -253,6 +253,7 @@ sm.create_secret(Name="turn", SecretString="old")
 refused("no function", "InvalidRequestException", "No Lambda rotation function ARN is associated with this secret.", sm.rotate_secret, SecretId="turn")
 CANNOT = "Secrets Manager cannot invoke the specified Lambda function."
 refused("no such function", "AccessDeniedException", CANNOT, sm.rotate_secret, SecretId="turn", RotationLambdaARN=good + "x")
+fn.add_permission(FunctionName="good", StatementId="other", Action="lambda:InvokeFunction", Principal="sns.amazonaws.com")
 refused("no permission", "AccessDeniedException", CANNOT, sm.rotate_secret, SecretId="turn", RotationLambdaARN=good)
 for name in ("good", "bad"):
     fn.add_permission(FunctionName=name, StatementId="s", Action="lambda:InvokeFunction", Principal="secretsmanager.amazonaws.com", SourceAccount="123456789012")
