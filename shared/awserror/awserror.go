@@ -37,14 +37,19 @@ func Safe(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &Error{Op: op}
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		e.Code = api.ErrorCode()
-	}
+	e := &Error{Op: op, Code: Code(err)}
 	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, ended) {
 			e.ended = ended
 		}
 	}
 	return e
+}
+
+// Code returns AWS's error code, "" if err is nil or no answer of AWS's.
+func Code(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode()
+	}
+	return ""
 }

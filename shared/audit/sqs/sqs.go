@@ -5,15 +5,14 @@ package sqs
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/awserror"
 )
 
 // API is what a Queue needs of the SDK's client, which checks the MD5 of what
@@ -64,11 +63,8 @@ func (q *Queue) Record(ctx context.Context, r audit.Record) error {
 	out, err := q.api.SendMessage(ctx, &sqs.SendMessageInput{
 		QueueUrl: &q.url, MessageBody: aws.String(xml(body)), MessageAttributes: attributes,
 	})
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return &Error{Code: api.ErrorCode()}
-	}
 	if err != nil || aws.ToString(out.MessageId) == "" {
-		return &Error{}
+		return &Error{Code: awserror.Code(err)}
 	}
 	return nil
 }

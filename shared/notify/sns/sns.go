@@ -5,13 +5,12 @@ package sns
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
-	"github.com/aws/smithy-go"
 
+	"github.com/keyturn/keyturn/shared/awserror"
 	"github.com/keyturn/keyturn/shared/notify"
 )
 
@@ -69,11 +68,8 @@ func (t *Topic) Notify(ctx context.Context, m notify.Message) error {
 		TopicArn: &t.arn, Subject: aws.String(notify.Subject(m)), Message: aws.String(string(body)),
 		MessageStructure: aws.String("json"), MessageAttributes: attributes,
 	})
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return &Error{Code: api.ErrorCode()}
-	}
 	if err != nil {
-		return &Error{}
+		return &Error{Code: awserror.Code(err)}
 	}
 	return nil
 }
