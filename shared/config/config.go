@@ -23,6 +23,12 @@ type Key struct {
 	Grace         Grace
 	Owner         string // who is told
 	Tier          int    // 1 is the most critical; 0: not given
+	// Exclusive hands over the principal whose keys carry no names (DualSlot):
+	// every key of it that no version of the secret holds may be ended.
+	Exclusive bool
+	// AcceptDowntime allows what cuts consumers off until they fetch again, where
+	// the vendor offers nothing better (RollInPlace).
+	AcceptDowntime bool
 }
 
 // Value is the shape of the secret's value.

@@ -57,7 +57,7 @@ func (ps *problems) keys(raw json.RawMessage, accounts map[string]account) map[s
 }
 
 func (ps *problems) key(path string, raw json.RawMessage, accounts map[string]account) Key {
-	f := ps.fields(path, raw, "vendorAccount", "settings", "value", "grace", "owner", "tier")
+	f := ps.fields(path, raw, "vendorAccount", "settings", "value", "grace", "owner", "tier", "exclusive", "acceptDowntime")
 	k := Key{Settings: f["settings"]}
 	if ps.into(path+".vendorAccount", f["vendorAccount"], &k.VendorAccount, "a string") {
 		a, ok := accounts[k.VendorAccount]
@@ -82,6 +82,8 @@ func (ps *problems) key(path string, raw json.RawMessage, accounts map[string]ac
 	if ps.into(path+".tier", f["tier"], &k.Tier, "a number from 0 to 4") && (k.Tier < 0 || k.Tier > 4) {
 		ps.add(path+".tier", "out of range", "write 1 (the most critical) to 4, or leave it out")
 	}
+	ps.into(path+".exclusive", f["exclusive"], &k.Exclusive, "true or false")
+	ps.into(path+".acceptDowntime", f["acceptDowntime"], &k.AcceptDowntime, "true or false")
 	return k
 }
 

@@ -7,6 +7,7 @@ package provider
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/secret"
@@ -14,8 +15,9 @@ import (
 
 // Key describes one key held by the vendor. It carries nothing secret.
 type Key struct {
-	ID   string // the vendor's handle; safe to log
-	Name string // the name it was given; ours parse with package keyname
+	ID      string    // the vendor's handle; safe to log
+	Name    string    // the name it was given; ours parse with package keyname
+	Created time.Time // zero: the vendor does not say, or nobody needs it
 }
 
 // Issued is a key together with its value, which most vendors show only once.
@@ -54,27 +56,53 @@ type Verifier interface {
 	Verify(ctx context.Context, key secret.Value) error
 }
 
+// A Chooser lets us choose a key's value, so that it is stored before the vendor
+// knows it: then no value can be lost.
+type Chooser interface {
+	// Choose returns a new value of the vendor's shape. It makes no call; random
+	// is cryptographically strong.
+	Choose(random io.Reader) (secret.Value, error)
+}
+
+// A Slotter holds the few keys of one principal: an application's secrets, a
+// user's access keys. They carry no names, so what is ours is known by value.
+type Slotter interface {
+	// Slots returns the keys that the principal holds, reading all pages;
+	// disabled ones too. A page that cannot be read is an error.
+	Slots(ctx context.Context) ([]Key, error)
+}
+
+// A Filler makes a key in an empty slot; the vendor chooses the value.
+type Filler interface {
+	// Fill makes a key. It never sends the request twice unless the vendor has
+	// refused the first one. An [*Error] of [KindFull] says that there is no
+	// empty slot.
+	Fill(ctx context.Context) (Issued, error)
+}
+
+// A Placer puts a value of our own choosing into an empty slot.
+type Placer interface {
+	Chooser
+	// Place makes value one of the principal's keys and returns it. It looks
+	// first, so that placing a value twice is the same as placing it once. An
+	// [*Error] of [KindFull] says that there is no empty slot.
+	Place(ctx context.Context, value secret.Value) (Key, error)
+}
+
 // A Roller replaces a key's value and keeps its ID.
 type Roller interface {
 	// Roll issues a new value; the old one works for grace more, where the
-	// vendor allows one. Calling it again replaces the new value in turn.
+	// vendor allows one. Calling it again replaces the new value in turn. It
+	// never sends the request twice unless the vendor has refused the first one.
 	Roll(ctx context.Context, id string, grace time.Duration) (Issued, error)
 }
 
-// A Setter stores a value of our own choosing in a key and keeps its ID, so
-// that the value can be saved before the vendor knows it.
+// A Setter stores a value of our own choosing in a key and keeps its ID.
 type Setter interface {
-	// Set makes value the key's value. Setting the same value twice is the same
-	// as setting it once.
+	Chooser
+	// Set makes value the key's value; the old one stops. Setting the same
+	// value twice is the same as setting it once.
 	Set(ctx context.Context, id string, value secret.Value) error
-}
-
-// A Slotter has a fixed set of keys, each of which can be regenerated.
-type Slotter interface {
-	// Slots returns the slots in a fixed order.
-	Slots(ctx context.Context) ([]Key, error)
-	// Regenerate replaces the value in one slot; the old value stops at once.
-	Regenerate(ctx context.Context, slot string) (Issued, error)
 }
 
 // A Reader can show a key's value again.
@@ -106,7 +134,8 @@ type Expirer interface {
 // An Identifier finds a key's ID from its value, which taking over a key that
 // somebody else made needs.
 type Identifier interface {
-	// Identify returns the ID of the key with this value.
+	// Identify returns the ID of the key with this value; an [*Error] of
+	// [KindNotFound] says that the vendor has none.
 	Identify(ctx context.Context, value secret.Value) (id string, err error)
 }
 

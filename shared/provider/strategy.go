@@ -24,34 +24,43 @@ type Overlap struct {
 	Identify Identifier    // nil: a value does not lead to its key
 }
 
-// DualSlot regenerates the slot that is not in use.
+// DualSlot is for a principal with room for a few keys that carry no names:
+// one is in use, and the next takes an empty slot beside it. Which key is which
+// is known by its value, so an unknown one is nobody's to end, unless the
+// operator has handed the principal over.
 type DualSlot struct {
 	Slots interface {
 		Slotter
+		Revoker
 		Verifier
+		Identifier
 	}
+	Max     int           // slots there are; 0: no limit known
+	Fill    Filler        // nil: Place is set
+	Place   Placer        // nil: the vendor chooses the value
 	Usage   UsageReporter // nil: the API does not say
-	Read    Reader        // nil: a value is shown once
-	Disable Disabler      // nil: a slot is either alive or gone
+	Disable Disabler      // nil: a key is either alive or gone
 }
 
 // RollInPlace replaces the value at once: consumers that hold the old one fail
 // until they fetch again.
 type RollInPlace struct {
-	Key interface {
-		Roller
-		Verifier
-	}
-	Set  Setter // nil: the vendor chooses the value
+	ID  string // of the key that is rolled
+	Key Verifier
+	// Set stores a value of ours. It is preferred; nil: the vendor chooses.
+	Set  Setter
+	Roll Roller // nil: Set is set
 	Read Reader // nil: a value is shown once
 }
 
 // RollWithGrace replaces the value and the vendor keeps the old one alive.
 type RollWithGrace struct {
+	ID  string // of the key that is rolled
 	Key interface {
 		Roller
 		Verifier
 	}
+	MinGrace time.Duration // the shortest grace the API accepts; as long as MaxGrace: it cannot be chosen
 	MaxGrace time.Duration // the longest grace the API accepts
 }
 

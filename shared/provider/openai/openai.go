@@ -118,7 +118,7 @@ func (c *Client) List(ctx context.Context) ([]provider.Key, error) {
 	}
 	out := make([]provider.Key, len(found))
 	for i, a := range found {
-		out[i] = provider.Key(a)
+		out[i] = provider.Key{ID: a.ID, Name: a.Name}
 	}
 	return out, nil
 }
