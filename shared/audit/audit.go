@@ -25,6 +25,7 @@ type Act string
 // The acts.
 const (
 	Create   Act = "create"   // a key at the vendor
+	Roll     Act = "roll"     // a key's value at the vendor, replaced by another
 	Revoke   Act = "revoke"   // a key at the vendor, for ever
 	Disable  Act = "disable"  // a key at the vendor, reversibly
 	Enable   Act = "enable"   // undoes Disable

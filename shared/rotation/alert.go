@@ -51,7 +51,7 @@ func (r *run) message(e *Error) notify.Message {
 		Known:   r.known(e), Next: sentences(e.Next),
 		Detail: map[string]string{"version": r.token, "error": e.Error()},
 	}
-	switch critical := []Type{AdminMissing, AdminRefused, VendorFull, ScopesDiffer, UnexpectedValue, StoreDenied}; {
+	switch critical := []Type{AdminMissing, AdminRefused, VendorFull, ScopesDiffer, UnexpectedValue, StoreDenied, CurrentEnds}; {
 	case e.Type == Held:
 		m.ID, m.Kind = "held-"+r.token, notify.Held
 		m.Summary = fmt.Sprintf("The rotation of %s was %s.", r.key.Secret, e.What)
@@ -69,6 +69,8 @@ func (r *run) known(e *Error) []string {
 	var known []string
 	switch {
 	case e.Type == Superseded:
+	case e.Type == CurrentEnds:
+		known = append(known, "AWSCURRENT has not moved.")
 	case e.unsure && r.at == FinishSecret:
 		known = append(known, "Whether AWSCURRENT has moved is not known. The key that it would move to is tried and works.")
 	default:
@@ -76,7 +78,9 @@ func (r *run) known(e *Error) []string {
 	}
 	switch r.at {
 	case CreateSecret:
-		known = append(known, r.knownOfMint(e)...)
+		if e.Type != CurrentEnds {
+			known = append(known, r.knownOfMint(e)...)
+		}
 	case TestSecret, FinishSecret:
 		if r.holds && !e.unsure && e.Type != Superseded {
 			known = append(known, "A new key is stored as AWSPENDING and has not gone live.")

@@ -24,6 +24,13 @@ import (
 //	AWSPENDING is empty              mint, then store
 //	AWSPENDING cannot be read        unknown is not empty: fail
 func (r *run) create(ctx context.Context) (Outcome, error) {
+	if r.rolls() { // before the pending version is read
+		release, err := r.lease(ctx)
+		if err != nil {
+			return "", err
+		}
+		defer release()
+	}
 	s, err := r.Store.Describe(ctx, r.id)
 	if err != nil {
 		return "", r.stored("describe the secret", err)
@@ -62,12 +69,29 @@ func (r *run) create(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return "", err
 	}
+	b := basis{secret: s, current: cur, book: book}
+	if b.lineage, err = keyname.LineageOf(s.ARN); err != nil {
+		return "", r.err(NotOurs, "the secret's ARN cannot be read", err)
+	}
 	switch st := strategy.(type) {
 	case provider.Overlap:
-		return r.overlap(ctx, st, s, cur, book)
-	case provider.DualSlot, provider.RollInPlace, provider.RollWithGrace:
+		return r.overlap(ctx, st, b)
+	case provider.DualSlot:
+		return r.dualSlot(ctx, st, b)
+	case provider.RollInPlace:
+		return r.inPlace(ctx, st, b)
+	case provider.RollWithGrace:
+		return r.withGrace(ctx, st, b)
 	}
-	return "", r.err(NotSupported, "the strategy of "+r.info.Title+" is not built yet", nil)
+	return "", r.err(ConfigInvalid, "the strategy of "+r.info.Title+" is not known", nil)
+}
+
+// basis is what createSecret knows before it does anything.
+type basis struct {
+	secret  store.Secret
+	current store.Version
+	book    keyrecord.Book
+	lineage string
 }
 
 // buildable says why a new value could not be made of the current one, before a
@@ -105,25 +129,10 @@ func (r *run) open(ctx context.Context) (provider.Strategy, error) {
 }
 
 // overlap mints a second key beside the current one.
-func (r *run) overlap(ctx context.Context, o provider.Overlap, s store.Secret, cur store.Version, book keyrecord.Book) (Outcome, error) {
-	lineage, err := keyname.LineageOf(s.ARN)
-	if err != nil {
-		return "", r.err(NotOurs, "the secret's ARN cannot be read", err)
-	}
-	keys, err := o.Keys.List(ctx)
-	if err != nil {
-		return "", r.vendor("list the keys", err)
-	}
-	f := family{lineage: lineage, keys: keys, book: book, secret: s}
-	if older := f.older(r.token); len(older) > 0 && !emergency(book, r.token) {
-		return "", r.err(Held, fmt.Sprintf("skipped: %s still alive from an earlier rotation", plural(len(older), "older key is", "older keys are")), nil,
-			"see why: keyturn status "+r.key.Secret, "the next rotation goes on by itself when the older key is dead")
-	}
-	if o.Max > 0 && len(keys) >= o.Max {
-		found, err := r.makeRoom(ctx, o, f)
-		if err != nil || found {
-			return Found, err
-		}
+func (r *run) overlap(ctx context.Context, o provider.Overlap, b basis) (Outcome, error) {
+	f, found, err := r.room(ctx, o, b)
+	if err != nil || found {
+		return Found, err
 	}
 	old, err := r.scopesOf(ctx, o, f.current())
 	if err != nil {
@@ -132,11 +141,30 @@ func (r *run) overlap(ctx context.Context, o provider.Overlap, s store.Secret, c
 	if old == nil {
 		r.notCompared(ctx, o)
 	}
-	m := mint{
-		o: o, lineage: lineage, old: old, template: cur.Value,
-		put: store.Put{SecretID: r.id, Token: r.token, Stages: []string{store.Pending}, RotationToken: r.rotationToken},
+	return r.mint(ctx, mint{o: o, lineage: b.lineage, old: old, template: b.current.Value, put: r.pendingPut()})
+}
+
+// room makes sure that there is room for another key: no older one lives, and
+// the vendor is not full. found says that somebody has stored a value meanwhile.
+func (r *run) room(ctx context.Context, o provider.Overlap, b basis) (f family, found bool, err error) {
+	keys, err := o.Keys.List(ctx)
+	if err != nil {
+		return f, false, r.vendor("list the keys", err)
 	}
-	return r.mint(ctx, m)
+	f = family{lineage: b.lineage, keys: keys, book: b.book, secret: b.secret}
+	if older := f.older(r.token); len(older) > 0 && !emergency(b.book, r.token) {
+		return f, false, r.err(Held, fmt.Sprintf("skipped: %s still alive from an earlier rotation", plural(len(older), "older key is", "older keys are")), nil,
+			"see why: keyturn status "+r.key.Secret, "the next rotation goes on by itself when the older key is dead")
+	}
+	if o.Max > 0 && len(keys) >= o.Max {
+		found, err = r.makeRoom(ctx, o, f)
+	}
+	return f, found, err
+}
+
+// pendingPut is the PutSecretValue of a rotation, without its value.
+func (r *run) pendingPut() store.Put {
+	return store.Put{SecretID: r.id, Token: r.token, Stages: []string{store.Pending}, RotationToken: r.rotationToken}
 }
 
 func plural(n int, one, many string) string {

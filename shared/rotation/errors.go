@@ -43,6 +43,8 @@ const (
 	AuditUnavailable     Type = "AuditUnavailable"     // not recorded, so not done
 	StoreDenied          Type = "StoreDenied"          // Secrets Manager: no right to
 	StoreUnavailable     Type = "StoreUnavailable"     // Secrets Manager or the records: no usable answer
+	CurrentEnds          Type = "CurrentEnds"          // the vendor may have replaced the value, and the new one is not live
+	DowntimeRefused      Type = "DowntimeRefused"      // it cannot be done without, and the configuration does not accept it
 	NotSupported         Type = "NotSupported"         // this strategy is not built yet
 )
 

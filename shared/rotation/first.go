@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
+	"github.com/keyturn/keyturn/shared/audit"
 	"github.com/keyturn/keyturn/shared/keyname"
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/secret"
@@ -58,31 +60,110 @@ func (r *run) first(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o, ok := st.(provider.Overlap)
-	if !ok {
-		return r.err(NotSupported, "the strategy of "+r.info.Title+" is not built yet", nil)
+	switch st := st.(type) {
+	case provider.Overlap:
+		return r.firstBeside(ctx, st, lineage)
+	case provider.DualSlot:
+		book, err := r.Records.Load(ctx, r.key.Secret)
+		if err != nil {
+			return r.stored("read the keys' records", err)
+		}
+		return r.firstBeside(ctx, r.named(st, basis{secret: s, book: book, lineage: lineage}), lineage)
+	case provider.RollWithGrace:
+		g := min(max(r.key.Grace.Max, st.MinGrace), st.MaxGrace)
+		return r.firstRolled(ctx, func() (provider.Issued, audit.Record, error) {
+			return r.roll(ctx, st.Key, st.ID, g, lineage)
+		}, st.Key)
+	case provider.RollInPlace:
+		return r.firstInPlace(ctx, st, lineage)
 	}
+	return r.err(ConfigInvalid, "the strategy of "+r.info.Title+" is not known", nil)
+}
+
+// firstBeside mints a key beside those that others have.
+func (r *run) firstBeside(ctx context.Context, o provider.Overlap, lineage string) error {
 	keys, err := o.Keys.List(ctx)
 	if err != nil {
 		return r.vendor("list the keys", err)
 	}
 	if o.Max > 0 && len(keys) >= o.Max {
 		return r.err(VendorFull, fmt.Sprintf("there is no room for another key: %d of %d are taken", len(keys), o.Max), nil,
-			"delete keys that nobody needs at the vendor; Keyturn never deletes a key that is not its own")
+			"delete keys that nobody needs at the vendor; Keyturn never deletes a key that is not its own",
+			"or, if the key that the consumers use is one of these, store it in the secret and take it over: keyturn adopt "+r.key.Secret)
 	}
 	m := mint{
 		o: o, lineage: lineage,
-		put: store.Put{SecretID: r.id, Token: r.token, Stages: []string{store.Current}},
-		prove: func(ctx context.Context, key secret.Value) error {
-			if err := r.settle(ctx, o.Keys, key); err != nil {
-				return err
-			}
-			_, err := r.empty(ctx) // somebody may have been faster
-			return err
-		},
+		put:   store.Put{SecretID: r.id, Token: r.token, Stages: []string{store.Current}},
+		prove: func(ctx context.Context, key secret.Value) error { return r.firstProof(ctx, o.Keys, key) },
 	}
 	_, err = r.mint(ctx, m)
 	return err
+}
+
+func (r *run) firstProof(ctx context.Context, v provider.Verifier, key secret.Value) error {
+	if err := r.settle(ctx, v, key); err != nil {
+		return err
+	}
+	_, err := r.empty(ctx) // somebody may have been faster
+	return err
+}
+
+// firstInPlace replaces the value that the key has at the vendor, which ends it
+// for everybody who uses it.
+func (r *run) firstInPlace(ctx context.Context, st provider.RollInPlace, lineage string) error {
+	if !r.key.AcceptDowntime {
+		return r.err(DowntimeRefused, "the key at the vendor has a value already, and whoever uses it would be cut off at once", nil,
+			"store the present value in the secret and take it over: keyturn adopt "+r.key.Secret,
+			"or, if nobody uses it, write \"acceptDowntime\": true in the key's configuration")
+	}
+	return r.firstRolled(ctx, func() (provider.Issued, audit.Record, error) {
+		if st.Set == nil {
+			return r.roll(ctx, st.Roll, st.ID, 0, lineage)
+		}
+		return r.roll(ctx, setter{r, st.Set}, st.ID, 0, lineage)
+	}, st.Key)
+}
+
+// setter rolls a key with a value of our own choosing.
+type setter struct {
+	r   *run
+	set provider.Setter
+}
+
+// Roll implements [provider.Roller].
+func (s setter) Roll(ctx context.Context, id string, _ time.Duration) (provider.Issued, error) {
+	v, err := s.set.Choose(s.r.Entropy)
+	if err == nil {
+		if err = s.set.Set(ctx, id, v); err != nil && provider.KindOf(err) == provider.KindUnknown {
+			err = s.set.Set(ctx, id, v)
+		}
+	}
+	return provider.Issued{Key: provider.Key{ID: id}, Value: v}, err
+}
+
+// firstRolled replaces a key's value, and stores it when it works.
+func (r *run) firstRolled(ctx context.Context, roll func() (provider.Issued, audit.Record, error), v provider.Verifier) error {
+	release, err := r.lease(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	is, rec, err := roll()
+	if err != nil {
+		return err
+	}
+	if err = r.firstProof(ctx, v, is.Value); err != nil {
+		return err
+	}
+	value, err := r.value(rolled{issued: is})
+	if err != nil {
+		return err
+	}
+	if _, err = r.Store.Put(ctx, store.Put{SecretID: r.id, Token: r.token, Value: value, Stages: []string{store.Current}}); err != nil {
+		return r.unsure("store the first value; if it is not stored, another try replaces it once more", err)
+	}
+	rec.Result = audit.Done
+	return r.record(ctx, rec)
 }
 
 // empty describes the secret, and refuses one that has a value.

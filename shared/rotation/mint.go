@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,15 +64,8 @@ func (r *run) fit(ctx context.Context, m mint, issued provider.Issued) (secret.V
 		return secret.Value{}, r.err(UnexpectedValue, "the vendor gave the key another name than it was asked for, so nothing would prove that it is ours", nil,
 			"tell the Keyturn project: this vendor's names are shorter or spelled otherwise")
 	}
-	if r.info.Shape != "" {
-		shape, err := regexp.Compile(`^(?:` + r.info.Shape + `)$`)
-		if err != nil {
-			return secret.Value{}, r.err(ConfigInvalid, "the shape of this vendor's keys cannot be read", err)
-		}
-		if !shape.MatchString(issued.Value.Reveal()) {
-			return secret.Value{}, r.err(UnexpectedValue, "what the vendor returned does not look like one of its keys", nil,
-				"check where baseURL points to; if the vendor has changed its keys, tell the Keyturn project")
-		}
+	if err := r.shaped(issued.Value); err != nil {
+		return secret.Value{}, err
 	}
 	if m.old != nil {
 		fresh, err := m.o.Scope.Scopes(ctx, issued.ID)
@@ -223,6 +215,9 @@ func (r *run) notMinted(ctx context.Context, o provider.Overlap, rec audit.Recor
 func (r *run) makeRoom(ctx context.Context, o provider.Overlap, f family) (found bool, err error) {
 	full := r.err(VendorFull, fmt.Sprintf("there is no room for another key: %d of %d are taken", len(f.keys), o.Max), nil,
 		"delete keys that nobody needs at the vendor; Keyturn never deletes a key that is not its own")
+	if r.info.Strategy == "DualSlot" && !r.key.Exclusive {
+		full.Next = append(full.Next, "or, if no one but this secret's consumers uses the keys of this principal, hand it over: \"exclusive\": true in the key's configuration")
+	}
 	own := f.of(r.token)
 	attempts := slices.DeleteFunc(slices.Clone(own), func(k provider.Key) bool {
 		n, _ := keyname.Parse(k.Name)

@@ -53,14 +53,26 @@ func (e *Engine) Plan(ctx context.Context, secretID string) (Plan, error) {
 	}
 	p := Plan{Secret: k.Secret, Vendor: k.Vendor, Strategy: r.info.Strategy, Grace: r.graceInWords()}
 	r.plan(ctx, &p)
-	p.Steps = []string{
-		"mint a key at " + r.info.Title + " beside the current one",
-		"store it as AWSPENDING",
-		"try it until the vendor accepts it",
-		"move AWSCURRENT to it",
-		"retire the old key: " + p.Grace,
-	}
+	p.Steps = r.steps(p.Grace)
 	return p, nil
+}
+
+// steps says in words what a rotation would do.
+func (r *run) steps(grace string) []string {
+	const try, move = "try it until the vendor accepts it", "move AWSCURRENT to it"
+	vendor := r.info.Title
+	switch r.info.Strategy {
+	case "DualSlot":
+		return []string{"make a second key at " + vendor + " beside the current one, and store it as AWSPENDING", try, move, "retire the old key: " + grace}
+	case "RollInPlace":
+		return []string{
+			"choose a value and store it as AWSPENDING", "set it at " + vendor + ": the old one stops, and consumers fail until they read the secret again",
+			try, move, "prove that the old value is dead",
+		}
+	case "RollWithGrace":
+		return []string{"have " + vendor + " replace the value and keep the old one for its grace", "store the new one as AWSPENDING", try, move, "prove that the old value is dead when its grace is over"}
+	}
+	return []string{"mint a key at " + vendor + " beside the current one", "store it as AWSPENDING", try, move, "retire the old key: " + grace}
 }
 
 func (p *Plan) add(err *Error) {
@@ -94,22 +106,46 @@ func (r *run) plan(ctx context.Context, p *Plan) {
 		p.add(r.typed(err))
 		return
 	}
-	o, ok := st.(provider.Overlap)
-	if !ok {
-		p.add(r.err(NotSupported, "the strategy of "+r.info.Title+" is not built yet", nil))
-		return
-	}
 	lineage, err := keyname.LineageOf(s.ARN)
 	if err != nil {
 		p.add(r.err(NotOurs, "the secret's ARN cannot be read", err))
 		return
 	}
+	switch st := st.(type) {
+	case provider.Overlap:
+		r.planBeside(ctx, p, st, family{lineage: lineage, book: book, secret: s})
+	case provider.DualSlot:
+		r.planBeside(ctx, p, r.named(st, basis{secret: s, book: book, lineage: lineage}), family{lineage: lineage, book: book, secret: s})
+	case provider.RollInPlace:
+		p.Keys, p.KeyID = 1, st.ID
+		if st.Set == nil && !r.key.AcceptDowntime {
+			p.add(r.err(DowntimeRefused, "this vendor ends the current value before the new one can be stored", nil, "write \"acceptDowntime\": true in the key's configuration"))
+		}
+	case provider.RollWithGrace:
+		p.Keys, p.KeyID = 1, st.ID
+		r.planGrace(ctx, p, st, s)
+	}
+}
+
+func (r *run) planGrace(ctx context.Context, p *Plan, st provider.RollWithGrace, s store.Secret) {
+	cur, err := r.Store.Get(ctx, r.id, "", store.Current)
+	if err != nil {
+		return // said by planCurrent
+	}
+	until := cur.Created.Add(min(max(r.key.Grace.Max, st.MinGrace), st.MaxGrace))
+	if s.VersionAt(store.Previous) != "" && r.Now().Before(until) {
+		p.add(r.err(Held, "the value before the current one may be in use until "+stamp(until), nil, "rotate after "+stamp(until)))
+	}
+}
+
+// planBeside looks at the keys beside which another would be made.
+func (r *run) planBeside(ctx context.Context, p *Plan, o provider.Overlap, f family) {
 	keys, err := o.Keys.List(ctx)
 	if err != nil {
 		p.add(r.vendor("list the keys", err))
 		return
 	}
-	f := family{lineage: lineage, keys: keys, book: book, secret: s}
+	f.keys = keys
 	p.Keys, p.Limit, p.Older, p.KeyID = len(keys), o.Max, f.older(""), f.current()
 	if len(p.Older) > 0 {
 		p.add(r.err(Held, plural(len(p.Older), "older key is", "older keys are")+" still alive from an earlier rotation", nil, "see why: keyturn status "+r.key.Secret))
@@ -140,7 +176,12 @@ func (r *run) planCurrent(ctx context.Context, p *Plan) {
 
 func (r *run) graceInWords() string {
 	g := r.key.Grace
-	if r.info.LastUsed {
+	switch {
+	case r.info.Strategy == "RollInPlace":
+		return "none: the vendor ends the old value at once"
+	case r.info.Strategy == "RollWithGrace":
+		return "the vendor ends the old value after " + notify.Duration(g.Max) + ", as far as its limits allow"
+	case r.info.LastUsed:
 		return fmt.Sprintf("not before %s, nor until nobody has used it for %s; after %s: %s", notify.Duration(g.Min), notify.Duration(g.Quiet), notify.Duration(g.Max), g.OnMax)
 	}
 	return fmt.Sprintf("the vendor does not say when keys are used, so after %s: %s", notify.Duration(g.Max), g.NoUsage)

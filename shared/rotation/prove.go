@@ -90,10 +90,25 @@ func (r *run) testAlone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if o, ok := st.(provider.Overlap); ok {
-		if _, err = o.Keys.List(ctx); err != nil {
-			return r.vendor("list the keys", err)
+	return r.reaches(ctx, st)
+}
+
+// reaches makes a harmless call with the admin credential, where the vendor has
+// one.
+func (r *run) reaches(ctx context.Context, st provider.Strategy) (err error) {
+	switch s := st.(type) {
+	case provider.Overlap:
+		_, err = s.Keys.List(ctx)
+	case provider.DualSlot:
+		_, err = s.Slots.Slots(ctx)
+	case provider.RollInPlace:
+		if s.Read != nil {
+			_, err = s.Read.Read(ctx, s.ID)
 		}
+	case provider.RollWithGrace:
+	}
+	if err != nil {
+		return r.vendor("try the admin credential", err)
 	}
 	return nil
 }
@@ -209,18 +224,25 @@ func (r *run) finish(ctx context.Context) (Outcome, error) {
 	if err = r.accepts(ctx, v); err != nil {
 		return "", err
 	}
-	if err = r.Store.Promote(ctx, r.id, r.token, from); err != nil {
-		if err = r.promoted(ctx, err); err != nil {
-			return "", err
-		}
-	}
 	key, _ := payload.Key(v.Value, r.key.Value)
 	meta, _ := payload.Metadata(v.Value, r.key.Value)
-	r.note(ctx, audit.Record{
-		ID: "promote-" + r.token, Act: audit.Promote, Phase: audit.Fact, Result: audit.Done,
-		KeyID: meta.KeyID, KeyName: meta.KeyName, Fingerprint: r.print(key), Detail: map[string]string{"from": from},
-	})
+	if err = r.promote(ctx, from, audit.Record{KeyID: meta.KeyID, KeyName: meta.KeyName, Fingerprint: r.print(key)}); err != nil {
+		return "", err
+	}
 	return Promoted, nil
+}
+
+// promote moves AWSCURRENT to the token's version. rec says which key that is.
+func (r *run) promote(ctx context.Context, from string, rec audit.Record) error {
+	if err := r.Store.Promote(ctx, r.id, r.token, from); err != nil {
+		if err = r.promoted(ctx, err); err != nil {
+			return err
+		}
+	}
+	rec.ID, rec.Act, rec.Phase, rec.Result = "promote-"+r.token, audit.Promote, audit.Fact, audit.Done
+	rec.Detail = map[string]string{"from": from}
+	r.note(ctx, rec)
+	return nil
 }
 
 // promoted looks whether a label move that ended in an error happened all the

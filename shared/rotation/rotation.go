@@ -15,6 +15,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"time"
@@ -34,6 +35,8 @@ const reserve = 2 * time.Second
 // Store is what a rotation needs of Secrets Manager. Errors are *[store.Error].
 type Store interface {
 	Describe(ctx context.Context, secretID string) (store.Secret, error)
+	// Versions returns every version, unlabeled ones included.
+	Versions(ctx context.Context, secretID string) ([]store.VersionInfo, error)
 	// Get reads the version with this ID and this label; either may be "".
 	Get(ctx context.Context, secretID, version, stage string) (store.Version, error)
 	// Put returns the labels that the new version carries.
@@ -70,6 +73,7 @@ type Engine struct {
 	Notifier    notify.Notifier
 	Now         func() time.Time
 	Random      func() uint32 // tells apart two attempts of one millisecond
+	Entropy     io.Reader     // cryptographically strong: values of our own choosing come from it
 	Fingerprint secret.Value  // key of the fingerprints in the audit trail
 	Log         *slog.Logger
 }
@@ -103,6 +107,7 @@ const (
 	Nothing  Outcome = "nothing"         // this strategy has nothing to do in this step
 	Verified Outcome = "verified"        // the vendor accepts the pending key
 	Checked  Outcome = "checked"         // testSecret alone: current key and admin work
+	Placed   Outcome = "placed"          // the vendor holds the pending value too
 	Promoted Outcome = "promoted"        // AWSCURRENT has moved
 	Already  Outcome = "already_current" // an earlier run finished it
 )
@@ -194,9 +199,7 @@ func (r *run) step(ctx context.Context, s Step) (Outcome, error) {
 	case CreateSecret:
 		return r.create(ctx)
 	case SetSecret:
-		// An overlapping key works from the moment it is made, and this step has
-		// nothing to look at: what is staged is checked before and after it.
-		return Nothing, nil
+		return r.set(ctx)
 	case TestSecret:
 		return r.test(ctx)
 	case FinishSecret:

@@ -4,6 +4,7 @@ package rotate
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"encoding/json"
 	"math/rand/v2"
 
@@ -24,7 +25,7 @@ func Needs() []boot.Variable {
 func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 	engine := &rotation.Engine{
 		Keys: e.Config.Key, Store: e.Store(), Records: e.Records(), Vendors: e.Vendors(), Audit: e.Audit(), Notifier: e.Notifier(),
-		Now: e.Clock.Now, Random: rand.Uint32, Fingerprint: e.Fingerprint, Log: e.Log,
+		Now: e.Clock.Now, Random: rand.Uint32, Entropy: cryptorand.Reader, Fingerprint: e.Fingerprint, Log: e.Log,
 	}
 	return func(ctx context.Context, event json.RawMessage) (any, error) {
 		q, err := rotation.ParseRequest(event)

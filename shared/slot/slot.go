@@ -1,0 +1,157 @@
+// Package slot looks at a principal whose keys carry no names as if they did.
+//
+// A key's name is how the engines know what is ours. Where a vendor keeps no
+// names, the secret's versions tell instead: a key whose value a version holds
+// is the one that version's rotation made. [View.Overlap] gives each such key
+// the name it would carry; any other key has none, and is nobody's to end,
+// unless the operator has handed the principal over.
+package slot
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/keyname"
+	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/secret"
+	"github.com/keyturn/keyturn/shared/store"
+)
+
+// undated is the time in the name of a key without a creation date.
+var undated = time.Date(2001, 9, 9, 1, 46, 40, 0, time.UTC)
+
+// View is one principal as one secret sees it.
+type View struct {
+	DualSlot provider.DualSlot
+	Lineage  string // of the secret: see [keyname.Lineage]
+	Records  []keyrecord.Record
+	// Stray is the rotation that the unknown keys of an exclusive principal are
+	// put down to. "": it is not exclusive, and they have no name.
+	Stray string
+	// Values returns the key in a version; false if it holds none.
+	Value func(ctx context.Context, version string) (secret.Value, bool, error)
+	// Versions returns every version of the secret, unlabeled ones included. It
+	// is called after the keys are listed, and only if one of them is unknown.
+	Versions func(ctx context.Context) ([]store.VersionInfo, error)
+	Entropy  io.Reader // cryptographically strong
+}
+
+// Overlap returns the principal as an account in which keys have names.
+func (v View) Overlap() provider.Overlap {
+	d := v.DualSlot
+	return provider.Overlap{Keys: keys{v}, Max: d.Max, Usage: d.Usage, Disable: d.Disable, Identify: d.Slots}
+}
+
+type keys struct{ v View }
+
+// Create implements [provider.Creator]. The name stays with us.
+func (k keys) Create(ctx context.Context, name string) (provider.Issued, error) {
+	d := k.v.DualSlot
+	if d.Place == nil {
+		is, err := d.Fill.Fill(ctx)
+		is.Name = name
+		return is, err
+	}
+	value, err := d.Place.Choose(k.v.Entropy)
+	if err != nil {
+		return provider.Issued{}, &provider.Error{Op: "choose a value", Kind: provider.KindNotSent, Err: errors.New("no randomness")}
+	}
+	key, err := d.Place.Place(ctx, value)
+	if err != nil && provider.KindOf(err) == provider.KindUnknown {
+		key, err = d.Place.Place(ctx, value) // it looks first
+	}
+	key.Name = name
+	return provider.Issued{Key: key, Value: value}, err
+}
+
+// Revoke implements [provider.Revoker].
+func (k keys) Revoke(ctx context.Context, id string) error { return k.v.DualSlot.Slots.Revoke(ctx, id) }
+
+// Verify implements [provider.Verifier].
+func (k keys) Verify(ctx context.Context, key secret.Value) error {
+	return k.v.DualSlot.Slots.Verify(ctx, key)
+}
+
+// List implements [provider.Lister].
+func (k keys) List(ctx context.Context) ([]provider.Key, error) {
+	listed, err := k.v.DualSlot.Slots.Slots(ctx)
+	if err != nil {
+		return nil, err
+	}
+	version := map[string]string{} // of each key that a version holds
+	for _, rec := range k.v.Records {
+		if rec.Version != "" {
+			version[rec.KeyID] = rec.Version
+		}
+	}
+	unknown := slices.DeleteFunc(slices.Clone(listed), func(l provider.Key) bool { return version[l.ID] != "" })
+	if len(unknown) > 0 {
+		if err := k.v.lookUp(ctx, unknown, version); err != nil {
+			return nil, err
+		}
+	}
+	for i, l := range listed {
+		listed[i].Name = k.v.name(l, version[l.ID])
+	}
+	return listed, nil
+}
+
+// lookUp finds the versions of keys that no record knows.
+func (v View) lookUp(ctx context.Context, unknown []provider.Key, version map[string]string) error {
+	all, err := v.Versions(ctx)
+	if err != nil {
+		return err
+	}
+	recorded := map[string]bool{}
+	for _, at := range version {
+		recorded[at] = true
+	}
+	slices.SortStableFunc(all, func(a, b store.VersionInfo) int { return len(b.Stages) - len(a.Stages) })
+	for _, at := range all {
+		if len(unknown) == 0 {
+			return nil
+		}
+		if recorded[at.ID] {
+			continue
+		}
+		value, ok, err := v.Value(ctx, at.ID)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		id, err := v.DualSlot.Slots.Identify(ctx, value)
+		switch {
+		case err == nil:
+			version[id] = at.ID
+			unknown = slices.DeleteFunc(unknown, func(k provider.Key) bool { return k.ID == id })
+		case provider.KindOf(err) != provider.KindNotFound:
+			return err
+		}
+	}
+	return nil
+}
+
+func (v View) name(k provider.Key, version string) string {
+	created, rotation := k.Created, v.Stray
+	if version != "" {
+		rotation = keyname.Rotation(version)
+	}
+	for _, rec := range v.Records {
+		if rec.KeyID == k.ID && rec.Origin == keyrecord.Adopted {
+			return rec.KeyName // the record proves it, not the name
+		}
+	}
+	if version == "" && created.IsZero() || rotation == "" {
+		return "" // of unknown age: it may have been made a moment ago
+	}
+	if created.IsZero() {
+		created = undated
+	}
+	return keyname.New(v.Lineage, rotation, created, 0).String()
+}
