@@ -54,6 +54,8 @@ type Record struct {
 	Disabled      time.Time
 	Revoked       time.Time
 	Ended         time.Time // dead or gone
+	Ending        time.Time // when a run set out to disable or revoke it; zero: none is at it
+	Wanted        time.Time // until then somebody goes back to it, so it is not ended; kept until that is told
 	LastUsed      time.Time // as the vendor said last; zero: never, or it does not say
 	LastSeen      time.Time // in the vendor's list
 	Missing       time.Time // the first look since which the vendor has not listed it; zero: it does

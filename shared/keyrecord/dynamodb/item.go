@@ -30,6 +30,8 @@ type (
 		Disabled      time.Time        `json:"disabled,omitzero"`
 		Revoked       time.Time        `json:"revoked,omitzero"`
 		Ended         time.Time        `json:"ended,omitzero"`
+		Ending        time.Time        `json:"ending,omitzero"`
+		Wanted        time.Time        `json:"wanted,omitzero"`
 		LastUsed      time.Time        `json:"last_used,omitzero"`
 		LastSeen      time.Time        `json:"last_seen,omitzero"`
 		Missing       time.Time        `json:"missing,omitzero"`
