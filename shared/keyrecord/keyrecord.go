@@ -96,6 +96,7 @@ type Book struct {
 	Keys     []Record
 	Requests []Request
 	Failure  *Failure // nil: the last rotation did not fail
+	Pause    *Pause   // the last one; nil: there never was one
 }
 
 // Key returns the record of a key, and whether there is one.

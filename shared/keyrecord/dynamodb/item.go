@@ -62,11 +62,23 @@ type (
 		At        time.Time `json:"at,omitzero"`
 		Count     int       `json:"count,omitempty"`
 	}
+	pause struct {
+		Secret   string    `json:"secret"`
+		ID       string    `json:"id,omitempty"`
+		Until    time.Time `json:"until,omitzero"`
+		Reason   string    `json:"reason,omitempty"`
+		Owner    string    `json:"owner,omitempty"`
+		By       string    `json:"by,omitempty"`
+		At       time.Time `json:"at,omitzero"`
+		Ended    time.Time `json:"ended,omitzero"`
+		EndedBy  string    `json:"ended_by,omitempty"`
+		Revision int       `json:"revision"`
+	}
 )
 
 // encode writes a stored form as an item: strings as S, numbers as N, lists as
 // L, times as S in RFC 3339.
-func encode[T record | request | failure](v T, secret, kind string) item {
+func encode[T record | request | failure | pause](v T, secret, kind string) item {
 	out := item{}
 	b, err := json.Marshal(v)
 	if err == nil {
@@ -99,7 +111,7 @@ func attribute(v any) types.AttributeValue {
 	}
 }
 
-func decode[T record | request | failure](it item) (T, error) {
+func decode[T record | request | failure | pause](it item) (T, error) {
 	var v T
 	fields := make(map[string]any, len(it))
 	for name, a := range it {

@@ -2,7 +2,8 @@
 // table.
 //
 // The partition key "secret" is the secret's name and the sort key "item" says
-// what an item is: "key#<id>", "request#<rotation>", "failure" or "once#<id>".
+// what an item is: "key#<id>", "request#<rotation>", "failure", "pause" or
+// "once#<id>".
 // The attribute "expires" is the table's time to live. Attributes that this
 // version does not know are ignored.
 package dynamodb
@@ -40,6 +41,7 @@ const (
 	itemKey     = "key#"
 	itemRequest = "request#"
 	itemFailure = "failure"
+	itemPause   = "pause"
 	itemOnce    = "once#"
 
 	requestLife = 90 * 24 * time.Hour // the audit trail keeps requests for ever
@@ -99,6 +101,10 @@ func add(b *keyrecord.Book, it item) error {
 		f, err := decode[failure](it)
 		b.Failure = new(keyrecord.Failure(f))
 		return err
+	case kind == itemPause:
+		p, err := decode[pause](it)
+		b.Pause = new(keyrecord.Pause(p))
+		return err
 	}
 	return nil
 }
@@ -112,8 +118,28 @@ func add(b *keyrecord.Book, it item) error {
 func (t *Table) Put(ctx context.Context, r keyrecord.Record) (keyrecord.Record, error) {
 	old := r.Revision
 	r.Revision++
+	if err := t.replace(ctx, encode(record(r), r.Secret, itemKey+r.KeyID), old); err != nil {
+		return keyrecord.Record{}, fmt.Errorf("store the record of key %q: %w", r.KeyID, err)
+	}
+	return r, nil
+}
+
+// PutPause stores a secret's pause, as [Table.Put] stores a key's record: only
+// over the one that the caller has seen, so that nobody overwrites another's.
+func (t *Table) PutPause(ctx context.Context, p keyrecord.Pause) (keyrecord.Pause, error) {
+	old := p.Revision
+	p.Revision++
+	if err := t.replace(ctx, encode(pause(p), p.Secret, itemPause), old); err != nil {
+		return keyrecord.Pause{}, fmt.Errorf("store the pause of %q: %w", p.Secret, err)
+	}
+	return p, nil
+}
+
+// replace stores it over the item with revision old, 0 for none, or returns
+// [keyrecord.ErrConflict].
+func (t *Table) replace(ctx context.Context, it item, old int) error {
 	in := &dynamodb.PutItemInput{
-		TableName: &t.name, Item: encode(record(r), r.Secret, itemKey+r.KeyID),
+		TableName: &t.name, Item: it,
 		ConditionExpression:      aws.String("attribute_not_exists(#item)"),
 		ExpressionAttributeNames: map[string]string{"#item": attrItem},
 	}
@@ -122,13 +148,11 @@ func (t *Table) Put(ctx context.Context, r keyrecord.Record) (keyrecord.Record, 
 		in.ExpressionAttributeNames = map[string]string{"#revision": attrRevision}
 		in.ExpressionAttributeValues = item{":revision": number(int64(old))}
 	}
-	switch held, err := t.put(ctx, in); {
-	case err != nil:
-		return keyrecord.Record{}, fmt.Errorf("store the record of key %q: %w", r.KeyID, err)
-	case !held:
-		return keyrecord.Record{}, fmt.Errorf("store the record of key %q: %w", r.KeyID, keyrecord.ErrConflict)
+	held, err := t.put(ctx, in)
+	if err == nil && !held {
+		err = keyrecord.ErrConflict
 	}
-	return r, nil
+	return err
 }
 
 // PutRequest stores a request, over an older one of the same rotation. It is

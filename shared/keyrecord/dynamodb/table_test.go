@@ -117,6 +117,11 @@ func TestRoundTrip_everyField(t *testing.T) {
 	if err = errors.Join(table.PutRequest(t.Context(), q), table.SetFailure(t.Context(), f)); err != nil {
 		t.Fatal(err)
 	}
+	p := filled[keyrecord.Pause]()
+	p.Secret, p.Revision = "s", 0
+	if p, err = table.PutPause(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
 	// An attribute of a version to come, and one of a type we never write.
 	n := edit(t, c, "s", "key#bare", item{
 		"color": &types.AttributeValueMemberS{Value: "blue"}, "flag": &types.AttributeValueMemberBOOL{Value: true},
@@ -128,7 +133,7 @@ func TestRoundTrip_everyField(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := keyrecord.Book{Keys: []keyrecord.Record{bare, r}, Requests: []keyrecord.Request{q}, Failure: &f}
+	want := keyrecord.Book{Keys: []keyrecord.Record{bare, r}, Requests: []keyrecord.Request{q}, Failure: &f, Pause: &p}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("Load (-want +got):\n%s", d)
 	}
@@ -156,6 +161,33 @@ func TestPut_revisions(t *testing.T) {
 	}
 	if _, err = table.Put(t.Context(), first); !errors.Is(err, keyrecord.ErrConflict) {
 		t.Errorf("an older revision: %v, want ErrConflict", err)
+	}
+}
+
+// Two who pause at once do not overwrite each other unseen, nor does one who
+// ends a pause that he has not seen.
+func TestPutPause_revisions(t *testing.T) {
+	t.Parallel()
+	table, _ := newTable(t)
+	mine, err := table.PutPause(t.Context(), keyrecord.Pause{Secret: "s", Reason: "mine"})
+	if err != nil || mine.Revision != 1 {
+		t.Fatalf("revision %d, %v; want 1", mine.Revision, err)
+	}
+	if _, err = table.PutPause(t.Context(), keyrecord.Pause{Secret: "s", Reason: "theirs"}); !errors.Is(err, keyrecord.ErrConflict) {
+		t.Errorf("a second first pause: %v, want ErrConflict", err)
+	}
+	longer := mine
+	longer.Until = noon
+	if _, err = table.PutPause(t.Context(), longer); err != nil {
+		t.Fatal(err)
+	}
+	mine.Ended = noon
+	if _, err = table.PutPause(t.Context(), mine); !errors.Is(err, keyrecord.ErrConflict) {
+		t.Errorf("the end of an older pause: %v, want ErrConflict", err)
+	}
+	b, err := table.Load(t.Context(), "s")
+	if err != nil || b.Pause == nil || b.Pause.Reason != "mine" || !b.Pause.Until.Equal(noon) || b.Pause.Revision != 2 {
+		t.Errorf("%+v, %v; want the longer one", b.Pause, err)
 	}
 }
 
@@ -193,9 +225,10 @@ func TestErrors(t *testing.T) {
 	table := dynamodb.New(broken{lost}, "records")
 	_, load := table.Load(t.Context(), "s")
 	_, put := table.Put(t.Context(), keyrecord.Record{})
+	_, pause := table.PutPause(t.Context(), keyrecord.Pause{})
 	_, first := table.First(t.Context(), "s", "a", time.Hour)
 	for name, err := range map[string]error{
-		"Load": load, "Put": put, "First": first, "PutRequest": table.PutRequest(t.Context(), keyrecord.Request{}),
+		"Load": load, "Put": put, "PutPause": pause, "First": first, "PutRequest": table.PutRequest(t.Context(), keyrecord.Request{}),
 		"SetFailure": table.SetFailure(t.Context(), keyrecord.Failure{}), "ClearFailure": table.ClearFailure(t.Context(), "s"),
 		"Forget": table.Forget(t.Context(), "s", "a"),
 	} {

@@ -1,0 +1,35 @@
+package keyrecord
+
+import "time"
+
+// MaxPause is how far ahead a pause may end. A key that cannot be rotated for
+// longer than that is not paused, it is not rotated: take it out of the
+// configuration. It is also as long as CloudTrail's event history, so that who
+// paused what can always be looked up.
+const MaxPause = 90 * 24 * time.Hour
+
+// Pause stops the rotations of one secret for a while. It stays recorded when it
+// is over, until the next one.
+type Pause struct {
+	Secret   string
+	ID       string // of the act in the audit trail
+	Until    time.Time
+	Reason   string
+	Owner    string    // who answers for it
+	By       string    // who asked for it, as far as AWS vouches for it
+	At       time.Time // when
+	Ended    time.Time // by resume, before its time; zero: it was not
+	EndedBy  string
+	Revision int // of this record; 0: not stored yet
+}
+
+// InForce reports whether p stops rotations now. A nil Pause does not.
+func (p *Pause) InForce(now time.Time) bool {
+	return p != nil && p.Ended.IsZero() && now.Before(p.Until)
+}
+
+// Expired reports whether p has ended by itself: its time is over, and nobody
+// ended it before.
+func (p *Pause) Expired(now time.Time) bool {
+	return p != nil && p.Ended.IsZero() && !now.Before(p.Until)
+}
