@@ -40,6 +40,8 @@ func (r *run) advance(ctx context.Context, id string) error {
 		return r.save(ctx, rec)
 	}
 	switch {
+	case r.ending != nil:
+		return r.expire(ctx, rec)
 	case !rec.Revoked.IsZero():
 		return r.prove(ctx, rec, rec.Revoked)
 	case !listed:

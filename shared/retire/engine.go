@@ -84,9 +84,6 @@ type Engine struct {
 	Log         *slog.Logger
 }
 
-// ErrNotYet is returned for keys of a vendor whose strategy is not built yet.
-var ErrNotYet = errors.New("retirement is not built yet for this vendor's strategy")
-
 const looks = 5 // at one secret in one Reconcile, if others change its records meanwhile
 
 // Reconcile does whatever is due for the keys of one secret. It returns nil

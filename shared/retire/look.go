@@ -44,7 +44,9 @@ type run struct {
 	book     keyrecord.Book
 	records  map[string]*keyrecord.Record // by key ID; changed as we go
 	stored   map[string]keyrecord.Record
-	vendor   provider.Overlap
+	vendor   provider.Overlap // or what looks like one
+	own      bool             // the vendor's list is this secret's own, and not shared in a sweep
+	ending   *ending          // nil: a key is ended by us
 	listed   map[string]provider.Key
 
 	known   bool              // it is certain which keys the current version does not hold
@@ -109,13 +111,8 @@ func (r *run) openVendor(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errVendor, err)
 	}
-	switch s := strategy.(type) {
-	case provider.Overlap:
-		r.vendor = s
-		return nil
-	case provider.DualSlot, provider.RollInPlace, provider.RollWithGrace:
-	}
-	return fmt.Errorf("%s: %w", r.key.Vendor, ErrNotYet)
+	r.use(strategy)
+	return nil
 }
 
 // lookAtVendor lists the vendor's keys, and then the versions: a key that is
@@ -179,7 +176,7 @@ func (r *run) list(ctx context.Context) ([]provider.Key, error) {
 		})
 		return keys, err
 	}
-	if r.lists == nil {
+	if r.lists == nil || r.own {
 		return ask()
 	}
 	return r.lists.get(r.key, ask)

@@ -19,7 +19,13 @@ func (r *run) message(kind notify.Kind, s notify.Severity, id, summary string) n
 func (r *run) messageRotated(rec keyrecord.Record) notify.Message {
 	m := r.message(notify.Rotated, notify.Info, "rotated-"+rec.KeyID, r.key.Secret+" has a new current key.")
 	m.Known = []string{"Key " + rec.KeyID + " is in version " + rec.Version + ", which is AWSCURRENT."}
-	if r.secret.VersionAt(store.Previous) != "" {
+	switch {
+	case r.secret.VersionAt(store.Previous) == "":
+	case r.ending != nil && r.ending.after > r.info.Settle.Within:
+		m.Known = append(m.Known, "The vendor keeps the value that it replaced alive for "+notify.Duration(r.ending.after)+". Its end will be told.")
+	case r.ending != nil:
+		m.Known = append(m.Known, "The vendor ended the value that it replaced at once. That it is dead will be told.")
+	default:
 		m.Known = append(m.Known, "The key that it replaced works on for at least "+notify.Duration(r.key.Grace.Min)+". Its end will be told.")
 	}
 	m.Next = []string{"Nothing. Consumers that keep the value for longer than a call must read the secret again."}

@@ -11,7 +11,6 @@ import (
 	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/notify"
-	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/retire"
 	"github.com/keyturn/keyturn/shared/store"
 )
@@ -135,7 +134,6 @@ func TestRefused(t *testing.T) {
 	}{
 		{"deleted", func(w *world) { w.secret.Deleted = time.Now() }, "deletion", nil, 0},
 		{"no current version", func(w *world) { w.secret.Stages = nil }, "no current", nil, 0},
-		{"another strategy", func(w *world) { w.strategy = provider.DualSlot{} }, "", retire.ErrNotYet, 0},
 		{"an admin credential of another shape", func(w *world) { w.admin = `{"hosts":["h"]}` }, "", nil, 1},
 		{"no admin credential", func(w *world) {
 			w.fail["GetAdmin"] = &store.Error{Op: "GetSecretValue", Kind: store.KindNotFound}
