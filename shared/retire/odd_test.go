@@ -11,7 +11,6 @@ import (
 	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/notify"
-	"github.com/keyturn/keyturn/shared/retire"
 	"github.com/keyturn/keyturn/shared/store"
 )
 
