@@ -34,6 +34,9 @@ const (
 	Hold     Act = "hold"     // a retirement waits for a person
 	Dead     Act = "dead"     // the vendor refuses the key; the proof is in Detail
 	Request  Act = "request"  // somebody asked for a rotation
+	Pause    Act = "pause"    // somebody stopped the rotations for a while, or one went through that
+	Resume   Act = "resume"   // undoes Pause
+	Adopt    Act = "adopt"    // a key that somebody else made was handed over
 	Notified Act = "notified" // a notification went out
 )
 

@@ -33,3 +33,15 @@ func (p *Pause) InForce(now time.Time) bool {
 func (p *Pause) Expired(now time.Time) bool {
 	return p != nil && p.Ended.IsZero() && !now.Before(p.Until)
 }
+
+// Over returns when p has ended or will end; zero for a nil Pause. What was due
+// before is not late before then.
+func (p *Pause) Over() time.Time {
+	switch {
+	case p == nil:
+		return time.Time{}
+	case !p.Ended.IsZero() && p.Ended.Before(p.Until):
+		return p.Ended
+	}
+	return p.Until
+}

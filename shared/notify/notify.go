@@ -18,6 +18,9 @@ const (
 	Retired     Kind = "retired"      // an old key is proven dead
 	Overdue     Kind = "overdue"      // a rotation or a retirement is late
 	OrphanFound Kind = "orphan_found" // a key of ours that no version of the secret knows
+	Paused      Kind = "paused"       // somebody stopped the rotations for a while, or one was refused for that
+	Resumed     Kind = "resumed"      // a pause is over
+	Adopted     Kind = "adopted"      // a key that somebody else made was handed over
 )
 
 // Severity orders messages for filters.

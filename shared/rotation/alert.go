@@ -22,6 +22,9 @@ func (r *run) failed(ctx context.Context, err error) error {
 	ctx, cancel := r.tidy(ctx)
 	defer cancel()
 	e := r.typed(err)
+	if e.Type == Paused {
+		return r.refusedByPause(ctx, e)
+	}
 	r.Log.LogAttrs(ctx, slog.LevelError, "step failed", slog.String("error_type", string(e.Type)),
 		slog.String("error", e.Error()), slog.String("step", string(r.at)), slog.String("secret", r.key.Secret),
 		slog.String("vendor", r.key.Vendor), slog.String("version", r.token))

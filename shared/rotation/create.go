@@ -65,6 +65,9 @@ func (r *run) create(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return "", r.stored("read the keys' records", err)
 	}
+	if err = r.paused(ctx, book); err != nil {
+		return "", err
+	}
 	strategy, err := r.open(ctx)
 	if err != nil {
 		return "", err

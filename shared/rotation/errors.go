@@ -45,6 +45,9 @@ const (
 	StoreUnavailable     Type = "StoreUnavailable"     // Secrets Manager or the records: no usable answer
 	CurrentEnds          Type = "CurrentEnds"          // the vendor may have replaced the value, and the new one is not live
 	DowntimeRefused      Type = "DowntimeRefused"      // it cannot be done without, and the configuration does not accept it
+	Paused               Type = "Paused"               // somebody stopped the rotations for a while
+	KeyClaimed           Type = "KeyClaimed"           // another secret has this key
+	KeyUnknown           Type = "KeyUnknown"           // the vendor holds no such key
 	NotSupported         Type = "NotSupported"         // this strategy is not built yet
 )
 

@@ -101,6 +101,9 @@ func (r *run) plan(ctx context.Context, p *Plan) {
 	if err != nil {
 		p.add(r.stored("read the keys' records", err))
 	}
+	if book.Pause.InForce(r.Now()) {
+		p.add(PausedBy(r.at, *book.Pause))
+	}
 	st, err := r.open(ctx)
 	if err != nil {
 		p.add(r.typed(err))

@@ -1,0 +1,111 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+
+	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/notify"
+)
+
+// pauseToldFor is how long it is not told again that a pause refuses rotations,
+// or is over: longer than any pause.
+const pauseToldFor = keyrecord.MaxPause + onceFor
+
+// PausedBy is the error of a rotation that a pause refuses.
+func PausedBy(at Step, p keyrecord.Pause) *Error {
+	return &Error{
+		Step: at, Type: Paused, Secret: p.Secret, What: fmt.Sprintf("paused until %s%s: %s", stamp(p.Until), by(p), p.Reason),
+		Next: []string{
+			"nothing, if that is still so: the first rotation after it goes on by itself",
+			"or end the pause: keyturn resume " + p.Secret + " --reason WHY",
+		},
+	}
+}
+
+func by(p keyrecord.Pause) string {
+	s := ""
+	if p.By != "" {
+		s += ", by " + p.By
+	}
+	if p.Owner != "" {
+		s += ", owner " + p.Owner
+	}
+	return s
+}
+
+// paused refuses a rotation while a pause is in force. An emergency goes
+// through it, and says so.
+func (r *run) paused(ctx context.Context, book keyrecord.Book) error {
+	p := book.Pause
+	switch now := r.Now(); {
+	case p.Expired(now) && now.Sub(p.Until) < pauseToldFor:
+		r.pauseIsOver(ctx, *p)
+	case p.InForce(now) && emergency(book, r.token):
+		r.Log.LogAttrs(ctx, slog.LevelWarn, "an emergency rotation goes through a pause", slog.String("secret", r.key.Secret),
+			slog.String("vendor", r.key.Vendor), slog.String("version", r.token), slog.Time("until", p.Until),
+			slog.String("reason", p.Reason), slog.String("paused_by", p.By))
+		r.note(ctx, audit.Record{
+			ID: "through-" + p.ID + "-" + r.token, Act: audit.Pause, Phase: audit.Fact,
+			Detail: map[string]string{"what": "an emergency rotation went through the pause", "until": stamp(p.Until), "reason": p.Reason, "paused_by": p.By},
+		})
+	case p.InForce(now):
+		return PausedBy(r.at, *p)
+	}
+	return nil
+}
+
+// refusedByPause is [run.failed] for a pause, which somebody wanted: no alarm,
+// and told once for each pause, however many rotations it refuses.
+func (r *run) refusedByPause(ctx context.Context, e *Error) error {
+	r.Log.LogAttrs(ctx, slog.LevelInfo, "rotation refused by a pause", slog.String("error", e.Error()), slog.String("secret", r.key.Secret),
+		slog.String("vendor", r.key.Vendor), slog.String("version", r.token))
+	// Whoever waits for this rotation looks for its failure.
+	if err := r.Records.SetFailure(ctx, keyrecord.Failure{
+		Secret: r.key.Secret, Version: r.token, Step: string(r.at), ErrorType: string(e.Type), Text: e.Error(), At: r.Now(),
+	}); err != nil {
+		r.Log.LogAttrs(ctx, slog.LevelError, "the failure was not recorded", slog.String("error", err.Error()))
+	}
+	book, err := r.Records.Load(ctx, r.key.Secret)
+	if err != nil || book.Pause == nil {
+		return e // told at the next refusal
+	}
+	r.tellPause(ctx, notify.Message{
+		ID: "refused-" + pauseID(*book.Pause), Kind: notify.Paused, ErrorType: string(Paused), Step: string(r.at),
+		Summary: "A rotation of " + r.key.Secret + " was refused: it is " + e.What + ".",
+		Known: []string{
+			"AWSCURRENT has not moved: consumers go on with the key they have.",
+			"This is told once for each pause, however many rotations it refuses.",
+		},
+		Next: sentences(e.Next),
+	})
+	return e
+}
+
+// pauseIsOver tells once that a pause has ended by itself.
+func (r *run) pauseIsOver(ctx context.Context, p keyrecord.Pause) {
+	r.tellPause(ctx, notify.Message{
+		ID: "over-" + pauseID(p), Kind: notify.Resumed,
+		Summary: "The pause of " + r.key.Secret + " ended by itself at " + stamp(p.Until) + ", and its rotations go on.",
+	})
+}
+
+func (r *run) tellPause(ctx context.Context, m notify.Message) {
+	if first, err := r.Records.First(ctx, r.key.Secret, m.ID, pauseToldFor); err == nil && !first {
+		return
+	}
+	m.Version, m.Time, m.Severity = 1, r.Now(), notify.Info
+	m.Secret, m.Vendor, m.Owner = r.key.Secret, r.key.Vendor, r.key.Owner
+	if err := r.Notifier.Notify(ctx, m); err != nil {
+		r.Log.LogAttrs(ctx, slog.LevelError, "the notification was not accepted", slog.String("error", err.Error()))
+		_ = r.Records.Forget(ctx, r.key.Secret, m.ID)
+	}
+}
+
+// pauseID names a pause and how long it was, so that one made longer is news.
+func pauseID(p keyrecord.Pause) string {
+	return p.ID + "-" + strconv.FormatInt(p.Until.Unix(), 10)
+}
