@@ -1,0 +1,356 @@
+package rotation_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/rotation"
+)
+
+func TestStrategies(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		kind  string
+		steps []string
+		audit []string
+		old   bool // the replaced value still works
+	}{
+		{"fill", []string{"createSecret: minted", "setSecret: nothing", "testSecret: verified", "finishSecret: promoted"}, []string{"create intent", "create outcome", "promote fact"}, true},
+		{"place", []string{"createSecret: minted", "setSecret: placed", "testSecret: verified", "finishSecret: promoted"}, []string{"create fact", "create intent", "create outcome", "promote fact"}, true},
+		{"set", []string{"createSecret: minted", "setSecret: promoted", "testSecret: already_current", "finishSecret: already_current"}, []string{"create fact", "roll intent", "roll outcome", "promote fact"}, false},
+		{"roll", []string{"createSecret: promoted", "setSecret: nothing", "testSecret: already_current", "finishSecret: already_current"}, []string{"roll intent", "roll outcome", "promote fact"}, false},
+		{"grace", []string{"createSecret: minted", "setSecret: nothing", "testSecret: verified", "finishSecret: promoted"}, []string{"roll intent", "roll outcome", "promote fact"}, true},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			t.Parallel()
+			fewBubble(t, c.kind, func(t *testing.T, w *world, f *few) {
+				w.first()
+				w.enable()
+				old := w.value("AWSCURRENT")
+				w.steps = nil
+				mark := len(w.audit.records)
+				w.rotate()
+				fresh := w.value("AWSCURRENT")
+				if fresh == old || !f.accepts(fresh) || f.accepts(old) != c.old {
+					t.Errorf("current %q after %q, accepted: %v, %v", fresh, old, f.accepts(fresh), f.accepts(old))
+				}
+				if diff := cmp.Diff(c.steps, w.steps); diff != "" {
+					t.Errorf("steps (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff(c.audit, w.audit.acts()[mark:]); diff != "" {
+					t.Errorf("audit (-want +got):\n%s", diff)
+				}
+				if w.records.once[name+"lease"] {
+					t.Error("the lease was not given back")
+				}
+				for _, v := range []string{old, fresh} {
+					if strings.Contains(w.log.String(), v) {
+						t.Error("a value is in the log")
+					}
+				}
+			})
+		})
+	}
+}
+
+// A kill before or after each call at the vendor: the next tries mend it, the
+// current value is never lost, and nothing is left in a slot.
+func TestStrategies_killed(t *testing.T) {
+	t.Parallel()
+	for kind, calls := range map[string][]string{
+		"fill":  {"slots", "fill", "verify"},
+		"place": {"slots", "place", "verify"},
+		"set":   {"set", "verify"},
+		"roll":  {"roll", "verify"},
+		"grace": {"roll", "verify"},
+	} {
+		for _, call := range calls {
+			for _, after := range []bool{false, true} {
+				t.Run(kind+"/"+call, func(t *testing.T) {
+					t.Parallel()
+					fewBubble(t, kind, func(t *testing.T, w *world, f *few) {
+						w.key.Exclusive = true
+						w.first()
+						w.enable()
+						killed := false
+						f.fail = func(at string) (error, error) {
+							if at != call || killed {
+								return nil, nil
+							}
+							killed = true
+							if after {
+								return nil, errKilled
+							}
+							return errKilled, nil
+						}
+						token := w.rotate()
+						for range 6 { // an unknown attempt is left alone for as long as it may be stored
+							delete(w.records.once, name+"lease") // as time does
+							time.Sleep(deadline)
+							w.again(token)
+						}
+						if cur := w.value("AWSCURRENT"); !killed || !f.accepts(cur) || w.stages()[token] == nil || !slices.Contains(w.stages()[token], "AWSCURRENT") {
+							t.Errorf("killed: %v; %q accepted: %v; stages %v, steps %q", killed, cur, f.accepts(cur), w.stages(), w.steps)
+						}
+						if f.max > 0 && len(f.keys) != 2 {
+							t.Errorf("%d slots are taken, want the current and the previous", len(f.keys))
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// again is Secrets Manager's retry of a rotation.
+func (w *world) again(token string) {
+	w.t.Helper()
+	for _, s := range []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret} {
+		if _, err := w.step(s, token); err != nil {
+			w.steps = append(w.steps, err.Error())
+			return
+		}
+	}
+}
+
+// Somebody else's key in the other slot is not touched, unless the principal
+// was handed over.
+func TestDualSlot_stranger(t *testing.T) {
+	t.Parallel()
+	for _, exclusive := range []bool{false, true} {
+		for _, kind := range []string{"fill", "place"} {
+			fewBubble(t, kind, func(t *testing.T, w *world, f *few) {
+				w.first()
+				w.enable()
+				stranger := f.add("few-9-" + strings.Repeat("9", 24))
+				w.key.Exclusive = exclusive
+				time.Sleep(time.Hour)
+				token := w.rotate()
+				w.again(token)
+				if gone := !f.accepts(stranger.value); gone != exclusive {
+					t.Errorf("%s: exclusive %v: the stranger is gone: %v; steps %q", kind, exclusive, gone, w.steps)
+				}
+				if !exclusive && f.count("revoke") > 0 {
+					t.Error("something was revoked")
+				}
+				if last := w.records.failures; !exclusive && (len(last) == 0 || last[0].ErrorType != string(rotation.VendorFull)) {
+					t.Errorf("failures %+v", last)
+				}
+			})
+		}
+	}
+}
+
+// An older key that is still in its grace is seen by its value, without a
+// record.
+func TestDualSlot_held(t *testing.T) {
+	t.Parallel()
+	fewBubble(t, "place", func(t *testing.T, w *world, f *few) {
+		w.key.Exclusive = true
+		w.first()
+		w.enable()
+		w.rotate()
+		token := w.rotate()
+		if _, err := w.step(rotation.CreateSecret, token); errorType(err) != string(rotation.Held) || f.count("revoke") > 0 {
+			t.Errorf("a third key: %v; %q", err, f.calls)
+		}
+	})
+}
+
+// A second rotation inside the grace would leave three live values. It is
+// refused with the time at which it becomes possible.
+func TestRollWithGrace_insideTheGrace(t *testing.T) {
+	t.Parallel()
+	fewBubble(t, "grace", func(t *testing.T, w *world, f *few) {
+		w.key.Grace.Max = 5 * time.Hour
+		w.first()
+		w.enable()
+		w.rotate()
+		rolls := f.count("roll")
+		token := w.rotate()
+		_, err := w.step(rotation.CreateSecret, token)
+		until := time.Now().Add(5 * time.Hour).UTC().Format("2006-01-02 15:")
+		if errorType(err) != string(rotation.Held) || !strings.Contains(err.Error(), until) || f.count("roll") != rolls {
+			t.Fatalf("inside the grace: %v", err)
+		}
+		time.Sleep(5*time.Hour + time.Minute)
+		if w.again(token); !slices.Contains(w.stages()[token], "AWSCURRENT") {
+			t.Errorf("after the grace: %q", w.steps)
+		}
+	})
+}
+
+// The vendor replaced the value and the answer was lost: people are told when
+// the current value ends, and the next try replaces it once more.
+func TestRollWithGrace_lost(t *testing.T) {
+	t.Parallel()
+	fewBubble(t, "grace", func(t *testing.T, w *world, f *few) {
+		w.first()
+		w.enable()
+		lost := false
+		f.fail = func(call string) (error, error) {
+			if call == "roll" && !lost {
+				lost = true
+				return nil, &provider.Error{Op: "roll"}
+			}
+			return nil, nil
+		}
+		before := f.count("roll")
+		token := w.rotate()
+		w.again(token)
+		if len(w.inbox.messages) == 0 || w.inbox.messages[0].ErrorType != string(rotation.CurrentEnds) || w.inbox.messages[0].Severity != "critical" {
+			t.Errorf("told %+v", w.inbox.messages)
+		}
+		if n := f.count("roll") - before; n != 2 || !slices.Contains(w.stages()[token], "AWSCURRENT") {
+			t.Errorf("%d rolls; %q", n, w.steps)
+		}
+	})
+}
+
+// Two runs at once: one rolls, the other is told to wait.
+func TestRoll_oneAtATime(t *testing.T) {
+	t.Parallel()
+	for kind, at := range map[string]rotation.Step{"grace": rotation.CreateSecret, "roll": rotation.CreateSecret, "set": rotation.SetSecret} {
+		fewBubble(t, kind, func(t *testing.T, w *world, f *few) {
+			w.first()
+			w.enable()
+			var second error
+			f.fail = func(call string) (error, error) {
+				if (call == "roll" || call == "set") && second == nil {
+					f.mu.Unlock()
+					token := w.pendingToken()
+					_, second = w.step(at, token)
+					f.mu.Lock()
+				}
+				return nil, nil
+			}
+			token := w.rotate()
+			if errorType(second) != string(rotation.InProgress) || !slices.Contains(w.stages()[token], "AWSCURRENT") || !f.accepts(w.value("AWSCURRENT")) {
+				t.Errorf("%s: %v; %q", kind, second, w.steps)
+			}
+		})
+	}
+}
+
+func (w *world) pendingToken() string {
+	for id, labels := range w.stages() {
+		if slices.Contains(labels, "AWSPENDING") {
+			return id
+		}
+	}
+	return ""
+}
+
+// A value that the vendor made last, and that the token's version cannot hold,
+// goes live under a version of its own.
+func TestRoll_superseded(t *testing.T) {
+	t.Parallel()
+	fewBubble(t, "grace", func(t *testing.T, w *world, f *few) {
+		w.first()
+		w.enable()
+		f.fail = func(call string) (error, error) {
+			if call == "roll" { // another run, whose lease is over, stores what it rolled before
+				w.putPending(w.pendingToken(), `{"apiKey":"few-1-`+strings.Repeat("1", 24)+`"}`)
+			}
+			return nil, nil
+		}
+		token := w.rotate()
+		if cur := w.value("AWSCURRENT"); !f.accepts(cur) || slices.Contains(w.stages()[token], "AWSCURRENT") || f.keys[len(f.keys)-1].value != cur {
+			t.Errorf("current %q is not what the vendor made last; stages %v; %q", cur, w.stages(), w.steps)
+		}
+		if !slices.ContainsFunc(w.records.failures, func(x keyrecord.Failure) bool { return x.ErrorType == string(rotation.Superseded) }) {
+			t.Errorf("failures %+v", w.records.failures)
+		}
+	})
+}
+
+func TestRollInPlace_downtime(t *testing.T) {
+	t.Parallel()
+	fewBubble(t, "roll", func(t *testing.T, w *world, f *few) {
+		w.first()
+		w.enable()
+		w.key.AcceptDowntime = false
+		before := f.count("roll")
+		token := w.rotate()
+		if _, err := w.step(rotation.CreateSecret, token); errorType(err) != string(rotation.DowntimeRefused) || f.count("roll") != before {
+			t.Errorf("without acceptDowntime: %v", err)
+		}
+	})
+	fewBubble(t, "set", func(t *testing.T, w *world, f *few) {
+		w.key.AcceptDowntime = false
+		err := w.engine.Init(t.Context(), name, "11111111-1111-4111-8111-111111111111")
+		if errorType(err) != string(rotation.DowntimeRefused) || f.count("set") > 0 {
+			t.Errorf("a first key that cuts others off: %v", err)
+		}
+	})
+}
+
+// Where the value can be read, a roll whose answer was lost is found again.
+func TestRollInPlace_read(t *testing.T) {
+	t.Parallel()
+	fewBubble(t, "roll", func(t *testing.T, w *world, f *few) {
+		w.first()
+		w.enable()
+		f.read = true
+		lost := errors.New("")
+		f.fail = func(call string) (error, error) {
+			if call == "roll" && lost != nil {
+				lost = nil
+				return nil, &provider.Error{Op: "roll"}
+			}
+			return nil, nil
+		}
+		before := f.count("roll")
+		token := w.rotate()
+		w.again(token)
+		if n := f.count("roll") - before; n != 1 || !f.accepts(w.value("AWSCURRENT")) || !slices.Contains(w.stages()[token], "AWSCURRENT") {
+			t.Errorf("%d rolls; %q", n, w.steps)
+		}
+	})
+}
+
+// A value that is set and whose answer is lost is found by trying it.
+func TestRollInPlace_unknown(t *testing.T) {
+	t.Parallel()
+	fewBubble(t, "set", func(t *testing.T, w *world, f *few) {
+		w.first()
+		w.enable()
+		f.fail = func(call string) (error, error) {
+			if call == "set" {
+				return nil, &provider.Error{Op: "set"}
+			}
+			return nil, nil
+		}
+		token := w.rotate()
+		if !slices.Contains(w.stages()[token], "AWSCURRENT") || !f.accepts(w.value("AWSCURRENT")) {
+			t.Errorf("%q", w.steps)
+		}
+	})
+}
+
+// A plan of each strategy makes nothing, and says what would be done.
+func TestStrategies_plan(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"fill", "place", "set", "roll", "grace"} {
+		fewBubble(t, kind, func(t *testing.T, w *world, f *few) {
+			w.first()
+			w.enable()
+			before := len(f.keys)
+			p, err := w.engine.Plan(t.Context(), name)
+			if err != nil || len(p.Problems) > 0 || len(p.Steps) < 4 || p.Keys != 1 || len(f.keys) != before {
+				t.Errorf("%s: %+v, %v", kind, p, err)
+			}
+			if f.accepts("") || !f.accepts(w.value("AWSCURRENT")) {
+				t.Error("a plan has changed something")
+			}
+		})
+	}
+}
+
