@@ -41,8 +41,10 @@ func advice(errorType, key string) []string {
 		return []string{look, "try again"}
 	case rotation.UnknownStep, rotation.BadEvent:
 		return []string{"use a keyturn of the same version as the deployed functions: keyturn version"}
-	case rotation.NotSupported:
-		return []string{"this strategy is not built yet; rotate the key by hand"}
+	case rotation.CurrentEnds:
+		return []string{look, "the current key may end soon: find out why the new value was not stored, then try again"}
+	case rotation.DowntimeRefused:
+		return []string{"take the present value over: keyturn adopt SECRET", "or write \"acceptDowntime\": true in the key's configuration"}
 	}
 	return []string{look, "look at the function's log"}
 }

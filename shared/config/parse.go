@@ -50,6 +50,7 @@ func Parse(data []byte, defs []provider.Definition) (*Config, error) {
 	accounts := ps.accounts(top["vendorAccounts"], defs)
 	c := &Config{keys: ps.keys(top["keys"], accounts)}
 	ps.adminsAreNoKeys(accounts, c)
+	ps.onePrincipalEach(accounts, c)
 	if len(ps) > 0 {
 		return nil, &Error{Problems: ps}
 	}
@@ -145,6 +146,28 @@ func (ps *problems) adminsAreNoKeys(accounts map[string]account, c *Config) {
 		if _, ok := c.Key(accounts[name].admin); ok {
 			ps.add(entry("vendorAccounts", name)+".admin", "is also one of the keys", "keep the admin credential in a secret of its own")
 		}
+	}
+}
+
+// onePrincipalEach finds secrets that would end each other's keys.
+func (ps *problems) onePrincipalEach(accounts map[string]account, c *Config) {
+	taken := map[string]string{}
+	for _, k := range c.Keys() {
+		def := accounts[k.VendorAccount].def
+		if def == nil || def.Strategy == "Overlap" {
+			continue
+		}
+		id := def.Principal(k.Settings)
+		if id == "" {
+			continue
+		}
+		id = k.VendorAccount + "\x00" + id
+		if other := taken[id]; other != "" {
+			ps.add(entry("keys", k.Secret)+".settings", fmt.Sprintf("they name the same key at the vendor as those of %q", other),
+				"keep one secret for one key: two would end each other's")
+			continue
+		}
+		taken[id] = k.Secret
 	}
 }
 

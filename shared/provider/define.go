@@ -67,6 +67,18 @@ func decode[S Settings](raw json.RawMessage) (S, []Problem) {
 	return s, s.Problems()
 }
 
+// principal joins the fields tagged principal:"true", as they are written.
+func principal(settings any) string {
+	v := reflect.ValueOf(settings)
+	var out []string
+	for i := range v.NumField() {
+		if v.Type().Field(i).Tag.Get("principal") == "true" {
+			out = append(out, fmt.Sprint(v.Field(i).Interface()))
+		}
+	}
+	return strings.Join(out, "\x00")
+}
+
 func names(t reflect.Type) map[string]int {
 	out := map[string]int{}
 	for i := range t.NumField() {

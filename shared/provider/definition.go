@@ -78,6 +78,18 @@ func (d Definition) Check(raw json.RawMessage) []Problem {
 	return p
 }
 
+// Principal names what the settings hand over: the key that is rolled, or the
+// principal whose keys carry no names. It is the values of the settings with
+// the tag principal:"true"; "" if there are none, or the settings are wrong. Two
+// secrets with one principal would end each other's keys.
+func (d Definition) Principal(raw json.RawMessage) string {
+	s, p := d.check(raw)
+	if len(p) > 0 {
+		return ""
+	}
+	return principal(s)
+}
+
 // BaseURL returns where the API is for these settings, "" if they are wrong.
 func (d Definition) BaseURL(raw json.RawMessage) string {
 	s, p := d.check(raw)

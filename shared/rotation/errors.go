@@ -48,7 +48,7 @@ const (
 	Paused               Type = "Paused"               // somebody stopped the rotations for a while
 	KeyClaimed           Type = "KeyClaimed"           // another secret has this key
 	KeyUnknown           Type = "KeyUnknown"           // the vendor holds no such key
-	NotSupported         Type = "NotSupported"         // this strategy is not built yet
+
 )
 
 // Error is the one error type that leaves this package. Its text is safe.

@@ -353,4 +353,3 @@ func TestStrategies_plan(t *testing.T) {
 		})
 	}
 }
-
