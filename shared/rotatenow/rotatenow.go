@@ -1,5 +1,5 @@
-// Package rotatenow asks Secrets Manager for a rotation on demand, and says
-// what one would do.
+// Package rotatenow asks Secrets Manager for a rotation on demand, says what one
+// would do, and stops rotations for a while.
 //
 // It holds no vendor credential: it calls RotateSecret, and the rotate function
 // for a plan.
@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -18,6 +19,7 @@ import (
 	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/keyname"
 	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/notify"
 	"github.com/keyturn/keyturn/shared/rotation"
 	"github.com/keyturn/keyturn/shared/store"
 )
@@ -34,6 +36,8 @@ type Mode string
 const (
 	Rotate Mode = "rotate" // start a rotation, if nothing stands against it
 	Plan   Mode = "plan"   // say what a rotation would do, and start none
+	Pause  Mode = "pause"  // refuse rotations for a while
+	Resume Mode = "resume" // end a pause
 )
 
 // Request is what a person, an alarm or a fleet run sends.
@@ -41,8 +45,13 @@ type Request struct {
 	Version   int    `json:"version"`
 	Mode      Mode   `json:"mode"`
 	Secret    string `json:"secret"`              // name or ARN
-	Reason    string `json:"reason"`              // needed to rotate; at most 500 characters
+	Reason    string `json:"reason"`              // needed to rotate and to pause; at most 500 characters
 	Requester string `json:"requester,omitempty"` // as the caller says; Lambda vouches for nobody
+
+	// Of a pause:
+	Until   string `json:"until,omitempty"`   // when it ends, in RFC 3339, or how long it lasts: "72h"
+	Owner   string `json:"owner,omitempty"`   // who answers for it; empty: the key's owner
+	Replace bool   `json:"replace,omitempty"` // put it in the place of one that is in force
 }
 
 // Answer is what the function returns.
@@ -50,9 +59,19 @@ type Answer struct {
 	Version int            `json:"version"`
 	Mode    Mode           `json:"mode"`
 	Secret  string         `json:"secret"` // name
-	Status  string         `json:"status"` // "started" or "planned"
+	Status  string         `json:"status"` // "started", "planned", "paused", "resumed" or "not_paused"
 	Token   string         `json:"token,omitempty"`
 	Plan    *rotation.Plan `json:"plan,omitempty"`
+	Pause   *Paused        `json:"pause,omitempty"`
+}
+
+// Paused is a pause as it is shown.
+type Paused struct {
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason"`
+	Owner  string    `json:"owner,omitempty"`
+	By     string    `json:"by,omitempty"`
+	At     time.Time `json:"at"`
 }
 
 // Engine answers requests. All fields are needed; it is safe for concurrent
@@ -66,8 +85,12 @@ type Engine struct {
 	}
 	Records interface {
 		PutRequest(ctx context.Context, q keyrecord.Request) error
+		Load(ctx context.Context, secret string) (keyrecord.Book, error)
+		// PutPause stores over the one with p's Revision only.
+		PutPause(ctx context.Context, p keyrecord.Pause) (keyrecord.Pause, error)
 	}
-	Audit audit.Sink
+	Audit    audit.Sink
+	Notifier notify.Notifier
 	// Plan asks the rotate function with this ARN.
 	Plan     func(ctx context.Context, function, secret string) (rotation.Plan, error)
 	Now      func() time.Time
@@ -82,30 +105,39 @@ func Parse(raw []byte) (Request, error) {
 	d := json.NewDecoder(strings.NewReader(string(raw)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&q); err != nil {
-		return q, fail(rotation.BadEvent, "the request is not a JSON object with version, mode, secret and reason, and nothing else", nil,
-			`send {"version":1,"mode":"rotate","secret":"NAME","reason":"WHY"}`)
+		return q, fail(rotation.BadEvent, "the request is not a JSON object with version, mode, secret and reason, and nothing else that is not known", nil, example)
 	}
-	var wrong []string
+	if wrong := q.wrong(); len(wrong) > 0 {
+		return q, fail(rotation.BadEvent, "the request is wrong: "+strings.Join(wrong, "; "), nil, example)
+	}
+	return q, nil
+}
+
+const example = `send {"version":1,"mode":"rotate","secret":"NAME","reason":"WHY"}, or a pause: {"version":1,"mode":"pause","secret":"NAME","reason":"WHY","until":"72h"}`
+
+func (q Request) wrong() (wrong []string) {
 	if q.Version != Version {
 		wrong = append(wrong, "version is not 1")
 	}
-	if q.Mode != Rotate && q.Mode != Plan {
-		wrong = append(wrong, `mode is not "rotate" or "plan"`)
+	if !slices.Contains([]Mode{Rotate, Plan, Pause, Resume}, q.Mode) {
+		wrong = append(wrong, `mode is not "rotate", "plan", "pause" or "resume"`)
 	}
 	if q.Secret == "" {
 		wrong = append(wrong, "secret is missing")
 	}
-	if q.Mode == Rotate && strings.TrimSpace(q.Reason) == "" {
+	if (q.Mode == Rotate || q.Mode == Pause) && strings.TrimSpace(q.Reason) == "" {
 		wrong = append(wrong, "reason is missing")
 	}
-	if !short(q.Reason) || !short(q.Requester) {
-		wrong = append(wrong, "reason or requester is over 500 characters, or has control characters in it")
+	if !short(q.Reason) || !short(q.Requester) || !short(q.Owner) {
+		wrong = append(wrong, "reason, requester or owner is over 500 characters, or has control characters in it")
 	}
-	if len(wrong) > 0 {
-		return q, fail(rotation.BadEvent, "the request is wrong: "+strings.Join(wrong, "; "), nil,
-			`send {"version":1,"mode":"rotate","secret":"NAME","reason":"WHY"}`)
+	switch {
+	case q.Mode == Pause && q.Until == "":
+		wrong = append(wrong, "until is missing")
+	case q.Mode != Pause && (q.Until != "" || q.Owner != "" || q.Replace):
+		wrong = append(wrong, "until, owner and replace are for a pause")
 	}
-	return q, nil
+	return wrong
 }
 
 func short(s string) bool {
@@ -120,13 +152,20 @@ func (e *Engine) Do(ctx context.Context, q Request) (Answer, error) {
 		return Answer{}, fail(rotation.NotOurs, fmt.Sprintf("%q is not in the configuration", clip(q.Secret)), nil, "list what is: keyturn status")
 	}
 	a := Answer{Version: Version, Mode: q.Mode, Secret: k.Secret}
-	if q.Mode == Plan {
-		p, err := e.plan(ctx, k)
-		a.Status, a.Plan = "planned", &p
-		return a, err
+	var err error
+	switch q.Mode {
+	case Plan:
+		a.Status, a.Plan = "planned", new(rotation.Plan)
+		*a.Plan, err = e.plan(ctx, k)
+	case Pause:
+		a.Status = "paused"
+		a.Pause, err = e.pause(ctx, k, q)
+	case Resume:
+		a.Status, a.Pause, err = e.resume(ctx, k, q)
+	case Rotate:
+		a.Status = "started"
+		a.Token, err = e.start(ctx, k, q)
 	}
-	token, err := e.start(ctx, k, q)
-	a.Status, a.Token = "started", token
 	return a, err
 }
 
@@ -152,6 +191,14 @@ func (e *Engine) start(ctx context.Context, k config.Key, q Request) (string, er
 	}
 	if err = ready(k, s); err != nil {
 		return "", err
+	}
+	// createSecret would refuse it too, and leave AWSPENDING behind.
+	book, err := e.Records.Load(ctx, k.Secret)
+	if err != nil {
+		return "", stored("read the keys' records", err)
+	}
+	if book.Pause.InForce(e.Now()) {
+		return "", rotation.PausedBy(step, *book.Pause)
 	}
 	token := e.NewToken()
 	now := e.Now()

@@ -14,6 +14,7 @@ import (
 	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/keyname"
 	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/notify"
 	"github.com/keyturn/keyturn/shared/rotatenow"
 	"github.com/keyturn/keyturn/shared/rotation"
 	"github.com/keyturn/keyturn/shared/store"
@@ -31,23 +32,30 @@ type world struct {
 	record                           audit.Record
 	request                          keyrecord.Request
 	describe, put, sink, rotate, ask error
+
+	now           time.Time
+	pause         *keyrecord.Pause
+	race          func() // before a pause is stored
+	load, refused error
+	outcomes      []audit.Record
+	told          []notify.Message
 }
 
 func newWorld() *world {
-	return &world{secret: store.Secret{
+	return &world{now: time.Unix(1e9, 0).UTC(), secret: store.Secret{
 		Name: name, RotationEnabled: true, RotationLambda: "arn:rotate", Stages: map[string][]string{"v1": {store.Current}},
 	}}
 }
 
 func (w *world) engine() *rotatenow.Engine {
 	return &rotatenow.Engine{
-		Keys:  func(id string) (config.Key, bool) { return config.Key{Secret: name, Vendor: "acme"}, id == name },
-		Store: w, Records: w, Audit: sink{w},
+		Keys:  func(id string) (config.Key, bool) { return config.Key{Secret: name, Vendor: "acme", Owner: "owner@example.com"}, id == name },
+		Store: w, Records: w, Audit: sink{w}, Notifier: w,
 		Plan: func(_ context.Context, function, secret string) (rotation.Plan, error) {
 			w.did = append(w.did, "plan "+function)
 			return rotation.Plan{Secret: secret}, w.ask
 		},
-		Now: func() time.Time { return time.Unix(1e9, 0) }, NewToken: func() string { return token }, Log: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return w.now }, NewToken: func() string { return token }, Log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -63,9 +71,45 @@ func (w *world) PutRequest(_ context.Context, q keyrecord.Request) error {
 	return w.put
 }
 
+func (w *world) Load(context.Context, string) (keyrecord.Book, error) {
+	var b keyrecord.Book
+	if w.pause != nil {
+		b.Pause = new(*w.pause)
+	}
+	return b, w.load
+}
+
+func (w *world) PutPause(_ context.Context, p keyrecord.Pause) (keyrecord.Pause, error) {
+	if w.race != nil {
+		w.race()
+	}
+	if w.put != nil {
+		return p, w.put
+	}
+	stored := 0
+	if w.pause != nil {
+		stored = w.pause.Revision
+	}
+	if p.Revision != stored {
+		return p, keyrecord.ErrConflict
+	}
+	p.Revision++
+	w.did, w.pause = append(w.did, "pause"), &p
+	return p, nil
+}
+
+func (w *world) Notify(_ context.Context, m notify.Message) error {
+	w.told = append(w.told, m)
+	return w.refused
+}
+
 type sink struct{ w *world }
 
 func (s sink) Record(_ context.Context, r audit.Record) error {
+	if r.Phase == audit.Outcome {
+		s.w.outcomes = append(s.w.outcomes, r)
+		return nil
+	}
 	s.w.did, s.w.record = append(s.w.did, "audit"), r
 	return s.w.sink
 }
@@ -83,7 +127,7 @@ func TestDo(t *testing.T) {
 	if diff := cmp.Diff([]string{"request", "audit", "rotate " + name + " " + token}, w.did); diff != "" {
 		t.Errorf("acts (-want +got):\n%s", diff)
 	}
-	want := keyrecord.Request{Secret: name, Rotation: keyname.Rotation(token), Mode: "rotate", Reason: "laptop lost", Requester: "me", At: time.Unix(1e9, 0)}
+	want := keyrecord.Request{Secret: name, Rotation: keyname.Rotation(token), Mode: "rotate", Reason: "laptop lost", Requester: "me", At: w.now}
 	if diff := cmp.Diff(want, w.request); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
@@ -120,6 +164,10 @@ func TestDo_refuses(t *testing.T) {
 		{"in progress", func(w *world, _ *rotatenow.Request) { w.secret.Stages["v2"] = []string{store.Pending} }, rotation.InProgress, false},
 		{"no such secret", func(w *world, _ *rotatenow.Request) { w.describe = &store.Error{Op: "x", Kind: store.KindNotFound} }, rotation.NotOurs, false},
 		{"no right", func(w *world, _ *rotatenow.Request) { w.describe = &store.Error{Op: "x", Kind: store.KindDenied} }, rotation.StoreDenied, false},
+		{"records not read", func(w *world, _ *rotatenow.Request) { w.load = gone }, rotation.StoreUnavailable, false},
+		{"paused", func(w *world, _ *rotatenow.Request) {
+			w.pause = &keyrecord.Pause{Secret: name, Until: w.now.Add(time.Hour), Reason: "a release"}
+		}, rotation.Paused, false},
 		{"not recorded", func(w *world, _ *rotatenow.Request) { w.put = gone }, rotation.StoreUnavailable, false},
 		{"not audited", func(w *world, _ *rotatenow.Request) { w.sink = gone }, rotation.AuditUnavailable, false},
 		{"refused by Secrets Manager", func(w *world, _ *rotatenow.Request) { w.rotate = &store.Error{Op: "x", Kind: store.KindInvalid} }, rotation.InProgress, true},
@@ -163,10 +211,13 @@ func TestParse(t *testing.T) {
 		`{"version":1,"mode":"plan","secret":"s","force":true}`: {"not a JSON object"},
 		`{}`:                          {"version is not 1", "mode is not", "secret is missing"},
 		`{"version":2,"mode":"drop"}`: {"version is not 1", "mode is not", "secret is missing"},
-		`{"version":1,"mode":"rotate","secret":"s"}`:                          {"reason is missing"},
-		`{"version":1,"mode":"rotate","secret":"s","reason":" "}`:             {"reason is missing"},
-		`{"version":1,"mode":"rotate","secret":"s","reason":"` + long + `x"}`: {"over 500 characters"},
-		`{"version":1,"mode":"rotate","secret":"s","reason":"a\nb"}`:          {"control characters"},
+		`{"version":1,"mode":"rotate","secret":"s"}`:                           {"reason is missing"},
+		`{"version":1,"mode":"rotate","secret":"s","reason":" "}`:              {"reason is missing"},
+		`{"version":1,"mode":"rotate","secret":"s","reason":"` + long + `x"}`:  {"over 500 characters"},
+		`{"version":1,"mode":"rotate","secret":"s","reason":"a\nb"}`:           {"control characters"},
+		`{"version":1,"mode":"pause","secret":"s"}`:                            {"reason is missing", "until is missing"},
+		`{"version":1,"mode":"rotate","secret":"s","reason":"a","until":"1h"}`: {"are for a pause"},
+		`{"version":1,"mode":"resume","secret":"s","replace":true}`:            {"are for a pause"},
 	} {
 		_, err := rotatenow.Parse([]byte(raw))
 		e, ok := errors.AsType[*rotation.Error](err)

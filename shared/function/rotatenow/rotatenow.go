@@ -1,5 +1,5 @@
-// Package rotatenow is the rotatenow function: a rotation on demand, and its
-// plan. It holds no vendor credential.
+// Package rotatenow is the rotatenow function: a rotation on demand, its plan,
+// and pauses. It holds no vendor credential.
 package rotatenow
 
 import (
@@ -19,12 +19,14 @@ import (
 const Name = "rotatenow"
 
 // Needs returns the variables that the function cannot do without.
-func Needs() []boot.Variable { return []boot.Variable{boot.TableName, boot.AuditQueueURL} }
+func Needs() []boot.Variable {
+	return []boot.Variable{boot.TableName, boot.TopicARN, boot.AuditQueueURL}
+}
 
 // Open implements [boot.Open].
 func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 	n := &engine.Engine{
-		Keys: e.Config.Key, Store: e.Store(), Records: e.Records(), Audit: e.Audit(),
+		Keys: e.Config.Key, Store: e.Store(), Records: e.Records(), Audit: e.Audit(), Notifier: e.Notifier(),
 		Plan: lambda.New(sdk.NewFromConfig(e.AWS)).Plan,
 		Now:  e.Clock.Now, NewToken: uuid.NewString, Log: e.Log,
 	}
