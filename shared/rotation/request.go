@@ -2,6 +2,8 @@ package rotation
 
 import (
 	"encoding/json"
+	"strings"
+	"unicode"
 
 	"github.com/keyturn/keyturn/shared/secret"
 )
@@ -13,6 +15,11 @@ type Request struct {
 	Mode    Mode   // what a person or another function asks for
 	Version int    // of the request's format, 1; 0 for Secrets Manager's own events
 	Secret  string // name or ARN, with a Mode
+
+	KeyID     string // adopt: the current key's at the vendor, as the operator says; "": to be found
+	Observe   bool   // adopt: say what would be done, and change nothing
+	Reason    string // adopt
+	Requester string // adopt: as the caller says; Lambda vouches for nobody
 }
 
 // Mode is a request that does not come from Secrets Manager.
@@ -20,8 +27,9 @@ type Mode string
 
 // The modes.
 const (
-	ModeInit Mode = "init" // make the first key
-	ModePlan Mode = "plan" // say what a rotation would do
+	ModeInit  Mode = "init"  // make the first key
+	ModePlan  Mode = "plan"  // say what a rotation would do
+	ModeAdopt Mode = "adopt" // take over the key that the secret holds
 )
 
 // ParseRequest decodes a request. Its errors are *[Error] and never repeat what
@@ -36,6 +44,10 @@ func ParseRequest(raw []byte) (Request, error) {
 		Mode               Mode   `json:"mode"`
 		Secret             string `json:"secret"`
 		Token              string `json:"token"`
+		KeyID              string `json:"key_id"`
+		Observe            bool   `json:"observe"`
+		Reason             string `json:"reason"`
+		Requester          string `json:"requester"`
 	}
 	bad := func(what string) (Request, error) {
 		return Request{}, &Error{Type: BadEvent, What: what, Next: []string{"invoke this function through RotateSecret, or with the keyturn command"}}
@@ -51,10 +63,20 @@ func ParseRequest(raw []byte) (Request, error) {
 		return bad("the event is a rotation step and a request at once")
 	case in.Version != 1:
 		return bad("the request's version is not 1")
-	case in.Mode != ModeInit && in.Mode != ModePlan:
-		return bad("the request's mode is not \"init\" or \"plan\"")
+	case in.Mode != ModeInit && in.Mode != ModePlan && in.Mode != ModeAdopt:
+		return bad("the request's mode is not \"init\", \"plan\" or \"adopt\"")
 	case in.Secret == "":
 		return bad("the request names no secret")
+	case !plain(in.KeyID) || !plain(in.Reason) || !plain(in.Requester):
+		return bad("key_id, reason or requester is over 500 characters, or has control characters in it")
 	}
-	return Request{Mode: in.Mode, Version: in.Version, Secret: in.Secret, Event: Event{Token: in.Token}}, nil
+	return Request{
+		Mode: in.Mode, Version: in.Version, Secret: in.Secret, Event: Event{Token: in.Token},
+		KeyID: in.KeyID, Observe: in.Observe, Reason: in.Reason, Requester: in.Requester,
+	}, nil
+}
+
+func plain(s string) bool {
+	const most = 500
+	return len([]rune(s)) <= most && !strings.ContainsFunc(s, unicode.IsControl)
 }

@@ -53,6 +53,8 @@ type Records interface {
 	First(ctx context.Context, secret, id string, ttl time.Duration) (bool, error)
 	// Forget takes back what First said.
 	Forget(ctx context.Context, secret, id string) error
+	// Put stores a key's record over the one with its Revision only.
+	Put(ctx context.Context, rec keyrecord.Record) (keyrecord.Record, error)
 }
 
 // Vendors opens a key's vendor.

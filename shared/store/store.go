@@ -26,6 +26,8 @@ type Secret struct {
 	Stages          map[string][]string // version ID to labels; unlabeled versions are not in it
 	Tags            map[string]string
 	OwningService   string // set for secrets that another AWS service manages
+	Type            string // of a managed external secret, such as DatadogApiKey; "" for ordinary secrets
+	External        bool   // Secrets Manager itself rotates it at its vendor: a managed external secret
 	Created         time.Time
 	LastChanged     time.Time
 	LastRotated     time.Time // zero: never

@@ -1,5 +1,5 @@
 // Package rotate is the rotate function: Secrets Manager's four steps, the
-// first mint and the plan.
+// first mint, the plan and adoption.
 package rotate
 
 import (
@@ -8,7 +8,10 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
 	"github.com/keyturn/keyturn/shared/boot"
+	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/metric"
 	"github.com/keyturn/keyturn/shared/rotation"
 )
@@ -41,11 +44,27 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 			label(m, e, q.Secret, string(q.Mode))
 			m.Label(metric.Labels{Outcome: "planned"})
 			return engine.Plan(ctx, q.Secret)
+		case rotation.ModeAdopt:
+			label(m, e, q.Secret, string(q.Mode))
+			return adopt(ctx, m, engine, e.Config.Keys(), q)
 		}
 		label(m, e, q.SecretID, known(q.Step))
 		out, err := engine.Rotate(ctx, q.Event)
 		return done(m, string(out), err)
 	}, nil
+}
+
+func adopt(ctx context.Context, m *metric.Meter, engine *rotation.Engine, all []config.Key, q rotation.Request) (any, error) {
+	a := rotation.Adoption{Secret: q.Secret, KeyID: q.KeyID, Observe: q.Observe, Reason: q.Reason, Requester: q.Requester, All: all}
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		a.Function = lc.InvokedFunctionArn
+	}
+	out, err := engine.Adopt(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	m.Label(metric.Labels{Outcome: out.Status})
+	return out, nil
 }
 
 func done(m *metric.Meter, outcome string, err error) (any, error) {

@@ -49,6 +49,8 @@ func (s *Store) Describe(ctx context.Context, secretID string) (store.Secret, er
 		Stages:          out.VersionIdsToStages,
 		Tags:            make(map[string]string, len(out.Tags)),
 		OwningService:   aws.ToString(out.OwningService),
+		Type:            aws.ToString(out.Type),
+		External:        len(out.ExternalSecretRotationMetadata) > 0 || aws.ToString(out.ExternalSecretRotationRoleArn) != "",
 		Created:         aws.ToTime(out.CreatedDate),
 		LastChanged:     aws.ToTime(out.LastChangedDate),
 		LastRotated:     aws.ToTime(out.LastRotatedDate),
