@@ -26,16 +26,22 @@ func look(k config.Key, s store.Secret, b keyrecord.Book, now time.Time) Key {
 	if p := s.VersionAt(store.Pending); p != out.Version {
 		out.Pending = p
 	}
-	if f := b.Failure; f != nil && f.Version != out.Version && f.At.After(s.LastRotated) {
+	if f := b.Failure; f != nil && f.Version != out.Version && f.At.After(s.LastRotated) && !f.Wanted() {
 		out.LastError = &Failure{Step: f.Step, Type: f.ErrorType, Text: f.Text, At: f.At, Count: f.Count, Version: f.Version}
 	}
+	out.Pause = pause(s, b.Pause, now)
 	out.Stage, out.Since = stage(s, b, out, now)
 	if out.Version != "" {
 		out.Born = born(s, b, out.Version)
 		out.AgeSeconds = int64(max(now.Sub(out.Born), 0) / time.Second)
 	}
+	for _, r := range b.Keys {
+		if r.IDUnknown() && r.Version == out.Version && r.State.Alive() {
+			out.CurrentUnknown = r.Why
+		}
+	}
 	out.Older = older(b, out.Version, out.Pending)
-	out.Overdue = overdue(k, s, out, now)
+	out.Overdue = overdue(k, s, out, later(s.NextRotation, b.Pause.Over()), now)
 	out.Next = next(k, out, now)
 	return out
 }
@@ -54,8 +60,29 @@ func stage(s store.Secret, b keyrecord.Book, k Key, now time.Time) (Stage, time.
 		return Empty, time.Time{}
 	case !s.RotationEnabled:
 		return Off, time.Time{}
+	case b.Pause.InForce(now):
+		return Paused, b.Pause.At
 	}
 	return Idle, time.Time{}
+}
+
+func pause(s store.Secret, p *keyrecord.Pause, now time.Time) *Pause {
+	state := "in_force"
+	switch {
+	case p.InForce(now):
+	case p.Expired(now) && !s.LastRotated.After(p.Until):
+		state = "expired"
+	default:
+		return nil
+	}
+	return &Pause{State: state, Until: p.Until, Reason: p.Reason, Owner: p.Owner, By: p.By, At: p.At}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // pendingSince is when a rotation that somebody asked for was asked for. Of any
@@ -100,12 +127,14 @@ func older(b keyrecord.Book, versions ...string) []Older {
 	return out
 }
 
-func overdue(k config.Key, s store.Secret, out Key, now time.Time) []string {
+// overdue says what is late; due is when a rotation was due, and no earlier than
+// the end of a pause.
+func overdue(k config.Key, s store.Secret, out Key, due, now time.Time) []string {
 	if out.Stage == Deleted {
 		return nil
 	}
 	var late []string
-	if due := s.NextRotation; s.RotationEnabled && !due.IsZero() && now.Sub(due) > slack {
+	if s.RotationEnabled && !s.NextRotation.IsZero() && now.Sub(due) > slack {
 		late = append(late, "its rotation")
 	}
 	if out.Stage == Stuck {
@@ -130,6 +159,8 @@ func next(k config.Key, out Key, now time.Time) Act {
 		return Act{What: "the sweep removes what is pending, then rotate it: keyturn rotate-now " + k.Secret}
 	case Rotating:
 		return Act{What: "Secrets Manager goes on with the rotation"}
+	case Paused:
+		return Act{What: "the pause ends; to end it before: keyturn resume " + k.Secret, At: out.Pause.Until}
 	case Off, Idle, Unknown:
 	}
 	act := Act{What: "rotation", At: out.NextRotation}

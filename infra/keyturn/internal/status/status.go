@@ -32,6 +32,7 @@ const (
 	Stuck    Stage = "stuck"    // a version has been pending for longer than a rotation takes
 	Off      Stage = "off"      // Secrets Manager does not rotate it
 	Empty    Stage = "empty"    // it has no value yet
+	Paused   Stage = "paused"   // somebody stopped its rotations for a while
 	Deleted  Stage = "deleted"  // the secret is marked for deletion
 	Unknown  Stage = "unknown"  // it could not be read
 )
@@ -54,8 +55,11 @@ type Key struct {
 	Overdue       []string  `json:"overdue,omitempty"` // what is late, in words
 	Older         []Older   `json:"older_keys,omitempty"`
 	LastError     *Failure  `json:"last_error,omitempty"`
-	Next          Act       `json:"next_act,omitzero"`
-	Problem       string    `json:"problem,omitempty"` // why this is not all: what could not be read
+	Pause         *Pause    `json:"pause,omitempty"`
+	// CurrentUnknown says that the current key was taken over without its id.
+	CurrentUnknown string `json:"current_key_unknown,omitempty"`
+	Next           Act    `json:"next_act,omitzero"`
+	Problem        string `json:"problem,omitempty"` // why this is not all: what could not be read
 }
 
 // Older is a replaced key that may still work at the vendor, or one that no
@@ -70,6 +74,17 @@ type Older struct {
 	Next      time.Time       `json:"next_look,omitzero"`
 	Attempts  int             `json:"failed_attempts,omitempty"`
 	LastError string          `json:"last_error,omitempty"`
+}
+
+// Pause is why a key is not rotated for a while, or was not. One that is over is
+// shown until a rotation has succeeded after it.
+type Pause struct {
+	State  string    `json:"state"` // "in_force" or "expired"
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason"`
+	Owner  string    `json:"owner,omitempty"`
+	By     string    `json:"by,omitempty"`
+	At     time.Time `json:"at,omitzero"`
 }
 
 // Failure is the last thing that went wrong with a key's rotation.

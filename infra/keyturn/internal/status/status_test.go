@@ -311,3 +311,71 @@ next           look at the older key k1 again, 2026-03-01 13:00:00Z (in 60m)
 		t.Errorf("Whole (-want +got):\n%s", diff)
 	}
 }
+
+// A pause is listed while it is in force, and as expired until a rotation has
+// succeeded. What was due in it is not late.
+func TestPause(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name         string
+		until, ended time.Duration // from now; ended 0: it was not
+		rotated      time.Duration // ago; 0: before the pause
+		stage        status.Stage
+		state        string
+		late         bool
+	}{
+		{"in force", day, 0, 0, status.Paused, "in_force", false},
+		{"just expired", -time.Minute, 0, 0, status.Idle, "expired", false},
+		{"expired for long", -2 * day, 0, 0, status.Idle, "expired", true},
+		{"expired, and rotated", -2 * day, 0, day, status.Idle, "", true},
+		{"resumed", day, -time.Minute, 0, status.Idle, "", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := healthy()
+			w.secret.NextRotation = now.Add(-3 * day)
+			w.book.Failure = &keyrecord.Failure{Version: "another", ErrorType: "Paused", At: now.Add(-time.Hour)}
+			p := &keyrecord.Pause{Until: now.Add(tt.until), Reason: "a release", Owner: "shop", By: "me", At: now.Add(-4 * day)}
+			if tt.ended != 0 {
+				p.Ended = now.Add(tt.ended)
+			}
+			if tt.rotated != 0 {
+				w.secret.LastRotated = now.Add(-tt.rotated)
+			}
+			w.book.Pause = p
+			got := w.read(t)
+			state := ""
+			if got.Pause != nil {
+				state = got.Pause.State
+			}
+			if got.Stage != tt.stage || state != tt.state || (len(got.Overdue) > 0) != tt.late || got.LastError != nil {
+				t.Errorf("stage %s, pause %q, late %v, last error %+v; want %+v", got.Stage, state, got.Overdue, got.LastError, tt)
+			}
+			if text := status.List([]status.Key{got}, now, console.Palette{}); (state != "") != strings.Contains(text, "by me, owner shop: a release") {
+				t.Errorf("list:\n%s", text)
+			}
+		})
+	}
+}
+
+// A key that was taken over without its id is reported for ever: while it is
+// current, and afterwards as an older one.
+func TestCurrentUnknown(t *testing.T) {
+	t.Parallel()
+	w := healthy()
+	w.book.Keys = []keyrecord.Record{{
+		KeyID: keyrecord.UnknownID(keyname.Rotation(current)), Origin: keyrecord.Adopted, State: keyrecord.Held, Why: keyrecord.WhyUnknownID, Version: current,
+	}}
+	for _, version := range []string{current, "another"} {
+		w.book.Keys[0].Version = version
+		got := w.read(t)
+		for _, text := range []string{status.List([]status.Key{got}, now, console.Palette{}), status.Whole(got, now, console.Palette{})} {
+			if !strings.Contains(text, keyrecord.WhyUnknownID) {
+				t.Errorf("held by %s:\n%s", version, text)
+			}
+		}
+		if (got.CurrentUnknown != "") != (version == current) || (len(got.Older) > 0) == (version == current) || len(got.Overdue) > 0 {
+			t.Errorf("held by %s: %+v", version, got)
+		}
+	}
+}

@@ -66,6 +66,10 @@ func Whole(k Key, now time.Time, p console.Palette) string {
 	if !k.NextRotation.IsZero() {
 		f.Add("next rotation", console.Instant(k.NextRotation, now))
 	}
+	if k.Pause != nil {
+		f.Paint("pause", console.Warn, k.Pause.inWords(now))
+	}
+	f.Paint("current key", console.Warn, k.CurrentUnknown)
 	for _, o := range k.Older {
 		f.Paint("older key", styleOf(o), o.inWords(now))
 	}
@@ -96,7 +100,7 @@ func (k Key) style() console.Style {
 	switch k.Stage {
 	case Idle:
 		return console.Good
-	case Rotating, Off, Empty:
+	case Rotating, Off, Empty, Paused:
 		return console.Warn
 	case Stuck, Deleted, Unknown:
 		return console.Bad
@@ -127,6 +131,12 @@ func (k Key) notes(now time.Time) []console.Cell {
 	if k.LastError != nil {
 		out = append(out, console.Cell{Text: "last error: " + k.LastError.inWords(now), Style: console.Bad})
 	}
+	if k.Pause != nil {
+		out = append(out, console.Cell{Text: k.Pause.inWords(now), Style: console.Warn})
+	}
+	if k.CurrentUnknown != "" {
+		out = append(out, console.Cell{Text: "current key: " + k.CurrentUnknown, Style: console.Warn})
+	}
 	for _, o := range k.Older {
 		if o.State == keyrecord.Held || o.LastError != "" || o.State == keyrecord.Lost {
 			out = append(out, console.Cell{Text: "older key " + o.inWords(now), Style: styleOf(o)})
@@ -135,9 +145,25 @@ func (k Key) notes(now time.Time) []console.Cell {
 	switch k.Stage {
 	case Stuck, Off, Empty, Deleted:
 		out = append(out, console.Cell{Text: "next: " + k.Next.inWords(now), Style: console.Warn})
-	case Idle, Rotating, Unknown:
+	case Idle, Rotating, Paused, Unknown:
 	}
 	return out
+}
+
+// inWords is `paused until 2026-12-01 00:00:00Z (in 7d), by arn, owner me: a release`.
+func (p Pause) inWords(now time.Time) string {
+	text := "paused until "
+	if p.State == "expired" {
+		text = "a pause expired at "
+	}
+	text += console.Instant(p.Until, now)
+	if p.By != "" {
+		text += ", by " + p.By
+	}
+	if p.Owner != "" {
+		text += ", owner " + p.Owner
+	}
+	return text + ": " + p.Reason
 }
 
 func styleOf(o Older) console.Style {
