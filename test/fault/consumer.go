@@ -1,0 +1,96 @@
+package fault
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/secret"
+)
+
+// freshness is how long after a fetch a consumer's call must succeed.
+const freshness = time.Second
+
+// consumer fetches the secret just before each of our requests, and calls the
+// vendor just after it with whatever it fetched within the last second.
+type consumer struct {
+	world   *World
+	held    []fetched // the newest is the last
+	quiet   bool      // does not call: for what runs after the vendor is gone
+	refused int
+}
+
+type fetched struct {
+	key secret.Value
+	at  time.Time
+}
+
+// fetch reads AWSCURRENT as a program would.
+func (c *consumer) fetch() {
+	if c.quiet || !c.world.started {
+		return
+	}
+	key, ok := c.world.current()
+	if !ok {
+		return
+	}
+	now := time.Now()
+	kept := c.held[:0]
+	for _, h := range c.held {
+		if !h.key.Equal(key) && now.Sub(h.at) <= freshness {
+			kept = append(kept, h)
+		}
+	}
+	c.held = append(kept, fetched{key, now})
+}
+
+// use calls the vendor.
+func (c *consumer) use() {
+	if c.quiet || !c.world.started {
+		return
+	}
+	for i, h := range c.held {
+		if time.Since(h.at) > freshness {
+			continue
+		}
+		ok := c.world.fake.Works(h.key)
+		if ok && i == len(c.held)-1 {
+			ok = c.call(h.key)
+		}
+		if ok {
+			continue
+		}
+		c.refused++
+		if !c.world.subject.Refusals {
+			c.world.breach("a consumer that fetched the secret %s ago is refused, after call %d", time.Since(h.at), len(c.world.calls))
+		}
+	}
+}
+
+func (c *consumer) call(key secret.Value) bool {
+	r, err := c.world.subject.Consume(base, key)
+	check(err)
+	rec := httptest.NewRecorder()
+	c.world.fake.ServeHTTP(rec, r)
+	return rec.Code/100 == 2
+}
+
+// current returns the key in AWSCURRENT, and false if there is none.
+func (w *World) current() (secret.Value, bool) {
+	_, key := w.version("AWSCURRENT")
+	return key, key.Reveal() != ""
+}
+
+// version returns the version with a label, and the key in it.
+func (w *World) version(label string) (id string, key secret.Value) {
+	b, err := w.do(w.cloud.SecretsManager(), "GetSecretValue", map[string]string{"SecretId": secretName, "VersionStage": label})
+	if err != nil {
+		return "", secret.Value{}
+	}
+	var out struct{ VersionId, SecretString string } //nolint:revive,staticcheck // AWS's spelling
+	var value struct{ APIKey string }
+	if json.Unmarshal(b, &out) != nil || json.Unmarshal([]byte(out.SecretString), &value) != nil {
+		return out.VersionId, secret.Value{}
+	}
+	return out.VersionId, secret.New(value.APIKey)
+}

@@ -1,0 +1,110 @@
+package fault
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+var (
+	all  = flag.Bool("all", false, "every run, not a sample")
+	only = flag.String("only", "", "the run with this name")
+)
+
+var tally Tally
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	if *all {
+		fmt.Printf("fault_runs %d\nfault_broken %d\n", tally.Runs.Load(), tally.Broken.Load())
+		if tally.Broken.Load() > 0 {
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// play plays runs, and fails for each that broke something.
+func play(t *testing.T, what string, runs []Run) {
+	t.Helper()
+	began := time.Now()
+	var mu sync.Mutex
+	tally.All(t, runtime.GOMAXPROCS(0), runs, func(r Run, broken []string) {
+		mu.Lock()
+		defer mu.Unlock()
+		t.Errorf("%s %v:\n\t%s\nagain: go test ./test/fault -only %s", r.Name, r.Faults, strings.Join(broken, "\n\t"), r.Name)
+	})
+	if *all {
+		took := time.Since(began)
+		fmt.Printf("%-40s %6d runs in %5.1f s, %5.0f a second\n", what, len(runs), took.Seconds(), float64(len(runs))/took.Seconds())
+	}
+}
+
+// Only is a run by its name.
+func TestOnly(t *testing.T) {
+	if *only == "" {
+		return
+	}
+	r, err := Find(t, *only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken, w := r.Play(t)
+	for i, c := range w.calls {
+		t.Log(i+1, c)
+	}
+	t.Log(w.said.String())
+	for _, b := range broken {
+		t.Error(b)
+	}
+}
+
+func TestSweep(t *testing.T) {
+	if *only != "" {
+		return
+	}
+	for _, s := range Subjects() {
+		t.Run(s.Name, func(t *testing.T) {
+			calls := Calls(t, s)
+			runs := Sweep(s, calls)
+			if !*all {
+				runs = sample(runs, 61)
+			}
+			play(t, s.Name+" one fault", runs)
+		})
+	}
+}
+
+func TestPairs(t *testing.T) {
+	if *only != "" {
+		return
+	}
+	for _, s := range Subjects() {
+		t.Run(s.Name, func(t *testing.T) {
+			calls := Calls(t, s)
+			n := 10
+			if *all {
+				n = 2000
+			}
+			var runs []Run
+			for seed := range n {
+				runs = append(runs, Pair(s, len(calls), uint64(seed)))
+			}
+			play(t, s.Name+" pairs of faults", runs)
+		})
+	}
+}
+
+// sample takes each nth.
+func sample(runs []Run, n int) (out []Run) {
+	for i := 0; i < len(runs); i += n {
+		out = append(out, runs[i])
+	}
+	return out
+}

@@ -1,0 +1,139 @@
+package fault
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/keyturn/keyturn/shared/keyname"
+	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/secret"
+	"github.com/keyturn/keyturn/test/cloud/wire"
+)
+
+// records returns the keys' records, read past all faults.
+func (w *World) records() map[string]keyrecord.Record {
+	out := map[string]keyrecord.Record{}
+	for _, item := range w.dynamo.Items(table) {
+		id := item["key_id"].Text
+		if id == "" {
+			continue
+		}
+		out[id] = keyrecord.Record{
+			KeyID: id, KeyName: item["key_name"].Text, Version: item["version"].Text,
+			State: keyrecord.State(item["state"].Text), Why: item["why"].Text, Proof: item["proof"].Text, LastErr: item["last_err"].Text,
+		}
+	}
+	return out
+}
+
+// ours returns the keys at the vendor that are ours.
+func (w *World) ours() []provider.Key {
+	lineage := keyname.Lineage(wire.Account, wire.Region, secretName)
+	return slices.DeleteFunc(w.fake.Live(), func(k provider.Key) bool {
+		if w.subject.Named {
+			n, ok := keyname.Parse(k.Name)
+			return !ok || n.Lineage != lineage
+		}
+		return slices.ContainsFunc(w.foreign, func(f provider.Issued) bool { return f.ID == k.ID })
+	})
+}
+
+// settled reports whether one key of ours is left, and every other record says
+// how its key ended.
+func (w *World) settled() bool {
+	if len(w.ours()) != 1 {
+		return false
+	}
+	ended := 0
+	for _, r := range w.records() {
+		switch {
+		case !r.State.Alive():
+			ended++
+		case r.State != keyrecord.Current:
+			return false
+		}
+	}
+	return ended > 0
+}
+
+// rest says what is left, for a person.
+func (w *World) rest() string {
+	var out []string
+	records := w.records()
+	for _, k := range w.ours() {
+		r := records[k.ID]
+		out = append(out, fmt.Sprintf("key %s (%s) lives, recorded as %q: %s%s", k.ID, k.Name, r.State, r.Why, r.LastErr))
+	}
+	for id, r := range records {
+		if r.State != keyrecord.Current {
+			out = append(out, fmt.Sprintf("record %s: %q %s%s", id, r.State, r.Why, r.LastErr))
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, "; ")
+}
+
+// Judge looks at the world after all is over, and returns what is broken.
+// reruns is how often Secrets Manager may have had to begin again.
+func (w *World) Judge(old Known, reruns int) []string {
+	w.consumer.quiet = true
+	id, key := w.version("AWSCURRENT")
+	switch {
+	case id == "":
+		w.breach("nothing is AWSCURRENT")
+	case !w.fake.Works(key):
+		w.breach("the vendor does not accept AWSCURRENT")
+	case id == old.version:
+		w.breach("AWSCURRENT has not moved")
+	}
+	if old.key.Reveal() != "" && !key.Equal(old.key) && w.fake.Works(old.key) {
+		w.breach("the old key still works: %s", w.rest())
+	}
+	if p, _ := w.version("AWSPENDING"); p != "" && p != id {
+		w.breach("AWSPENDING stays on version %s", p)
+	}
+	for id, r := range w.records() {
+		if r.State == keyrecord.Dead && r.Proof == "" {
+			w.breach("key %s is recorded as dead without proof", id)
+		}
+	}
+	for _, k := range w.foreign {
+		if !w.fake.Works(k.Value) || !slices.ContainsFunc(w.fake.Live(), func(l provider.Key) bool { return l.ID == k.ID && l.Name == k.Name }) {
+			w.breach("key %q, which is somebody else's, was touched", k.Name)
+		}
+	}
+	if w.attempts > 1+reruns {
+		w.breach("it took %d reruns to heal, and may take %d", w.attempts-1, reruns)
+	}
+	w.leaks()
+	return w.breaches
+}
+
+// Known is a version and its key.
+type Known struct {
+	version string
+	key     secret.Value
+}
+
+// leaks looks for secrets in what was said.
+func (w *World) leaks() {
+	text := w.said.String()
+	const window = 12
+	secrets := append(w.fake.Values(), w.tokens...)
+	for _, s := range append(secrets, fingerprintKey) {
+		if len(s) < window {
+			if s != "" && strings.Contains(text, s) {
+				w.breach("a secret of %d characters was said", len(s))
+			}
+			continue
+		}
+		for _, part := range []string{s[:window], s[(len(s)-window)/2:][:window], s[len(s)-window:]} {
+			if strings.Contains(text, part) {
+				w.breach("%q of a secret was said", part)
+				break
+			}
+		}
+	}
+}

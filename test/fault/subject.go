@@ -1,0 +1,124 @@
+package fault
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/provider/cloudflare/cloudflaretest"
+	"github.com/keyturn/keyturn/shared/provider/gitea/giteatest"
+	"github.com/keyturn/keyturn/shared/providertest"
+	"github.com/keyturn/keyturn/shared/secret"
+)
+
+const (
+	host = "vendor.test"
+	base = "https://" + host
+)
+
+// Subject is a strategy on trial, with a vendor that shows it.
+type Subject struct {
+	Name   string // "overlap"
+	Vendor string // in the catalog
+	// New returns the vendor's servers.
+	New func(clock func() time.Time) providertest.Fake
+	// Settings are the key's, for these servers, without baseURL.
+	Settings func(providertest.Fake) map[string]any
+	// Path is the API's, behind the host.
+	Path string
+	// Consume is the request of a consumer.
+	Consume func(base string, value secret.Value) (*http.Request, error)
+	// Act says what a request changes at the vendor; an empty Act: nothing.
+	Act func(r *http.Request, body []byte) Act
+	// Named says that keys carry our names.
+	Named bool
+	// Refusals says that consumers may be refused between two fetches: the
+	// window that RollInPlace prints.
+	Refusals bool
+}
+
+// Act is a change at the vendor.
+type Act struct {
+	Kind     audit.Act
+	ID, Name string // of the key, as far as the request says
+}
+
+// Subjects returns the strategies that are built, each once.
+func Subjects() []Subject {
+	return []Subject{
+		{
+			Name: "overlap", Vendor: "cloudflare", Path: "/client/v4", Named: true, Consume: cloudflaretest.Consume, Act: cloudflareAct,
+			New: func(clock func() time.Time) providertest.Fake {
+				return cloudflaretest.New(clock, cloudflaretest.Options{PageSize: 5})
+			},
+			Settings: func(providertest.Fake) map[string]any {
+				return map[string]any{"policies": []any{map[string]any{
+					"effect": "allow", "permission_groups": []any{map[string]any{"id": "c8fed203ed3043cba015a93ad1616f1f"}},
+					"resources": map[string]any{"com.cloudflare.api.account.zone.*": "*"},
+				}}}
+			},
+		},
+		{
+			Name: "overlap-plain", Vendor: "gitea", Named: true, Consume: giteatest.Consume, Act: giteaAct,
+			New: func(clock func() time.Time) providertest.Fake {
+				return giteatest.New(clock, giteatest.Options{})
+			},
+			Settings: func(providertest.Fake) map[string]any { return map[string]any{"scopes": []string{"read:user"}} },
+		},
+	}
+}
+
+func cloudflareAct(r *http.Request, body []byte) Act {
+	var in struct{ Name, Status string }
+	_ = json.Unmarshal(body, &in) // what is no JSON changes nothing
+	id := last(r.URL.Path)
+	switch r.Method {
+	case http.MethodPost:
+		return Act{Kind: audit.Create, Name: in.Name}
+	case http.MethodPut:
+		if in.Status == "disabled" {
+			return Act{Kind: audit.Disable, ID: id}
+		}
+		return Act{Kind: audit.Enable, ID: id}
+	case http.MethodDelete:
+		return Act{Kind: audit.Revoke, ID: id}
+	}
+	return Act{}
+}
+
+func giteaAct(r *http.Request, body []byte) Act {
+	var in struct{ Name string }
+	_ = json.Unmarshal(body, &in)
+	switch r.Method {
+	case http.MethodPost:
+		return Act{Kind: audit.Create, Name: in.Name}
+	case http.MethodDelete:
+		return Act{Kind: audit.Revoke, ID: last(r.URL.Path)}
+	}
+	return Act{}
+}
+
+func last(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+
+// foreign are keys that are nobody's business of ours.
+func foreign(f providertest.Fake) []provider.Issued {
+	return []provider.Issued{f.Add("somebody's own"), f.Add("keyturn-0123456789-0123456789abcdef-0lfls2o00001")}
+}
+
+// drain reads a request's body and puts it back.
+func drain(r *http.Request) []byte {
+	if r.Body == nil {
+		return nil
+	}
+	b, err := io.ReadAll(r.Body)
+	_ = r.Body.Close()
+	if err != nil {
+		return nil
+	}
+	r.Body = io.NopCloser(strings.NewReader(string(b)))
+	return b
+}

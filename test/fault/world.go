@@ -1,0 +1,336 @@
+// Package fault proves what Keyturn promises of crashes, faults and races: it
+// lets whole rotations and retirements run with something going wrong at each
+// of their calls, or several at once, and looks whether anything was lost, left
+// behind, cut off or said aloud.
+//
+// A run is known by its name: run it again with
+//
+//	go test ./test/fault -only NAME
+package fault
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/google/uuid"
+
+	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/providertest"
+	"github.com/keyturn/keyturn/test/cloud"
+	"github.com/keyturn/keyturn/test/cloud/dynamodb"
+	"github.com/keyturn/keyturn/test/cloud/scheduler"
+	"github.com/keyturn/keyturn/test/cloud/secretsmanager"
+	"github.com/keyturn/keyturn/test/cloud/sns"
+	"github.com/keyturn/keyturn/test/cloud/sqs"
+	"github.com/keyturn/keyturn/test/cloud/wire"
+)
+
+const (
+	secretName     = "prod/app/key"
+	adminName      = "keyturn/admin/main"
+	table          = "keyturn"
+	topic          = "keyturn"
+	queue          = "keyturn-audit"
+	fingerprintKey = "Qx7vZk2mWp9sLr4tBn8cHd3fJg6yUe5a"
+)
+
+// World is one secret with its AWS, its vendor and its functions. It lives in a
+// testing/synctest bubble.
+type World struct {
+	subject   Subject
+	cloud     *cloud.Cloud
+	dynamo    *dynamodb.Service
+	queues    *sqs.Service
+	topics    *sns.Service
+	schedules *scheduler.Service
+	fake      providertest.Fake
+	foreign   []provider.Issued
+	consumer  *consumer
+	transport http.RoundTripper
+
+	ctx    context.Context //nolint:containedctx // the world's life
+	stop   context.CancelFunc
+	cfg    aws.Config
+	env    map[string]string
+	config []byte
+	over   chan struct{} // closed when the world ends
+	busy   sync.WaitGroup
+	race   *race
+
+	mu       sync.Mutex
+	warm     map[string][]*process
+	started  bool // calls are numbered
+	calls    []Call
+	plan     []Fault
+	said     strings.Builder // logs, errors, messages, records
+	tokens   []string        // RotationTokens
+	attempts int             // createSecrets of the rotation on trial
+	intents  []audit.Record
+	facts    []audit.Record // all other records
+	events   [][]byte       // label events that wait for the retire function
+	wakeups  [][]byte       // schedules that are due
+	woken    chan struct{}
+	breaches []string
+	ids      int
+
+	reads  map[string]*http.Request // nil: stale answers of the vendor are not wanted
+	before map[string]snapshot
+}
+
+// entropy is a source that gives the same every time.
+type entropy struct {
+	mu sync.Mutex
+	r  *rand.ChaCha8
+}
+
+// Read implements io.Reader.
+func (e *entropy) Read(b []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.r.Read(b)
+}
+
+// steady waits as long before each of the SDK's tries, whoever asks.
+type steady struct{}
+
+// BackoffDelay implements [retry.BackoffDelayer].
+func (steady) BackoffDelay(attempt int, _ error) (time.Duration, error) {
+	return 100 * time.Millisecond << attempt, nil
+}
+
+// NewWorld makes a world in which the secret has its first key.
+func NewWorld(s Subject) *World {
+	w := &World{
+		subject: s, over: make(chan struct{}), woken: make(chan struct{}, 1), warm: map[string][]*process{},
+		before: map[string]snapshot{},
+	}
+	w.ctx, w.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the root of the world
+	w.cloud = cloud.New(cloud.Options{
+		Rand: &entropy{r: rand.NewChaCha8([32]byte{1})}, Invoker: cloud.InvokerFunc(w.rotation),
+		SecretsManager: secretsmanager.Options{Attempts: 7, Invocable: func(string, string) bool { return true }},
+	})
+	clock := w.cloud.Clock()
+	w.dynamo, w.queues = dynamodb.New(clock, dynamodb.Options{}), sqs.New(clock)
+	w.topics = sns.New(sns.Options{Clock: clock})
+	w.schedules = scheduler.New(scheduler.Options{Clock: clock, Functions: w})
+	w.cloud.Register("dynamodb", w.dynamo)
+	w.cloud.Register("sqs", w.queues)
+	w.cloud.Register("sns", w.topics)
+	w.cloud.Register("scheduler", w.schedules)
+	w.cloud.Subscribe(func(e cloud.Event) bool { return e.DetailType == "Secret Label Updated" }, w.label)
+	w.transport = w.cloud.Transport()
+	w.fake = s.New(clock.Now)
+	w.foreign = foreign(w.fake)
+	w.consumer = &consumer{world: w}
+	w.deploy()
+	return w
+}
+
+// Close ends the world and everything that is parked in it.
+func (w *World) Close() {
+	close(w.over)
+	w.stop()
+	w.cloud.Close()
+	w.topics.Close()
+	w.schedules.Close()
+	w.busy.Wait()
+}
+
+func (w *World) deploy() {
+	w.cfg = w.cloud.Config()
+	w.cfg.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) { o.Backoff = steady{} })
+	}
+	w.env = map[string]string{
+		"KEYTURN_TABLE": table, "KEYTURN_TOPIC_ARN": sns.ARN(topic),
+		"KEYTURN_AUDIT_QUEUE_URL":     "http://127.0.0.1/" + wire.Account + "/" + queue,
+		"KEYTURN_SCHEDULE_ROLE_ARN":   "arn:aws:iam::" + wire.Account + ":role/keyturn",
+		"KEYTURN_RETIRE_FUNCTION_ARN": "arn:aws:lambda:us-east-1:" + wire.Account + ":function:" + retiring,
+		"KEYTURN_ROTATE_FUNCTION_ARN": "arn:aws:lambda:us-east-1:" + wire.Account + ":function:" + rotating,
+		"KEYTURN_FINGERPRINT_KEY":     fingerprintKey,
+	}
+	w.config = w.configuration()
+	w.must(w.dynamo, "CreateTable", map[string]any{
+		"TableName": table, "BillingMode": "PAY_PER_REQUEST",
+		"AttributeDefinitions": []any{map[string]string{"AttributeName": "secret", "AttributeType": "S"}, map[string]string{"AttributeName": "item", "AttributeType": "S"}},
+		"KeySchema":            []any{map[string]string{"AttributeName": "secret", "KeyType": "HASH"}, map[string]string{"AttributeName": "item", "KeyType": "RANGE"}},
+	})
+	_, err := w.queues.Create(queue, nil)
+	check(err)
+	_, err = w.topics.Create(topic)
+	check(err)
+	admin := w.fake.Admin(host)
+	fields := map[string]any{"hosts": admin.Hosts}
+	for name, v := range admin.Fields {
+		fields[name] = v.Reveal()
+	}
+	w.must(w.cloud.SecretsManager(), "CreateSecret", map[string]any{"Name": adminName, "SecretString": string(encode(fields)), "ClientRequestToken": w.uuid()})
+	w.must(w.cloud.SecretsManager(), "CreateSecret", map[string]any{"Name": secretName, "ClientRequestToken": w.uuid()})
+	if _, failure := w.invoke(rotating, encode(map[string]any{"version": 1, "mode": "init", "secret": secretName, "token": w.uuid()}), nil); failure != "" {
+		panic("the first key was not made: " + failure + "\n" + w.said.String())
+	}
+}
+
+func (w *World) configuration() []byte {
+	settings := w.subject.Settings(w.fake)
+	settings["baseURL"] = base + w.subject.Path
+	return encode(map[string]any{
+		"version":        1,
+		"vendorAccounts": map[string]any{"main": map[string]any{"provider": w.subject.Vendor, "admin": adminName, "hosts": []string{host}}},
+		"keys": map[string]any{secretName: map[string]any{
+			"vendorAccount": "main", "settings": settings, "owner": "platform@example.com",
+			"grace": map[string]any{"min": "10m", "quiet": "10m", "disabled": "10m", "max": "48h", "noUsage": "revoke"},
+		}},
+	})
+}
+
+func (w *World) uuid() string {
+	w.ids++
+	return uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, w.ids)).String()
+}
+
+func (w *World) requestID() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.uuid()
+}
+
+// must carries out an operation of a service, as somebody else would, unseen by
+// the faults.
+func (w *World) must(s wire.Service, operation string, in any) []byte {
+	out, err := w.do(s, operation, in)
+	if err != nil {
+		panic(fmt.Errorf("%s: %w", operation, err))
+	}
+	return out
+}
+
+func (w *World) do(s wire.Service, operation string, in any) ([]byte, error) {
+	reply, err := s.Serve(w.ctx, &wire.Call{Operation: operation, Body: encode(in), Now: w.cloud.Clock().Now(), HTTP: &http.Request{}})
+	if err != nil {
+		return nil, err
+	}
+	return reply.Body, nil
+}
+
+// awsAnswers has a request answered by the local AWS.
+func (w *World) awsAnswers(r *http.Request, stale bool) (*http.Response, error) {
+	if stale {
+		r = r.WithContext(wire.WithStale(r.Context()))
+	}
+	return w.transport.RoundTrip(r)
+}
+
+// watchReads makes stale answers of the vendor possible.
+func (w *World) watchReads() { w.reads = map[string]*http.Request{} }
+
+// number counts a call and returns what goes wrong with it.
+func (w *World) number(p *process, c Call) Effect {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	op := c.Service + " " + c.Operation
+	again := p.op == op
+	p.op = op
+	if !w.started {
+		return None
+	}
+	w.calls = append(w.calls, c)
+	for _, f := range w.plan {
+		if f.At != len(w.calls) {
+			continue
+		}
+		switch f.Effect {
+		case HangBefore, HangAfter:
+			p.hangs = true
+		case FailBefore, FailAfter:
+			p.sticky = FailBefore
+		case Throttle:
+			p.sticky = Throttle
+		case None, DropAfter, KillBefore, KillAfter, Late, Stale, effects:
+		}
+		return f.Effect
+	}
+	switch {
+	case p.hangs:
+		return HangBefore
+	case p.sticky != None && again:
+		return p.sticky
+	}
+	p.sticky = None
+	return None
+}
+
+// hear keeps what was said, to look for secrets in it.
+func (w *World) hear(b []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.said.Write(b)
+}
+
+func (w *World) breach(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.breaches) < 20 {
+		w.breaches = append(w.breaches, fmt.Sprintf(format, args...))
+	}
+}
+
+// accepted notes an audit record that the queue has taken.
+func (w *World) accepted(body []byte) {
+	var in struct{ MessageBody string }
+	var rec audit.Record
+	if json.Unmarshal(body, &in) != nil || json.Unmarshal([]byte(in.MessageBody), &rec) != nil {
+		w.breach("an audit record that is none")
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if rec.Phase == audit.Intent {
+		w.intents = append(w.intents, rec)
+	} else {
+		w.facts = append(w.facts, rec)
+	}
+}
+
+// judgeAct looks whether a change at the vendor was announced.
+func (w *World) judgeAct(r *http.Request, body []byte) {
+	act := w.subject.Act(r, body)
+	if act.Kind == "" {
+		return
+	}
+	w.mu.Lock()
+	announced := false
+	for _, in := range w.intents {
+		announced = announced || in.Act == act.Kind && (act.ID == "" || in.KeyID == act.ID) && (act.Name == "" || in.KeyName == act.Name)
+	}
+	w.mu.Unlock()
+	if !announced {
+		w.breach("%s of key %q %q at the vendor without an accepted intent", act.Kind, act.ID, act.Name)
+	}
+	for _, k := range w.foreign {
+		if act.ID != "" && act.ID == k.ID {
+			w.breach("%s of key %s, which is somebody else's", act.Kind, act.ID)
+		}
+	}
+}
+
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	check(err)
+	return b
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
