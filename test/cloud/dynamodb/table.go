@@ -13,6 +13,10 @@ import (
 	"github.com/keyturn/keyturn/test/cloud/wire"
 )
 
+var (
+	tableForm = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
+)
+
 // keySchema is the key of a table or index. sort is "" if there is no sort key.
 type keySchema struct{ hash, sort string }
 
@@ -189,7 +193,7 @@ func (s *Service) table(now instant, name string) (*table, error) {
 }
 
 func validTableName(name string) bool {
-	return regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`).MatchString(name)
+	return tableForm.MatchString(name)
 }
 
 // Items returns a copy of what the table holds now, in the order of a scan; nil

@@ -11,6 +11,13 @@ import (
 	"github.com/keyturn/keyturn/test/cloud/wire"
 )
 
+var (
+	nameForm     = regexp.MustCompile(`^[0-9a-zA-Z_.-]{1,64}$`)
+	roleForm     = regexp.MustCompile(`^arn:aws:iam::\d{12}:role/[\w+=,.@/-]+$`)
+	targetForm   = regexp.MustCompile(`^arn:aws:[a-z0-9-]+:[a-z0-9-]*:(\d{12}|aws)?:.+$`)
+	functionForm = regexp.MustCompile(`^arn:aws:lambda:[a-z0-9-]+:\d{12}:function:[a-zA-Z0-9-_]+(:[a-zA-Z0-9$_-]+)?$`)
+)
+
 // definition is what a caller says about a schedule.
 type definition struct {
 	ActionAfterCompletion      string
@@ -55,7 +62,7 @@ func (e *epoch) time() time.Time {
 }
 
 func checkName(field, name string) error {
-	if !regexp.MustCompile(`^[0-9a-zA-Z_.-]{1,64}$`).MatchString(name) {
+	if !nameForm.MatchString(name) {
 		return constraint(field, name, "Member must have length between 1 and 64 and satisfy regular expression pattern: ^[0-9a-zA-Z-_.]+$")
 	}
 	return nil
@@ -137,11 +144,11 @@ func (t *target) complete(c *wire.Call) error {
 	switch {
 	case t == nil:
 		return constraint("target", "null", "Member must not be null")
-	case !regexp.MustCompile(`^arn:aws:iam::\d{12}:role/[\w+=,.@/-]+$`).MatchString(t.RoleArn):
+	case !roleForm.MatchString(t.RoleArn):
 		return constraint("target.roleArn", t.RoleArn, "Member must satisfy regular expression pattern")
-	case !regexp.MustCompile(`^arn:aws:[a-z0-9-]+:[a-z0-9-]*:(\d{12}|aws)?:.+$`).MatchString(t.Arn):
+	case !targetForm.MatchString(t.Arn):
 		return invalid("Provided Arn is not in correct format.")
-	case !regexp.MustCompile(`^arn:aws:lambda:[a-z0-9-]+:\d{12}:function:[a-zA-Z0-9-_]+(:[a-zA-Z0-9$_-]+)?$`).MatchString(t.Arn):
+	case !functionForm.MatchString(t.Arn):
 		not := *c
 		not.Operation += " with a target that is not a function"
 		return wire.NotImplemented(&not)

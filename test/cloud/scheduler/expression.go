@@ -7,6 +7,11 @@ import (
 	"time"
 )
 
+var (
+	atForm   = regexp.MustCompile(`^at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)$`)
+	rateForm = regexp.MustCompile(`^rate\((\d{1,6}) (minute|hour|day)s?\)$`)
+)
+
 // plan says when a schedule fires: once at a time, or at a rate.
 type plan struct {
 	at         time.Time     // of at()
@@ -18,11 +23,11 @@ type plan struct {
 // https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 // has them. The unit of a rate may be in the singular with any number.
 func parseExpression(text string, zone *time.Location) (plan, bool) {
-	if m := regexp.MustCompile(`^at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)$`).FindStringSubmatch(text); m != nil {
+	if m := atForm.FindStringSubmatch(text); m != nil {
 		at, err := time.ParseInLocation("2006-01-02T15:04:05", m[1], zone)
 		return plan{at: at}, err == nil
 	}
-	m := regexp.MustCompile(`^rate\((\d{1,6}) (minute|hour|day)s?\)$`).FindStringSubmatch(text)
+	m := rateForm.FindStringSubmatch(text)
 	if m == nil {
 		return plan{}, false
 	}

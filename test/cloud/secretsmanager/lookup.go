@@ -35,9 +35,15 @@ func notFound(format string, args ...any) error {
 
 func unknownSecret() error { return notFound("Secrets Manager can't find the specified secret.") }
 
+// Compiled once: they are asked several times in each call.
+var (
+	nameForm   = regexp.MustCompile(`^[A-Za-z0-9/_+=.@!-]{1,512}$`)
+	suffixForm = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
+)
+
 // validName is what the recorded refusals say; AWS's page leaves out the "!".
 func validName(name string) bool {
-	return regexp.MustCompile(`^[A-Za-z0-9/_+=.@!-]{1,512}$`).MatchString(name)
+	return nameForm.MatchString(name)
 }
 
 func checkID(id string) error {
@@ -75,7 +81,7 @@ func (s *Service) find(id string) *secret {
 	if !found {
 		return nil
 	}
-	if i := len(name) - 7; i > 0 && regexp.MustCompile(`-[A-Za-z0-9]{6}$`).MatchString(name) {
+	if i := len(name) - 7; i > 0 && suffixForm.MatchString(name) {
 		if sec := s.secrets[name[:i]]; sec != nil && sec.arn == id {
 			return sec
 		}

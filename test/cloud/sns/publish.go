@@ -20,6 +20,10 @@ import (
 	"github.com/keyturn/keyturn/test/cloud/wire"
 )
 
+var (
+	subjectForm = regexp.MustCompile(`^[!-~][ -~]{0,99}$`)
+)
+
 // maxMessage is the largest message with its attributes, in bytes; a batch has
 // no more.
 //
@@ -93,7 +97,7 @@ func (f form) message(prefix string, now time.Time) (m Message, size int, err er
 		m.Attributes[name] = a
 		size += len(name) + len(a.Type) + len(a.Value)
 	}
-	switch subject := regexp.MustCompile(`^[!-~][ -~]{0,99}$`); {
+	switch subject := subjectForm; {
 	case m.Text == "":
 		return m, 0, invalid("Empty message")
 	case !utf8.ValidString(m.Text):

@@ -14,6 +14,10 @@ import (
 	"github.com/keyturn/keyturn/test/cloud/wire"
 )
 
+var (
+	batchIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+)
+
 type sendMessageInput struct {
 	QueueUrl          string //nolint:revive // the wire's name
 	ID                string `json:"Id"` // of a batch's entry
@@ -145,7 +149,7 @@ func failed(id string, err error) failure {
 }
 
 func checkBatch(ids []string) error {
-	valid := regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+	valid := batchIDForm
 	seen := map[string]bool{}
 	switch {
 	case len(ids) == 0:
