@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ var tally Tally
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	debug.SetGCPercent(400) // memory is there, and time is not
 	code := m.Run()
 	if *all {
 		fmt.Printf("fault_runs %d\nfault_broken %d\n", tally.Runs.Load(), tally.Broken.Load())
@@ -97,6 +99,26 @@ func TestPairs(t *testing.T) {
 				runs = append(runs, Pair(s, len(calls), uint64(seed)))
 			}
 			play(t, s.Name+" pairs of faults", runs)
+		})
+	}
+}
+
+func TestRaces(t *testing.T) {
+	if *only != "" {
+		return
+	}
+	for _, s := range Subjects() {
+		t.Run(s.Name, func(t *testing.T) {
+			calls := Calls(t, s)
+			n := 10
+			if *all {
+				n = 5000
+			}
+			var runs []Run
+			for seed := range n {
+				runs = append(runs, Racing(s, len(calls), uint64(seed)))
+			}
+			play(t, s.Name+" races", runs)
 		})
 	}
 }

@@ -9,16 +9,19 @@ import (
 
 // rotation is Secrets Manager invoking the rotate function.
 func (w *World) rotation(_ context.Context, _ string, payload []byte) (out []byte, failure string, err error) {
-	var e struct{ Step, RotationToken string }
+	var e struct{ Step, ClientRequestToken, RotationToken string }
 	check(json.Unmarshal(payload, &e))
 	w.mu.Lock()
 	w.tokens = append(w.tokens, e.RotationToken)
-	if e.Step == "createSecret" {
+	if w.trial == "" {
+		w.trial = e.ClientRequestToken
+	}
+	if e.Step == "createSecret" && e.ClientRequestToken == w.trial {
 		w.attempts++
 	}
 	w.mu.Unlock()
 	if w.race != nil {
-		out, failure = w.race.step(payload)
+		out, failure = w.race.step(e.Step, payload)
 	} else {
 		out, failure = w.invoke(rotating, payload, nil)
 	}
@@ -70,6 +73,10 @@ func (w *World) rotate() {
 		"RotationLambdaARN": "arn:aws:lambda:us-east-1:123456789012:function:" + rotating,
 		"RotationRules":     map[string]any{"ScheduleExpression": "rate(30 days)"},
 	})
+	if w.race != nil {
+		w.race.run()
+		return
+	}
 	check(w.cloud.Rotated(w.ctx, secretName))
 	synctest.Wait()
 }
@@ -117,6 +124,10 @@ func (w *World) deliver() {
 		if len(events)+len(wakeups) == 0 {
 			return
 		}
+		if w.race != nil {
+			w.together(events, wakeups)
+			continue
+		}
 		if len(events) > 0 {
 			w.insist(batch(events))
 		}
@@ -125,6 +136,21 @@ func (w *World) deliver() {
 		}
 		synctest.Wait()
 	}
+}
+
+// together starts the retire function for all that waits at once, and now and
+// then for the sweep as well. What fails is not tried again: the sweep comes.
+func (w *World) together(events, wakeups [][]byte) {
+	for _, e := range events {
+		w.race.enter(retiring, batch([][]byte{e}), nil)
+	}
+	for _, payload := range wakeups {
+		w.race.enter(retiring, payload, nil)
+	}
+	for range w.race.rng.IntN(3) {
+		w.race.join(besides[w.race.rng.IntN(4)])
+	}
+	w.race.run()
 }
 
 // insist starts the retire function as AWS does: a few times, if need be.

@@ -1,19 +1,180 @@
 package fault
 
-// Race says which invocations run beside each other.
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing/synctest"
+	"time"
+)
+
+// Race says which invocations run beside each other, and in which order they
+// make their calls: all of it follows from the seed.
 type Race struct{ Seed uint64 }
 
-// Racing returns a run in which several invocations race, as its seed says.
-func Racing(s Subject, seed uint64) Run { return Run{Subject: s, Race: &Race{seed}} }
+// Racing returns a run in which several invocations race. In every third of
+// them something goes wrong as well.
+func Racing(s Subject, calls int, seed uint64) Run {
+	r := Run{Name: fmt.Sprintf("%s/race/%d", s.Name, seed), Subject: s, Race: &Race{seed}, Reruns: 6}
+	rng := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // not a secret
+	if rng.IntN(3) == 0 {
+		r.Faults = []Fault{{1 + rng.IntN(calls), FailBefore + Effect(rng.IntN(int(effects-FailBefore)))}}
+	}
+	return r
+}
 
 // race lets several invocations run beside each other, one request at a time.
-type race struct{}
-
-func (r *Race) begin(*World) *race { return nil }
+// Only the world's main goroutine schedules.
+type race struct {
+	world  *World
+	rng    *rand.Rand
+	actors []*actor // that have not ended, in the order of their coming
+	again  [4]bool  // the steps that are invoked twice
+	beside map[string][]string
+	begun  map[string]bool
+}
 
 // actor is one invocation of a race.
-type actor struct{}
+type actor struct {
+	turn  chan struct{}
+	at    bool // it waits for its turn
+	ended bool
+	race  *race
+}
 
-func (a *actor) wait() {}
+func (r *Race) begin(w *World) *race {
+	x := &race{world: w, rng: rand.New(rand.NewPCG(r.Seed, 3)), beside: map[string][]string{}, begun: map[string]bool{}} //nolint:gosec // not a secret
+	for i := range x.again {
+		x.again[i] = x.rng.IntN(2) == 0
+	}
+	for range 1 + x.rng.IntN(3) {
+		step := steps[x.rng.IntN(len(steps))]
+		x.beside[step] = append(x.beside[step], besides[x.rng.IntN(len(besides))])
+	}
+	return x
+}
 
-func (r *race) step([]byte) ([]byte, string) { return nil, "" }
+var (
+	steps   = [...]string{"createSecret", "setSecret", "testSecret", "finishSecret"}
+	besides = [...]string{"retire", "retire", "sweep", "sweep", "rotate-now", "plan", "pause"}
+)
+
+// wait is called by an actor before each of its requests.
+func (a *actor) wait() {
+	a.race.world.mu.Lock()
+	a.at = true
+	a.race.world.mu.Unlock()
+	select {
+	case <-a.turn:
+	case <-a.race.world.over:
+	}
+}
+
+// enter begins an invocation, which waits for its first turn.
+func (x *race) enter(function string, payload []byte, then func(out []byte, failure string)) {
+	a := &actor{turn: make(chan struct{}), race: x}
+	x.world.mu.Lock()
+	x.actors = append(x.actors, a)
+	x.world.mu.Unlock()
+	go func() {
+		a.wait()
+		out, failure := x.world.invoke(function, payload, a)
+		x.world.mu.Lock()
+		a.ended = true
+		x.world.mu.Unlock()
+		if then != nil {
+			then(out, failure)
+		}
+	}()
+}
+
+// step is Secrets Manager's invocation, with what runs beside it.
+func (x *race) step(name string, payload []byte) ([]byte, string) {
+	type answer struct {
+		out     []byte
+		failure string
+	}
+	done := make(chan answer, 1)
+	x.enter(rotating, payload, func(out []byte, failure string) { done <- answer{out, failure} })
+	for i, s := range steps {
+		if s == name && x.again[i] {
+			x.enter(rotating, payload, nil)
+		}
+	}
+	if !x.begun[name] { // what an attempt is run beside, the next is not
+		x.begun[name] = true
+		for _, what := range x.beside[name] {
+			x.join(what)
+		}
+	}
+	got := <-done
+	return got.out, got.failure
+}
+
+// join begins what is not a step.
+func (x *race) join(what string) {
+	now := func(mode string, more map[string]any) []byte {
+		q := map[string]any{"version": 1, "mode": mode, "secret": secretName, "reason": "a race"}
+		for name, v := range more {
+			q[name] = v
+		}
+		return encode(q)
+	}
+	switch what {
+	case "retire":
+		x.enter(retiring, encode(map[string]any{"version": 1, "secret": secretName}), nil)
+	case "sweep":
+		x.enter(retiring, []byte(`{"version":1,"sweep":true}`), nil)
+	case "rotate-now":
+		x.enter(demand, now("rotate", nil), nil)
+	case "plan":
+		x.enter(rotating, now("plan", nil), nil)
+	case "pause":
+		x.enter(demand, now("pause", map[string]any{"until": time.Now().Add(20 * time.Second).UTC().Format(time.RFC3339), "owner": "somebody"}), nil)
+	}
+}
+
+// run gives turns until nobody is left and no rotation is under way.
+func (x *race) run() {
+	idle := make(chan struct{})
+	go func() {
+		_ = x.world.cloud.Rotated(x.world.ctx, secretName) // it ends with the world
+		close(idle)
+	}()
+	for {
+		synctest.Wait()
+		ready, left := x.look()
+		if len(ready) > 0 {
+			a := ready[x.rng.IntN(len(ready))]
+			x.world.mu.Lock()
+			a.at = false
+			x.world.mu.Unlock()
+			a.turn <- struct{}{}
+			continue
+		}
+		select {
+		case <-idle:
+			if left == 0 {
+				return
+			}
+		default:
+		}
+		time.Sleep(time.Second) // longer than the clients' own pauses, so that their jitter decides nothing
+	}
+}
+
+func (x *race) look() (ready []*actor, left int) {
+	x.world.mu.Lock()
+	defer x.world.mu.Unlock()
+	kept := x.actors[:0]
+	for _, a := range x.actors {
+		if a.ended {
+			continue
+		}
+		kept = append(kept, a)
+		if a.at {
+			ready = append(ready, a)
+		}
+	}
+	x.actors = kept
+	return ready, len(kept)
+}

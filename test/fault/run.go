@@ -60,7 +60,7 @@ func Find(t *testing.T, name string) (Run, error) {
 		case "pair":
 			return Pair(s, len(calls), seed), nil
 		case "race":
-			return Racing(s, seed), nil
+			return Racing(s, len(calls), seed), nil
 		}
 		for _, r := range Sweep(s, calls) {
 			if r.Name == name {

@@ -73,6 +73,7 @@ type World struct {
 	plan     []Fault
 	said     strings.Builder // logs, errors, messages, records
 	tokens   []string        // RotationTokens
+	trial    string          // token of the rotation on trial
 	attempts int             // createSecrets of the rotation on trial
 	intents  []audit.Record
 	facts    []audit.Record // all other records
