@@ -19,11 +19,14 @@ var (
 
 var tally Tally
 
+var began = time.Now()
+
 func TestMain(m *testing.M) {
 	flag.Parse()
 	debug.SetGCPercent(400) // memory is there, and time is not
 	code := m.Run()
 	if *all {
+		fmt.Printf("fault_runs_per_second %.0f\n", float64(tally.Runs.Load())/time.Since(began).Seconds())
 		fmt.Printf("fault_runs %d\nfault_broken %d\n", tally.Runs.Load(), tally.Broken.Load())
 		if tally.Broken.Load() > 0 {
 			code = 1
@@ -113,6 +116,9 @@ func TestRaces(t *testing.T) {
 			n := 10
 			if *all {
 				n = 5000
+				if s.Again {
+					n = 500
+				}
 			}
 			var runs []Run
 			for seed := range n {

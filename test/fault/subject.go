@@ -34,6 +34,8 @@ type Subject struct {
 	Consume func(base string, value secret.Value) (*http.Request, error)
 	// Act says what a request changes at the vendor; an empty Act: nothing.
 	Act func(r *http.Request, body []byte) Act
+	// Again says that another vendor shows this strategy, too.
+	Again bool
 	// Named says that keys carry our names.
 	Named bool
 	// Refusals says that consumers may be refused between two fetches: the
@@ -63,7 +65,7 @@ func Subjects() []Subject {
 			},
 		},
 		{
-			Name: "overlap-plain", Vendor: "gitea", Named: true, Consume: giteatest.Consume, Act: giteaAct,
+			Name: "overlap-plain", Vendor: "gitea", Again: true, Named: true, Consume: giteatest.Consume, Act: giteaAct,
 			New: func(clock func() time.Time) providertest.Fake {
 				return giteatest.New(clock, giteatest.Options{})
 			},
