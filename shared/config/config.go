@@ -34,8 +34,11 @@ type Key struct {
 // Value is the shape of the secret's value.
 type Value struct {
 	Plain  bool   // the whole SecretString is the key
-	Field  string // the JSON field with the key; default "apiKey"
+	Field  string // the JSON field with the key; default "apiKey"; "" beside Fields
 	Strict bool   // no "keyturn" object beside the consumer's fields
+	// Fields are the JSON fields with the parts of a key that has several, in the
+	// vendor's order (provider.Info.Parts); nil: the key is one text, in Field.
+	Fields []string
 }
 
 // Action is what to do with an old key when time is up.

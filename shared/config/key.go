@@ -74,7 +74,7 @@ func (ps *problems) key(path string, raw json.RawMessage, accounts map[string]ac
 			ps.add(path+".vendorAccount", fmt.Sprintf("no vendor account is called %q", k.VendorAccount), suggest(k.VendorAccount, sorted(accounts)))
 		}
 	}
-	k.Value = ps.value(path+".value", f["value"])
+	k.Value = ps.value(path+".value", f["value"], accounts[k.VendorAccount].def)
 	k.Grace = ps.grace(path+".grace", f["grace"])
 	if ps.into(path+".owner", f["owner"], &k.Owner, "a string") && strings.TrimSpace(k.Owner) == "" {
 		ps.add(path+".owner", "missing", "say who is told about this key, such as an e-mail address")
@@ -109,26 +109,6 @@ func (ps *problems) settings(path string, k Key, a account) {
 	if !Allows(a.hosts, u) {
 		ps.add(path, fmt.Sprintf("the vendor's API is at %s, and the vendor account's hosts do not list it", u.Host), fmt.Sprintf("add %q to them if credentials may go there", strings.ToLower(u.Host)))
 	}
-}
-
-func (ps *problems) value(path string, raw json.RawMessage) Value {
-	v := Value{Field: defaultField}
-	if raw == nil {
-		return v
-	}
-	f := ps.fields(path, raw, "plain", "field", "strict")
-	ps.into(path+".plain", f["plain"], &v.Plain, "true or false")
-	ps.into(path+".strict", f["strict"], &v.Strict, "true or false")
-	if ps.into(path+".field", f["field"], &v.Field, "a string") && (v.Field == "" || v.Field == reserved) {
-		ps.add(path+".field", fmt.Sprintf("%q cannot be the key's field", v.Field), fmt.Sprintf("choose another name, or leave it out for %q", defaultField))
-	}
-	if v.Plain {
-		if f["field"] != nil || f["strict"] != nil {
-			ps.add(path, "a plain value has neither field nor strict", `keep "plain" alone, or leave it out`)
-		}
-		v.Field = ""
-	}
-	return v
 }
 
 func (ps *problems) grace(path string, raw json.RawMessage) Grace {

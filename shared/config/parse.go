@@ -31,7 +31,7 @@ type Config struct{ keys map[string]Key }
 //	}
 //
 // An account may also have "allowPrivate" (false), and a key "value"
-// {"plain","field","strict"}, "grace" {"min","quiet","max","disabled","onMax",
+// {"plain","field","fields","strict"}, "grace" {"min","quiet","max","disabled","onMax",
 // "noUsage"} with durations like "36h", and "tier": see [Key], [Value] and
 // [Grace], which also say the defaults.
 func Parse(data []byte, defs []provider.Definition) (*Config, error) {

@@ -1,5 +1,5 @@
 // Package payload reads and builds the values of secrets: the string, or the
-// field of a JSON object, that is the key, and beside it what the consumer
+// fields of a JSON object, that are the key, and beside it what the consumer
 // keeps there.
 //
 // No error of this package holds a part of a value.
@@ -64,11 +64,19 @@ func Key(v secret.Value, shape config.Value) (secret.Value, error) {
 	if err != nil {
 		return secret.Value{}, err
 	}
-	key, err := field(ms, shape.Field)
-	if err == nil && key.Empty() {
-		err = problem(shape.Field, fmt.Sprintf("the field %q of the value is empty", shape.Field), "make a first key with keyturn init")
+	if shape.Fields != nil {
+		return join(ms, shape.Fields)
 	}
-	return key, err
+	return filled(ms, shape.Field)
+}
+
+// filled returns the text in the one field of that name, which is not empty.
+func filled(ms []member, name string) (secret.Value, error) {
+	v, err := field(ms, name)
+	if err == nil && v.Empty() {
+		err = problem(name, fmt.Sprintf("the field %q of the value is empty", name), "make a first key with keyturn init")
+	}
+	return v, err
 }
 
 // Metadata returns what a value says about its key, and whether it does.
@@ -105,24 +113,43 @@ func Build(previous secret.Value, shape config.Value, key secret.Value, m Meta) 
 	if shape.Plain {
 		return checked(key)
 	}
-	var ms []member
-	if previous.Empty() {
-		ms = []member{{name: shape.Field}}
-	} else {
+	names, texts := []string{shape.Field}, []string{key.Reveal()}
+	if shape.Fields != nil {
+		names = shape.Fields
 		var err error
-		if ms, err = parse(previous); err != nil {
-			return secret.Value{}, err
-		}
-		if _, err = field(ms, shape.Field); err != nil {
+		if texts, err = split(key, names); err != nil {
 			return secret.Value{}, err
 		}
 	}
-	ms[find(ms, shape.Field)].raw = text(key.Reveal())
-	ms, err := describe(ms, shape, m)
+	ms, err := place(previous, names, texts)
 	if err != nil {
 		return secret.Value{}, err
 	}
+	if ms, err = describe(ms, shape, m); err != nil {
+		return secret.Value{}, err
+	}
 	return checked(secret.New(render(ms)))
+}
+
+// place puts texts into the fields of previous, which must all be there unless
+// there is no previous.
+func place(previous secret.Value, names, texts []string) ([]member, error) {
+	var ms []member
+	if !previous.Empty() {
+		var err error
+		if ms, err = parse(previous); err != nil {
+			return nil, err
+		}
+	}
+	for i, name := range names {
+		if previous.Empty() {
+			ms = append(ms, member{name: name})
+		} else if _, err := field(ms, name); err != nil {
+			return nil, err
+		}
+		ms[find(ms, name)].raw = text(texts[i])
+	}
+	return ms, nil
 }
 
 func checked(v secret.Value) (secret.Value, error) {
@@ -163,14 +190,14 @@ func describe(ms []member, shape config.Value, m Meta) ([]member, error) {
 func field(ms []member, name string) (secret.Value, error) {
 	i := find(ms, name)
 	if i < 0 {
-		return secret.Value{}, problem(name, fmt.Sprintf("the value has no field %q", name), `add it, with "" if there is no key yet, or name the right one as value.field in the configuration`)
+		return secret.Value{}, problem(name, fmt.Sprintf("the value has no field %q", name), `add it, with "" if there is no key yet, or name the right one under "value" in the configuration`)
 	}
 	if find(ms[i+1:], name) >= 0 {
 		return secret.Value{}, problem(name, fmt.Sprintf("the value has the field %q twice", name), "keep the right one of the two")
 	}
 	var s secret.Value
 	if ms[i].raw[0] != '"' || json.Unmarshal(ms[i].raw, &s) != nil {
-		return secret.Value{}, problem(name, fmt.Sprintf("the field %q of the value is not a string", name), "put the key there as a JSON string, or name the right field as value.field in the configuration")
+		return secret.Value{}, problem(name, fmt.Sprintf("the field %q of the value is not a string", name), `put the key there as a JSON string, or name the right field under value in the configuration`)
 	}
 	return s, nil
 }

@@ -50,6 +50,10 @@ type Info struct {
 	UsageLag time.Duration // how late LastUsed may be
 	Settle   Settle
 	Shape    string // RE2 that the whole of a real value matches; "": unknown
+	// Parts are the names of a value's parts, where it has several: they are
+	// joined with ":" in this order, and stored as fields
+	// of their own. No part but the last contains a ":". nil: one text.
+	Parts []string
 }
 
 // Settings is a vendor's own settings for one key: a struct with json and doc
