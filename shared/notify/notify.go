@@ -18,6 +18,8 @@ const (
 	Retired     Kind = "retired"      // an old key is proven dead
 	Overdue     Kind = "overdue"      // a rotation or a retirement is late
 	OrphanFound Kind = "orphan_found" // a key of ours that no version of the secret knows
+	RolledBack  Kind = "rolled_back"  // the previous key is current again
+	Restored    Kind = "restored"     // a disabled key works again
 	Paused      Kind = "paused"       // somebody stopped the rotations for a while, or one was refused for that
 	Resumed     Kind = "resumed"      // a pause is over
 	Adopted     Kind = "adopted"      // a key that somebody else made was handed over

@@ -29,6 +29,9 @@ func (r *run) advance(ctx context.Context, id string) error {
 	if !rec.State.Alive() {
 		return r.tellEnd(ctx, rec)
 	}
+	if rec.IDUnknown() {
+		return r.nameless(ctx, rec)
+	}
 	if err := r.firstSight(ctx, rec, ro, k); err != nil {
 		return err
 	}
@@ -159,10 +162,7 @@ func (r *run) disable(ctx context.Context, rec *keyrecord.Record, why string) er
 	}
 	// Noted first: if the label moves back after a crash, it is enabled again.
 	rec.Disabled = r.Now()
-	if err := r.save(ctx, rec); err != nil {
-		return err
-	}
-	if err := r.perform(ctx, audit.Disable, rec, why, r.unlessMoved(rec, r.vendor.Disable.Disable)); err != nil {
+	if err := r.claimed(ctx, audit.Disable, rec, why, r.vendor.Disable.Disable); err != nil {
 		return r.failed(ctx, rec, err)
 	}
 	rec.State, rec.Disabled = keyrecord.Disabled, r.Now()
@@ -220,7 +220,7 @@ func (r *run) end(ctx context.Context, rec *keyrecord.Record, why string) error 
 	if err := r.gates(ctx, rec); err != nil {
 		return r.failed(ctx, rec, err)
 	}
-	if err := r.perform(ctx, audit.Revoke, rec, why, r.unlessMoved(rec, r.vendor.Keys.Revoke)); err != nil {
+	if err := r.claimed(ctx, audit.Revoke, rec, why, r.vendor.Keys.Revoke); err != nil {
 		return r.failed(ctx, rec, err)
 	}
 	rec.Revoked = r.Now()
@@ -232,6 +232,9 @@ func (r *run) end(ctx context.Context, rec *keyrecord.Record, why string) error 
 
 // gates says why a key must not be ended now, whatever its grace says.
 func (r *run) gates(ctx context.Context, rec *keyrecord.Record) error {
+	if r.Now().Before(rec.Wanted) {
+		return gate("somebody is going back to it")
+	}
 	for _, p := range r.secret.Replicas {
 		if p.Status != "InSync" {
 			return gate("the secret's replica in " + p.Region + " is " + p.Status)

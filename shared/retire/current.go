@@ -26,7 +26,7 @@ func (r *run) findCurrent(ctx context.Context) error {
 		r.current, r.known = c[0], true
 	case 0:
 		for id, rec := range r.records {
-			if rec.Version == r.version {
+			if rec.Version == r.version && !rec.IDUnknown() {
 				r.current, r.known = id, true // recorded, and not listed
 			}
 		}
@@ -213,6 +213,9 @@ func (r *run) promote(ctx context.Context) error {
 	}
 	r.markCurrent(rec)
 	if err := r.save(ctx, rec); err != nil {
+		return err
+	}
+	if err := r.tellBack(ctx, rec); err != nil {
 		return err
 	}
 	return r.tell(ctx, rec, string(notify.Rotated), r.messageRotated(*rec))

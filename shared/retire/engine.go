@@ -38,6 +38,8 @@ type Store interface {
 	Get(ctx context.Context, secretID, version, stage string) (store.Version, error)
 	// Versions returns every version, unlabeled ones included.
 	Versions(ctx context.Context, secretID string) ([]store.VersionInfo, error)
+	// Promote moves AWSCURRENT to version to; from has it now.
+	Promote(ctx context.Context, secretID, to, from string) error
 	// Unstage takes label off version from.
 	Unstage(ctx context.Context, secretID, label, from string) error
 }

@@ -7,13 +7,15 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/store"
 )
 
 // ErrEvent is returned for an event that this function does not know.
-var ErrEvent = errors.New("unknown event: neither a label event, nor a batch of them, nor a schedule of ours")
+var ErrEvent = errors.New("unknown event: neither a label event, nor a batch of them, nor a schedule of ours, nor a request")
 
 const (
 	payloadVersion = 1
@@ -31,6 +33,12 @@ type event struct {
 	Version json.RawMessage `json:"version"`
 	Secret  string          `json:"secret"`
 	Sweep   bool            `json:"sweep"`
+
+	// What a person asks for; see [Request].
+	Mode      Mode   `json:"mode"`
+	KeyID     string `json:"keyId"`
+	Reason    string `json:"reason"`
+	Requester string `json:"requester"`
 
 	// From EventBridge.
 	DetailType string   `json:"detail-type"`
@@ -53,6 +61,7 @@ type Response struct {
 	// Failures are the messages of a batch that must come again.
 	// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 	Failures []Failure `json:"batchItemFailures,omitempty"`
+	Answer   *Answer   `json:"answer,omitempty"` // to a [Request]
 	Reports  []Report  `json:"-"`
 }
 
@@ -68,10 +77,10 @@ type Handler struct {
 	Log    *slog.Logger
 }
 
-// Handle takes a batch from a queue, a label event, one of our schedules, or
-// the sweep's. The event is a hint at what to look at, and nothing else in it
-// is believed. Of a batch, what failed is in the response, and there is no
-// error.
+// Handle takes a batch from a queue, a label event, one of our schedules, the
+// sweep's, or a [Request]. The event is a hint at what to look at, and nothing
+// else in it is believed. Of a batch, what failed is in the response, and there
+// is no error.
 func (h *Handler) Handle(ctx context.Context, raw json.RawMessage) (Response, error) {
 	var ev event
 	if err := json.Unmarshal(raw, &ev); err != nil {
@@ -83,6 +92,8 @@ func (h *Handler) Handle(ctx context.Context, raw json.RawMessage) (Response, er
 	case ev.Sweep && ours(ev.Version):
 		reports, err := h.Engine.Sweep(ctx, h.Keys)
 		return Response{Reports: reports}, err
+	case ev.Mode != "":
+		return h.asked(ctx, ev)
 	}
 	k, ok, err := h.target(ctx, ev)
 	if err != nil || !ok {
@@ -90,6 +101,37 @@ func (h *Handler) Handle(ctx context.Context, raw json.RawMessage) (Response, er
 	}
 	report, err := h.Engine.Reconcile(ctx, k)
 	return Response{Reports: []Report{report}}, err
+}
+
+// asked does what a person asks for. It never comes from a queue.
+func (h *Handler) asked(ctx context.Context, ev event) (Response, error) {
+	q := Request{Mode: ev.Mode, KeyID: ev.KeyID, Reason: strings.TrimSpace(ev.Reason), Requester: ev.Requester}
+	if !ours(ev.Version) || q.Mode != Rollback && q.Mode != Restore || ev.Secret == "" || q.Reason == "" || !short(q.Reason) || !short(q.Requester) || !short(q.KeyID) {
+		return Response{}, ErrEvent
+	}
+	k, ok := h.key(ev.Secret)
+	if !ok {
+		return Response{}, refuse(NotOurs, "the secret is not in the function's configuration", nil)
+	}
+	a, report, err := h.Engine.Do(ctx, k, q)
+	if err != nil {
+		return Response{}, err
+	}
+	return Response{Answer: &a, Reports: []Report{report}}, nil
+}
+
+func short(s string) bool {
+	const most = 500
+	return utf8.RuneCountInString(s) <= most && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+func (h *Handler) key(name string) (config.Key, bool) {
+	for _, k := range h.Keys {
+		if k.Secret == name {
+			return k, true
+		}
+	}
+	return config.Key{}, false
 }
 
 // batch looks at each secret once, however many messages name it.
@@ -129,7 +171,7 @@ func (h *Handler) one(ctx context.Context, ev event, done map[string]error, out 
 func (h *Handler) target(ctx context.Context, ev event) (config.Key, bool, error) {
 	name := ev.Secret
 	switch {
-	case ours(ev.Version) && name != "":
+	case ours(ev.Version) && name != "" && ev.Mode == "":
 	case ev.Source == source && ev.DetailType == detailType:
 		name = ev.Detail.Name
 		if name == "" && len(ev.Resources) > 0 {
@@ -142,10 +184,8 @@ func (h *Handler) target(ctx context.Context, ev event) (config.Key, bool, error
 	default:
 		return config.Key{}, false, ErrEvent
 	}
-	for _, k := range h.Keys {
-		if k.Secret == name {
-			return k, true, nil
-		}
+	if k, ok := h.key(name); ok {
+		return k, true, nil
 	}
 	h.ignore(ctx, name, "the secret is not in the configuration")
 	return config.Key{}, false, nil

@@ -1,6 +1,7 @@
 package retire_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -74,6 +75,26 @@ func (w fakeStore) Unstage(_ context.Context, _, label, from string) error {
 	})
 }
 
+func (w fakeStore) Promote(_ context.Context, _, to, from string) error {
+	return w.do("Promote", lostStore("UpdateSecretVersionStage"), func() error {
+		if w.secret.VersionAt(store.Current) != from {
+			return &store.Error{Op: "UpdateSecretVersionStage", Kind: store.KindInvalid, Code: "InvalidParameterException"}
+		}
+		if k := w.holder(to); k == nil || k.revoked || k.disabled {
+			w.broken = append(w.broken, "AWSCURRENT went to a key that does not work")
+		}
+		for id, labels := range w.secret.Stages {
+			w.secret.Stages[id] = slices.DeleteFunc(slices.Clone(labels), func(l string) bool {
+				return l == store.Current && id == from || l == store.Previous
+			})
+		}
+		w.secret.Stages[to] = append(w.secret.Stages[to], store.Current)
+		w.secret.Stages[from] = append(w.secret.Stages[from], store.Previous)
+		w.secret.LastChanged = w.now()
+		return nil
+	})
+}
+
 type fakeRecords struct{ *world }
 
 var errRecords = errors.New("the table did not answer")
@@ -135,6 +156,9 @@ func (w fakeSink) Record(_ context.Context, r audit.Record) error {
 			return nil
 		}
 		w.trail = append(w.trail, r)
+		if w.onAudit != nil {
+			w.onAudit(r)
+		}
 		return nil
 	})
 }
@@ -166,7 +190,7 @@ type fakeVendors struct{ *world }
 
 func (w fakeVendors) Info(string) (provider.Info, error) {
 	return provider.Info{
-		Name: "acme", Title: "Acme", Strategy: "Overlap", LastUsed: w.usage, UsageLag: w.lag,
+		Name: "acme", Title: "Acme", Strategy: cmp.Or(w.kind, "Overlap"), Settle: w.settle, LastUsed: w.usage, UsageLag: w.lag,
 		Admin: []provider.Field{{Name: "token"}},
 	}, nil
 }

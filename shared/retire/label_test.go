@@ -35,14 +35,22 @@ func TestLabels(t *testing.T) {
 	t.Run("stuck on another version", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			w, _ := steady(t)
+			w, current := steady(t)
 			id := w.mint(token(2))
 			w.put(token(2), w.keys[id].value)
 			w.stages(map[string][]string{token(1): {store.Current}, token(2): {store.Pending}})
-			w.live(w.engine(), key(), 70*time.Hour, never)
-			if w.told(notify.Overdue) != 2 || w.keys[id].revoked || !w.secret.Has(token(2), store.Pending) {
-				t.Errorf("%d alerts in 70 hours, want 2", w.told(notify.Overdue))
+			w.live(w.engine(), key(), 23*time.Hour, never)
+			if !w.secret.Has(token(2), store.Pending) || w.state(id) != "" {
+				t.Errorf("taken off within a day, %+v", w.record(id))
 			}
+			w.live(w.engine(), key(), 2*time.Hour, never)
+			if w.secret.Has(token(2), store.Pending) || w.told(notify.Failed) != 1 || w.count(audit.Unstage, audit.Intent) != 1 || w.count(audit.Unstage, audit.Outcome) != 1 {
+				t.Errorf("labels %v, %d messages", w.secret.Stages, w.told(notify.Failed))
+			}
+			if !w.live(w.engine(), key(), weeks, w.is(id, keyrecord.Dead)) || w.state(current) != keyrecord.Current {
+				t.Errorf("its key: %+v", w.record(id))
+			}
+			w.check()
 		})
 	})
 	t.Run("the operator's own, on the old version", func(t *testing.T) {

@@ -55,6 +55,7 @@ func (r *run) lost(ctx context.Context, rec *keyrecord.Record) error {
 // somebody is told. A vendor that cannot be looked at is no news here: the secret
 // may not be set up yet.
 func (r *run) unborn(ctx context.Context) {
+	_ = r.labels(ctx) // that labels cannot be read is none either
 	if r.openVendor(ctx) != nil {
 		return
 	}

@@ -2,6 +2,7 @@ package retire
 
 import (
 	"strings"
+	"time"
 
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/notify"
@@ -91,6 +92,8 @@ func (r *run) messageHeld(rec keyrecord.Record, name string) notify.Message {
 	case heldLinked:
 		s = notify.Critical
 		next = []string{"Find out how the two keys hang together at the vendor before you end key " + rec.KeyID + ". It works again."}
+	case heldNameless:
+		next = []string{"When nobody uses the key that version " + rec.Version + " holds, find it at the vendor and delete it there: Keyturn notices as long as that version is kept, and proves that it is dead."}
 	case heldElsewhere:
 		next = []string{
 			"Delete key " + rec.KeyID + " in the vendor account where it was made, when nobody uses it any more.",
@@ -139,4 +142,78 @@ func upper(s string) string {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// messageRolledBack tells that AWSCURRENT went back from one version to another.
+// q is nil where who asked is not known here any more; the audit trail knows.
+func (r *run) messageRolledBack(to, from, keyID string, q *Request) notify.Message {
+	m := r.message(notify.RolledBack, notify.Warning, "rolled_back-"+to+"-from-"+from, r.key.Secret+" was rolled back.")
+	m.Known = []string{
+		"Version " + to + " is AWSCURRENT again; the vendor accepted its key.",
+		"The key of version " + from + " works on for at least " + notify.Duration(r.key.Grace.Min) + ", and is then retired. Its end will be told.",
+	}
+	m.Next = []string{
+		"Consumers that read the secret since the rotation must read it again.",
+		"When what was wrong is mended, make a new key: keyturn rotate-now " + r.key.Secret + " --reason WHY",
+	}
+	m.Detail = map[string]string{"version": to, "replaced_version": from}
+	if keyID != "" {
+		m.Detail["key_id"] = keyID
+	}
+	q.asked(&m)
+	return m
+}
+
+func (r *run) messageRestored(rec keyrecord.Record, since time.Time, q Request) notify.Message {
+	m := r.message(notify.Restored, notify.Warning, "restored-"+rec.KeyID+"-"+since.UTC().Format(time.RFC3339), "An old key of "+r.key.Secret+" works again.")
+	m.Known = []string{
+		"Key " + rec.KeyID + " had been disabled since " + stamp(since) + ", and was enabled again.",
+		"Its grace begins anew: it is not disabled again before " + stamp(rec.Next) + ".",
+	}
+	m.Next = []string{"Move whoever still uses it to the current version."}
+	m.Detail = map[string]string{"key_id": rec.KeyID, "key_name": rec.KeyName}
+	q.asked(&m)
+	return m
+}
+
+// asked adds who asked, and why.
+func (q *Request) asked(m *notify.Message) {
+	if q == nil {
+		return
+	}
+	m.Detail["reason"] = q.Reason
+	if q.Requester != "" {
+		m.Detail["requester"] = q.Requester
+	}
+}
+
+// messageStuck tells that a rotation is given up which blocks all others.
+func (r *run) messageStuck(version string, since time.Time, value pendingValue) notify.Message {
+	m := r.message(notify.Failed, notify.Warning, "stuck-"+version, "A rotation of "+r.key.Secret+" never came to its end and is given up.")
+	m.ErrorType = "RotationStuck"
+	m.Known = []string{
+		"AWSPENDING has been on version " + version + " since " + stamp(since) + ", so no rotation could begin. It is taken off.",
+		"The current version and its key are left as they are.",
+	}
+	switch value {
+	case valueNone:
+		m.Known = append(m.Known, "That version has no value. A key that was made for it is swept.")
+	case valueAccepted:
+		m.Known = append(m.Known, "The vendor accepts the key in that version. It is retired like a replaced one.")
+	case valueRefused:
+		m.Known = append(m.Known, "The vendor refuses the key in that version.")
+	case valueUntold:
+		m.Known = append(m.Known, "Whether the vendor accepts the key in that version is not known. It is retired like a replaced one.")
+	}
+	m.Next = []string{"Rotate it now, or leave it to the schedule: keyturn rotate-now " + r.key.Secret + " --reason \"a rotation was stuck\""}
+	m.Detail = map[string]string{"version": version, "value": string(value)}
+	return m
+}
+
+func (r *run) messageUnbornLabel(version string, since time.Time) notify.Message {
+	m := r.message(notify.Overdue, notify.Warning, "unborn_label", r.key.Secret+" has no current value, and a rotation that never came to its end.")
+	m.Known = []string{"AWSPENDING has been on version " + version + " since " + stamp(since) + ", and no version is AWSCURRENT. Nothing is changed."}
+	m.Next = []string{"Make the first key: keyturn init " + r.key.Secret}
+	m.Detail = map[string]string{"version": version}
+	return m
 }

@@ -2,19 +2,14 @@ package retire
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/keyturn/keyturn/shared/audit"
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/store"
 )
-
-const pendingLinger = time.Hour // Secrets Manager removes AWSPENDING itself, at once
 
 // blind is for a vendor that cannot be looked at. Nothing is done; that it
 // fails is written down for every key that is due, so that it is tried again
@@ -47,44 +42,10 @@ func (r *run) blind(ctx context.Context, why error) error {
 	return why
 }
 
-// labels takes AWSPENDING off the current version where it was left behind.
-// https://github.com/aws-samples/aws-secrets-manager-rotation-lambdas/issues/168
-func (r *run) labels(ctx context.Context) error {
-	if r.skipped != "" || !r.secret.Has(r.version, store.Pending) {
-		return nil
-	}
-	since := r.secret.LastChanged
-	for _, rec := range r.records {
-		if rec.Version == r.version {
-			since = later(since, rec.Promoted)
-		}
-	}
-	if r.Now().Sub(since) < pendingLinger {
-		return nil
-	}
-	a := audit.Record{
-		ID: r.actID(audit.Unstage, r.version), Act: audit.Unstage, Phase: audit.Intent, Version: r.version,
-		Detail: map[string]string{"label": store.Pending, "why": "the rotation is over and it was left on the current version"},
-	}
-	if err := r.record(ctx, a); err != nil {
-		return err
-	}
-	r.calls["secretsmanager"]++
-	err := r.Store.Unstage(ctx, r.key.Secret, store.Pending, r.version)
-	a.Phase, a.Result = audit.Outcome, audit.Done
-	if err != nil {
-		a.Result, a.Error = audit.Failed, err.Error()
-		if !store.Definite(err) {
-			a.Result = audit.Unknown
-		}
-	}
-	return errors.Join(err, r.record(ctx, a))
-}
-
 // overdue tells, once a day, what is more than a day late.
 func (r *run) overdue(ctx context.Context) error {
 	now := r.Now()
-	if r.secret.RotationEnabled && !r.secret.NextRotation.IsZero() && now.Sub(r.secret.NextRotation) > day {
+	if r.secret.RotationEnabled && !r.secret.NextRotation.IsZero() && now.Sub(later(r.secret.NextRotation, r.book.Pause.Over())) > day {
 		r.late = append(r.late, "a rotation was due at "+stamp(r.secret.NextRotation))
 	}
 	if err := r.overdueFailure(ctx); err != nil {
@@ -126,7 +87,7 @@ func (r *run) overdueFailure(ctx context.Context) error {
 		r.calls["dynamodb"]++
 		return r.Records.ClearFailure(ctx, r.key.Secret)
 	}
-	if r.Now().Sub(f.At) > day {
+	if r.Now().Sub(f.At) > day && !f.Wanted() {
 		r.late = append(r.late, "the last rotation failed at "+stamp(f.At)+" in "+f.Step+" ("+f.ErrorType+"): "+f.Text)
 	}
 	return nil

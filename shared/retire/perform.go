@@ -41,16 +41,22 @@ func (r *run) perform(ctx context.Context, act audit.Act, rec *keyrecord.Record,
 			a.Result = audit.Unknown
 		}
 	}
-	tidy, cancel := context.WithTimeout(context.WithoutCancel(ctx), reserve)
-	defer cancel()
-	if e := r.record(tidy, a); e != nil {
-		r.Log.LogAttrs(ctx, slog.LevelError, "an outcome was not recorded", slog.String("secret", r.key.Secret),
-			slog.String("audit_id", a.ID), slog.String("result", a.Result), slog.String("error", e.Error()))
-	}
+	r.outcome(ctx, a)
 	if err != nil {
 		err = fmt.Errorf("%s key %s: %w", act, rec.KeyID, err)
 	}
 	return err
+}
+
+// outcome records what an act came to, also when the time is up. The act is
+// done, so that it is not recorded stops nothing.
+func (r *run) outcome(ctx context.Context, a audit.Record) {
+	tidy, cancel := context.WithTimeout(context.WithoutCancel(ctx), reserve)
+	defer cancel()
+	if err := r.record(tidy, a); err != nil {
+		r.Log.LogAttrs(ctx, slog.LevelError, "an outcome was not recorded", slog.String("secret", r.key.Secret),
+			slog.String("audit_id", a.ID), slog.String("result", a.Result), slog.String("error", err.Error()))
+	}
 }
 
 // actID returns the ID of one attempt at an act.
@@ -86,10 +92,12 @@ func (r *run) record(ctx context.Context, a audit.Record) error {
 	a.Time, a.Secret, a.Vendor, a.Fingerprint = r.Now(), r.key.Secret, r.key.Vendor, r.prints[a.Version]
 	r.calls["audit"]++
 	if err := r.Audit.Record(ctx, a); err != nil {
-		return fmt.Errorf("the audit trail did not accept a record, so nothing is done: %w", err)
+		return fmt.Errorf("%w: %w", errAudit, err)
 	}
 	return nil
 }
+
+var errAudit = errors.New("the audit trail did not accept a record, so nothing is done")
 
 // wait stores why a key waits, and until when. Whatever failed before works
 // again.

@@ -64,6 +64,7 @@ type world struct {
 	once     map[string]time.Time
 
 	keys      map[string]*vendorKey
+	born      map[string]time.Time // of keys
 	ids       int
 	limp      time.Time // until then revoked keys are accepted
 	usage     bool
@@ -86,6 +87,9 @@ type world struct {
 	verifies  int
 	linked    string // a key that is disabled together with any other
 	onRevoke  func()
+	kind      string          // Info's strategy; "": Overlap
+	settle    provider.Settle // as Info says
+	onAudit   func(audit.Record)
 	strategy  provider.Strategy // nil: Overlap, as the other fields say
 	admin     string            // the admin secret's value
 }
@@ -99,7 +103,7 @@ type vendorKey struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
-		t: t, faultAt: -1, fail: map[string]error{}, values: map[string]string{}, once: map[string]time.Time{},
+		t: t, faultAt: -1, fail: map[string]error{}, values: map[string]string{}, once: map[string]time.Time{}, born: map[string]time.Time{},
 		admin: `{"hosts":["api.acme.example"],"token":"admin-token"}`,
 		keys:  map[string]*vendorKey{}, schedules: map[string]schedule.Once{}, usage: true,
 		secret: store.Secret{ARN: arn, Name: name, RotationEnabled: true, Stages: map[string][]string{}, LastChanged: time.Now()},
@@ -144,7 +148,7 @@ func (w *world) mint(token string) string {
 	w.ids++
 	id := fmt.Sprint("id", w.ids)
 	n := keyname.New(w.lineage(), keyname.Rotation(token), w.now(), uint32(w.ids))
-	w.keys[id] = &vendorKey{name: n.String(), value: "value of " + id}
+	w.keys[id], w.born[id] = &vendorKey{name: n.String(), value: "value of " + id}, w.now()
 	return id
 }
 
