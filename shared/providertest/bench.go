@@ -3,6 +3,7 @@ package providertest
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"regexp"
 	"slices"
@@ -20,53 +21,91 @@ const (
 	ours     = "keyturn-0123456789-0123456789abcdef-mf2xk3aa0001"
 	deadline = 30 * time.Second
 	reserve  = 2 * time.Second // of it, that must be left after an error
-	crowd    = 12              // keys of others; a fake's pages should be shorter
+	crowd    = 12              // keys of others at most; a fake's pages should be shorter
 )
 
-// bench is one vendor account with its client, inside a bubble.
+// bench is one vendor account with its client, inside a bubble. Everything that
+// the strategy offers is watched by spies, and nil where it offers nothing.
 type bench struct {
-	provider.Overlap // watched by spies
+	provider.Overlap // DualSlot's slots too, as if they had names
+
+	slots provider.DualSlot // Place and Fill only
+	roll  rolling
+	tries provider.Verifier // of every strategy
 
 	s       Subject
+	suite   suite
 	ctx     context.Context // ends at the deadline
+	again   func()          // begins another deadline
 	fake    Fake
 	tr      *Transport
 	carrier http.RoundTripper // tr, or what is put before it
 	start   time.Time
 	shape   *regexp.Regexp
-	foreign []provider.Key
+	foreign []provider.Issued
+	faulty  bool // a fault is met; texts is known
+	slow    bool // the fake has delays: what works now says little
+	busy    bool // many calls at once: what a call did cannot be told
 
-	mu    sync.Mutex
-	found []string
-	seen  map[string]bool // texts that were looked at
-	made  map[string]secret.Value
+	mu     sync.Mutex
+	random *rand.ChaCha8
+	found  []string
+	seen   map[string]bool // texts that were looked at
+	made   map[string]secret.Value
+	chosen []string // values that the vendor may not know
+	texts  int      // that a Roll adds to what the fake hides
 }
 
 func newBench(t *testing.T, s Subject) *bench {
 	t.Helper()
-	f := s.New(time.Now)
-	b := &bench{s: s, fake: f, tr: &Transport{Handler: f, Host: host}, start: time.Now(), seen: map[string]bool{}, made: map[string]secret.Value{}}
+	return benchWith(t, s, s.New(time.Now))
+}
+
+func benchWith(t *testing.T, s Subject, f Fake) *bench {
+	t.Helper()
+	b := &bench{
+		s: s, fake: f, tr: &Transport{Handler: f, Host: host}, start: time.Now(),
+		random: rand.NewChaCha8([32]byte{}), seen: map[string]bool{}, made: map[string]secret.Value{},
+	}
+	b.suite, _ = suiteOf(s)
 	b.carrier = b.tr
 	b.shape = regexp.MustCompile("^(?:" + s.Definition.Shape + ")$")
-	for i := range crowd {
-		b.foreign = append(b.foreign, f.Add(fmt.Sprintf("somebody's key %d", i)).Key)
+	b.again = func() {
+		ctx, cancel := context.WithTimeout(t.Context(), deadline)
+		t.Cleanup(cancel)
+		b.ctx = ctx
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), deadline)
-	t.Cleanup(cancel)
-	b.ctx = ctx
+	b.again()
 	b.open(f.Admin(host))
+	for i := range crowd {
+		if b.room() > 1 { // one is for the suite
+			b.stranger(fmt.Sprintf("somebody's key %d", i))
+		}
+	}
 	return b
 }
 
 // open makes b's client anew, with another admin credential.
 func (b *bench) open(admin provider.Admin) {
 	st, err := b.s.Definition.Open(b.s.Settings(base), admin, &http.Client{Transport: b.carrier})
-	o, ok := st.(provider.Overlap)
-	if err != nil || !ok {
-		b.breach("Open returned %T and %v, want an Overlap", st, err)
-		return
+	if err != nil || !b.suite.open(b, st) {
+		b.breach("Open returned %T and %v, want %s as the facts say", st, err, b.s.Definition.Strategy)
 	}
-	b.Overlap = watch(b, o)
+}
+
+// room returns how many more keys there may be, if that is known.
+func (b *bench) room() int {
+	if b.Max == 0 {
+		return crowd * crowd
+	}
+	return b.Max - len(b.fake.Live())
+}
+
+// stranger makes a key that must never be touched.
+func (b *bench) stranger(name string) provider.Issued {
+	is := b.fake.Add(name)
+	b.foreign = append(b.foreign, is)
+	return is
 }
 
 func (b *bench) breach(format string, args ...any) {
@@ -84,53 +123,59 @@ func (b *bench) judged(text string) bool {
 	return was
 }
 
+// Read implements [io.Reader] with numbers that are the same each time.
+func (b *bench) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.random.Read(p)
+}
+
 // lied reports whether an answer may have been made up so well that nobody
 // could tell.
 func (b *bench) lied() bool { return b.tr.At > 0 && b.tr.Fault.Vendor }
 
-// named returns the keys that there really are with this name.
-func (b *bench) named(name string) []provider.Key {
-	return slices.DeleteFunc(b.fake.Live(), func(k provider.Key) bool { return k.Name != name })
+// sure reports whether what the fake does now is what the vendor has said.
+func (b *bench) sure() bool { return !b.lied() && !b.slow && !b.busy }
+
+// mine returns the keys that there really are and that the suite made.
+func (b *bench) mine() []provider.Key {
+	return slices.DeleteFunc(b.fake.Live(), func(k provider.Key) bool { return !b.suite.ours(b, k) })
 }
 
 func (b *bench) live(id string) bool {
 	return slices.ContainsFunc(b.fake.Live(), func(k provider.Key) bool { return k.ID == id })
 }
 
-// issued returns the value with which the key was made.
+// issued returns the value that the key was last given.
 func (b *bench) issued(id string) secret.Value {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.made[id]
 }
 
-// heal does what the engine's sweep does after a rotation that failed: what
-// carries our name is found by it and revoked.
-func (b *bench) heal() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.ctx), deadline)
-	defer cancel()
-	keys, err := b.Keys.List(ctx)
-	if err != nil {
-		b.breach("list after the fault: %v", err)
-		return
-	}
-	for _, k := range keys {
-		if k.Name == ours {
-			if err := b.Keys.Revoke(ctx, k.ID); err != nil {
-				b.breach("revoke after the fault: %v", err)
-			}
-		}
-	}
-	if n := len(b.named(ours)); n > 0 {
-		b.breach("%d keys cannot be found by their name: lost for ever", n)
-	}
+func (b *bench) give(id string, v secret.Value) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.made[id] = v
 }
+
+// hidden returns every text that must never be shown.
+func (b *bench) hidden() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append(b.fake.Values(), b.chosen...)
+}
+
+// try verifies v.
+func (b *bench) try(v secret.Value) error { return b.tries.Verify(b.ctx, v) }
 
 // untouched checks what must hold whatever happened.
 func (b *bench) untouched() {
 	for _, k := range b.foreign {
 		if !b.live(k.ID) {
 			b.breach("a key of somebody else is gone: %s", k.Name)
+		} else if !b.slow && !b.fake.Works(k.Value) {
+			b.breach("a key of somebody else does not work any more: %s", k.Name)
 		}
 	}
 	for _, s := range b.tr.Strays() {

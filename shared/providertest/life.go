@@ -6,27 +6,28 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/secret"
 )
 
 // lifeOrFail is a life in which nothing may go wrong.
 func lifeOrFail(b *bench) error {
-	if err := life(b); err != nil {
+	if err := b.suite.life(b); err != nil {
 		return err
 	}
-	if n := len(b.named(ours)); n > 0 {
+	if n := len(b.mine()); n > 0 && b.roll.id == "" {
 		return fmt.Errorf("%d keys are left", n)
 	}
 	return nil
 }
 
-// life is what the engine does with a key. The spies judge; life only stops at
-// the first error, as the engine does.
+// life is what the engine does with a key of Overlap or DualSlot. The spies
+// judge; life only stops at the first error, as the engine does.
 func life(b *bench) error {
 	is, err := create(b)
 	if err != nil {
 		return err
 	}
-	if err = b.Keys.Verify(b.ctx, is.Value); err != nil {
+	if err = b.try(is.Value); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
 	ids, err := find(b)
@@ -34,7 +35,7 @@ func life(b *bench) error {
 		return err
 	}
 	if len(ids) != 1 || ids[0] != is.ID {
-		return fmt.Errorf("found %d keys by name, want the one", len(ids))
+		return fmt.Errorf("found %d keys of ours, want the one", len(ids))
 	}
 	if err = ask(b, is); err != nil {
 		return err
@@ -47,13 +48,18 @@ func life(b *bench) error {
 			return fmt.Errorf("revoke: %w", err)
 		}
 	}
-	switch err = b.Keys.Verify(b.ctx, is.Value); {
+	return dead(b, "a revoked key", is.Value)
+}
+
+// dead tries a value that must not work any more.
+func dead(b *bench, what string, v secret.Value) error {
+	switch err := b.try(v); {
 	case errors.Is(err, provider.ErrRejected):
 		return nil
 	case err == nil:
-		return errors.New("a revoked key verifies")
+		return fmt.Errorf("%s verifies", what)
 	default:
-		return fmt.Errorf("verify revoked: %w", err)
+		return fmt.Errorf("verify %s: %w", what, err)
 	}
 }
 
@@ -102,8 +108,12 @@ func change(b *bench, is provider.Issued) error {
 	return nil
 }
 
-// create recovers the way the engine does: it looks before it sends again.
+// create recovers the way the engine does: it looks before it sends again, or
+// places the same value again.
 func create(b *bench) (provider.Issued, error) {
+	if b.slots.Place != nil {
+		return place(b)
+	}
 	is, err := b.Keys.Create(b.ctx, ours)
 	if err == nil {
 		return is, nil
@@ -133,9 +143,27 @@ func find(b *bench) ([]string, error) {
 	}
 	var ids []string
 	for _, k := range keys {
-		if k.Name == ours {
+		if b.suite.ours(b, k) {
 			ids = append(ids, k.ID)
 		}
 	}
 	return ids, nil
+}
+
+// heal does what the engine's sweep does after a rotation that failed: what is
+// ours is found and revoked.
+func heal(b *bench) {
+	ids, err := find(b)
+	if err != nil {
+		b.breach("after the fault: %v", err)
+		return
+	}
+	for _, id := range ids {
+		if err := b.Keys.Revoke(b.ctx, id); err != nil {
+			b.breach("revoke after the fault: %v", err)
+		}
+	}
+	if n := len(b.mine()); n > 0 {
+		b.breach("%d keys of ours cannot be found: lost for ever", n)
+	}
 }

@@ -180,6 +180,7 @@ func Lived(t *testing.T, s Subject, wrap func(http.RoundTripper) http.RoundTripp
 		if err := lifeOrFail(b); err != nil {
 			t.Error(err)
 		}
+		b.untouched()
 		for _, f := range b.found {
 			t.Error(f)
 		}

@@ -8,6 +8,7 @@
 package providertest
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -23,16 +24,20 @@ import (
 type Fake interface {
 	http.Handler
 	// Values returns every text that must never be shown: the admin credential
-	// and each key there ever was, without the parts that are public (an id in
-	// front of it, say).
+	// and each value there ever was, without the parts that are public (an id in
+	// front of it, say). A Roll adds equally many each time.
 	Values() []string
 	// Admin returns the admin credential, which may be sent to host.
 	Admin(host string) provider.Admin
-	// Add makes a key that is not ours; no scopes: some that verify.
+	// Add makes a key that is not ours; no scopes: some that verify. DualSlot: it
+	// takes a slot of the principal. RollInPlace and RollWithGrace: it is another
+	// key than the one that the settings name.
 	Add(name string, scopes ...string) provider.Issued
-	// Live returns the keys that there are.
+	// Live returns the keys that there are, disabled ones too. DualSlot: those of
+	// the principal.
 	Live() []provider.Key
-	// Works reports whether value is accepted now. It is no use of the key.
+	// Works reports whether value is accepted now, an old one in its grace too. It
+	// is no use of the key.
 	Works(value secret.Value) bool
 }
 
@@ -41,27 +46,24 @@ type Subject struct {
 	Definition provider.Definition
 	// Settings returns valid settings for an API at base.
 	Settings func(base string) json.RawMessage
-	// New returns a Fake without keys and without delays.
+	// New returns a Fake without delays and without keys, but for the one that
+	// the settings of RollInPlace and RollWithGrace name.
 	New func(clock func() time.Time) Fake
-	// Consume returns the request of a consumer that uses a key at base.
+	// Slow is New with the delays that the vendor documents; nil: there are none.
+	Slow func(clock func() time.Time) Fake
+	// Consume returns the request of a consumer that uses a key at base. Nil where
+	// the vendor does not say when a key was last used.
 	Consume func(base string, value secret.Value) (*http.Request, error)
 }
 
 // Run runs the suite of the subject's strategy.
 func Run(t *testing.T, s Subject) {
 	t.Helper()
-	switch st := s.Definition.Strategy; st {
-	case "Overlap":
-		Overlap(t, s)
-	default:
-		t.Fatalf("there is no suite for strategy %q", st)
+	checks := checksOf(s)
+	if checks == nil {
+		t.Fatalf("there is no suite for strategy %q", s.Definition.Strategy)
 	}
-}
-
-// Overlap runs the suite for vendors that let two keys live side by side.
-func Overlap(t *testing.T, s Subject) {
-	t.Helper()
-	for _, c := range overlapChecks() {
+	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			for _, found := range c.run(t, s) {
@@ -77,26 +79,46 @@ type check struct {
 	run  func(*testing.T, Subject) []string
 }
 
-func overlapChecks() []check {
-	checks := []check{
+// suite is what differs from strategy to strategy.
+type suite struct {
+	open   func(*bench, provider.Strategy) bool // with spies before it; false: it is another strategy
+	ours   func(*bench, provider.Key) bool      // whether the suite made the key
+	life   func(*bench) error
+	heal   func(*bench)                                           // what comes after a failure
+	mint   func(context.Context, *bench) (provider.Issued, error) // a key or a value of ours
+	touch  func(*bench, string) error                             // what is done to a key by its id
+	calls  func(*bench) map[string]func(context.Context) error    // with the admin credential
+	checks []check                                                // besides those of every strategy
+}
+
+func suiteOf(s Subject) (suite, bool) {
+	switch s.Definition.Strategy {
+	case "Overlap":
+		return overlapSuite(), true
+	case "DualSlot":
+		return slotSuite(), true
+	case "RollInPlace", "RollWithGrace":
+		return rollSuite(), true
+	}
+	return suite{}, false
+}
+
+// checksOf returns every check of the subject's strategy.
+func checksOf(s Subject) []check {
+	st, ok := suiteOf(s)
+	if !ok {
+		return nil
+	}
+	checks := append([]check{
 		{"definition", definition},
-		{"life without a fault", func(t *testing.T, s Subject) []string { return once(t, s, lifeOrFail) }},
+		{"life without a fault", scenario(lifeOrFail)},
 		{"admin credential wrong", scenario(adminWrong)},
 		{"admin credential missing", scenario(adminMissing)},
-		{"no room", scenario(noRoom)},
-		{"forbidden with room", scenario(forbidden)},
-		{"one name twice", scenario(sameName)},
-		{"one key revoked", scenario(oneRevoked)},
-		{"pages", scenario(pages)},
 		{"values that are no keys", scenario(noKeys)},
 		{"ids that are no keys", scenario(noIDs)},
-		{"last use moves", scenario(usage)},
-		{"keys made alike may do the same", scenario(alike)},
-		{"disable and enable", scenario(disable)},
-		{"expire", scenario(expire)},
 		{"canceled", scenario(canceled)},
-		{"many at once", scenario(manyAtOnce)},
-	}
+		{"settles", settles},
+	}, st.checks...)
 	for _, f := range faults() {
 		checks = append(checks, check{"fault/" + f.Name, func(t *testing.T, s Subject) []string { return sweep(t, s, f) }})
 	}
@@ -111,8 +133,13 @@ func scenario(f func(*bench) error) func(*testing.T, Subject) []string {
 // once runs f in a bubble and returns what it and the spies found.
 func once(t *testing.T, s Subject, f func(*bench) error) (found []string) {
 	t.Helper()
+	return onceWith(t, s, s.New, f)
+}
+
+func onceWith(t *testing.T, s Subject, fake func(func() time.Time) Fake, f func(*bench) error) (found []string) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, s)
+		b := benchWith(t, s, fake(time.Now))
 		if err := f(b); err != nil {
 			b.breach("%v", err)
 		}
@@ -126,15 +153,15 @@ func once(t *testing.T, s Subject, f func(*bench) error) (found []string) {
 // request, and from one request on.
 func sweep(t *testing.T, s Subject, f Fault) (found []string) {
 	t.Helper()
-	calls := 1
+	var calls, texts int
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, s)
-		_ = life(b) // judged by a check of its own
-		calls = b.tr.Requests()
+		_ = b.suite.life(b) // judged by a check of its own
+		calls, texts = max(1, b.tr.Requests()), b.texts
 	})
 	for at := 1; at <= calls; at++ {
 		for _, sticky := range []bool{false, true} {
-			for _, what := range faulted(t, s, f, at, sticky) {
+			for _, what := range faulted(t, s, f, at, sticky, texts) {
 				found = append(found, describe(at, sticky, what))
 			}
 		}
@@ -143,12 +170,13 @@ func sweep(t *testing.T, s Subject, f Fault) (found []string) {
 	return slices.Compact(found)
 }
 
-func faulted(t *testing.T, s Subject, f Fault, at int, sticky bool) (found []string) {
+func faulted(t *testing.T, s Subject, f Fault, at int, sticky bool, texts int) (found []string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, s)
-		b.tr.Fault, b.tr.At, b.tr.Sticky = f, at, sticky
-		err := life(b)
+		b.tr.Fault, b.tr.At, b.tr.Sticky, b.texts = f, at, sticky, texts
+		b.faulty = true
+		err := b.suite.life(b)
 		if d := time.Since(b.start); err != nil && d > deadline-reserve {
 			b.breach("took %v: less than %v of the deadline left", d, reserve)
 		}
@@ -156,7 +184,8 @@ func faulted(t *testing.T, s Subject, f Fault, at int, sticky bool) (found []str
 			b.breach("a fault that can be overcome was not: %v", err)
 		}
 		b.tr.At = 0
-		b.heal()
+		b.again()
+		b.suite.heal(b)
 		b.untouched()
 		found = b.found
 	})

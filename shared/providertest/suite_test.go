@@ -84,7 +84,7 @@ func TestSuite_findsBrokenPackages(t *testing.T) {
 			t.Parallel()
 			s := spoiled(tt.base(), tt.spoil)
 			for _, name := range tt.found {
-				c, ok := checkCalled(name)
+				c, ok := checkCalled(s, name)
 				if !ok {
 					t.Fatalf("there is no check %q", name)
 				}
@@ -99,8 +99,8 @@ func TestSuite_findsBrokenPackages(t *testing.T) {
 	}
 }
 
-func checkCalled(name string) (check, bool) {
-	for _, c := range overlapChecks() {
+func checkCalled(s Subject, name string) (check, bool) {
+	for _, c := range checksOf(s) {
 		if c.name == name {
 			return c, true
 		}
