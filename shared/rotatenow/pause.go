@@ -18,7 +18,7 @@ import (
 // rights away, and somebody would have to remember to put it back.
 func (e *Engine) pause(ctx context.Context, k config.Key, q Request) (*Paused, error) {
 	now := e.Now()
-	until, err := end(q.Until, now)
+	until, err := PauseEnd(q.Until, now)
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +71,9 @@ func (e *Engine) resume(ctx context.Context, k config.Key, q Request) (status st
 	})
 }
 
-// end reads when a pause ends.
-func end(until string, now time.Time) (time.Time, error) {
+// PauseEnd reads when a pause ends: a time in RFC 3339, or how long it lasts. Its
+// error is an *[rotation.Error].
+func PauseEnd(until string, now time.Time) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, until)
 	if err != nil {
 		d, err := time.ParseDuration(until)

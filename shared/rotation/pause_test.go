@@ -58,7 +58,7 @@ func TestPause(t *testing.T) {
 		if strings.Contains(w.log.String(), `"level":"ERROR"`) {
 			t.Errorf("a pause is an error in the log:\n%s", w.log)
 		}
-		if n := len(w.records.failures); n == 0 || w.records.failures[n-1].ErrorType != "Paused" {
+		if n := len(w.records.failures); n == 0 || !w.records.failures[n-1].Wanted() {
 			t.Errorf("failures %+v: whoever waits for the rotation looks there", w.records.failures)
 		}
 		if got := w.audit.acts()[mark:]; len(got) != 0 {
