@@ -43,6 +43,10 @@ func advice(errorType, key string) []string {
 		return []string{"use a keyturn of the same version as the deployed functions: keyturn version"}
 	case rotation.CurrentEnds:
 		return []string{look, "the current key may end soon: find out why the new value was not stored, then try again"}
+	case rotation.Paused:
+		return []string{look, "end the pause: keyturn resume " + key + " --reason WHY"}
+	case rotation.KeyClaimed, rotation.KeyUnknown:
+		return []string{"see what stands against it: keyturn adopt " + key + " --observe"}
 	case rotation.DowntimeRefused:
 		return []string{"take the present value over: keyturn adopt SECRET", "or write \"acceptDowntime\": true in the key's configuration"}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
@@ -41,7 +42,7 @@ func cmdDeploy(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Logf("end: %v", err)
 		}
 	})
-	w.stack = s
+	w.stack, w.vendor = s, vendor
 	ts.Setenv("AWS_ENDPOINT_URL", r.Endpoint())
 	ts.Check(os.WriteFile(ts.MkAbs("keyturn.json"), s.Config, 0o600))
 }
@@ -54,4 +55,16 @@ func (w *world) cmdEnable(ctx context.Context, args []string) error {
 // cmdIdle waits until nothing is under way in the deployment.
 func (w *world) cmdIdle(ctx context.Context, _ []string) error {
 	return w.stack.Region.Cloud.Idle(ctx)
+}
+
+// cmdHand puts a key that somebody made by hand into a deployed secret.
+func (w *world) cmdHand(ctx context.Context, args []string) error {
+	c := sm.NewFromConfig(w.stack.Region.Cloud.Config())
+	key := w.vendor.Add("made by hand", "mail.send")
+	value := `{"user":"apikey","apiKey":"` + key.Value.Reveal() + `"}`
+	if _, err := c.PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: &args[0], SecretString: &value}); err != nil || len(args) == 1 {
+		return err
+	}
+	_, err := c.PutResourcePolicy(ctx, &sm.PutResourcePolicyInput{SecretId: &args[0], ResourcePolicy: &args[1]})
+	return err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/keyturn/keyturn/shared/catalog"
 	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/notify"
 	"github.com/keyturn/keyturn/shared/rotatenow"
 	planner "github.com/keyturn/keyturn/shared/rotatenow/lambda"
 	"github.com/keyturn/keyturn/shared/rotation"
@@ -141,14 +142,16 @@ func (w *world) rotateNow(ctx context.Context, payload []byte) (any, error) {
 		return nil, err
 	}
 	e := rotatenow.Engine{
-		Keys: c.Key, Store: w.store, Records: w.table, Audit: accepting{},
+		Keys: c.Key, Store: w.store, Records: w.table, Audit: accepting{}, Notifier: accepting{},
 		Plan: planner.New(lambdasdk.NewFromConfig(w.region.Cloud.Config())).Plan,
 		Now:  w.now, NewToken: uuid.NewString, Log: slog.New(slog.DiscardHandler),
 	}
 	return e.Do(ctx, q)
 }
 
-// accepting is an audit trail that accepts everything.
+// accepting is an audit trail, and a topic, that accept everything.
 type accepting struct{}
 
 func (accepting) Record(context.Context, audit.Record) error { return nil }
+
+func (accepting) Notify(context.Context, notify.Message) error { return nil }

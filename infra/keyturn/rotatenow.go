@@ -59,10 +59,14 @@ failed rotation by itself, a few times. To stop waiting does not stop it.`,
 	f.BoolVar(&o.plan, "plan", false, "change nothing, say what would be done and what would stop it")
 	f.BoolVar(&o.wait, "wait", true, "wait for the end of the rotation")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "wait at most this `LONG`")
-	f.StringVar(&a.flags.rotateNow, "rotatenow-function", "", "`NAME` of the function (KEYTURN_ROTATENOW_FUNCTION; else keyturn-rotatenow)")
+	a.rotateNowFlag(c)
 	a.awsFlags(c)
 	a.tableFlag(c)
 	return command(c, func(c *cobra.Command, args []string) error { return a.runRotateNow(c.Context(), args[0], o) })
+}
+
+func (a *app) rotateNowFlag(c *cobra.Command) {
+	c.Flags().StringVar(&a.flags.rotateNow, "rotatenow-function", "", "`NAME` of the function (KEYTURN_ROTATENOW_FUNCTION; else keyturn-rotatenow)")
 }
 
 func (a *app) runRotateNow(ctx context.Context, id string, o rotateOptions) error {
@@ -71,7 +75,7 @@ func (a *app) runRotateNow(ctx context.Context, id string, o rotateOptions) erro
 	switch {
 	case o.reason == "" && !o.plan:
 		return usage("a rotation needs a reason", again+" --reason TEXT", "to see what it would do: "+again+" --plan")
-	case utf8.RuneCountInString(o.reason) > 500 || strings.ContainsFunc(o.reason, unicode.IsControl):
+	case !short(o.reason):
 		return usage("the reason is longer than 500 characters, or has a line break in it", again+` --reason "a short one"`)
 	case o.timeout <= 0:
 		return usage("--timeout is not longer than nothing", again+" --timeout 10m")
@@ -107,6 +111,11 @@ func (a *app) runRotateNow(ctx context.Context, id string, o rotateOptions) erro
 	return a.follow(ctx, aws, k, answer.Token, began, o.timeout)
 }
 
+// short reports whether a reason fits into the audit trail.
+func short(s string) bool {
+	return utf8.RuneCountInString(s) <= 500 && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
 // requester is who AWS says that we are, "" if it does not say soon.
 func requester(ctx context.Context, c *connection) string {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
@@ -130,11 +139,27 @@ func (a *app) ask(ctx context.Context, c *connection, k config.Key, q rotatenow.
 	if err != nil {
 		return answer, notInvoked(ctx, err, k.Secret, "--rotatenow-function NAME, or KEYTURN_ROTATENOW_FUNCTION")
 	}
-	if answer.Version != rotatenow.Version || q.Mode == rotatenow.Plan && answer.Plan == nil || q.Mode == rotatenow.Rotate && answer.Token == "" {
+	if !understood(q.Mode, answer) {
 		return answer, failed(typeUnclear, "the answer of "+name+" is not what this version of keyturn understands",
-			"see whether a rotation began: keyturn status "+k.Secret, "use a keyturn of the same version as the functions")
+			"see whether it did something: keyturn status "+k.Secret, "use a keyturn of the same version as the functions")
 	}
 	return answer, nil
+}
+
+func understood(asked rotatenow.Mode, a rotatenow.Answer) bool {
+	if a.Version != rotatenow.Version {
+		return false
+	}
+	switch asked {
+	case rotatenow.Plan:
+		return a.Plan != nil
+	case rotatenow.Rotate:
+		return a.Token != ""
+	case rotatenow.Pause:
+		return a.Pause != nil
+	case rotatenow.Resume:
+	}
+	return a.Status != ""
 }
 
 // follow waits for the end of the rotation.

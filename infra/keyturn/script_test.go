@@ -20,6 +20,7 @@ import (
 
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	records "github.com/keyturn/keyturn/shared/keyrecord/dynamodb"
+	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
 	"github.com/keyturn/keyturn/shared/store"
 	adapter "github.com/keyturn/keyturn/shared/store/secretsmanager"
 	"github.com/keyturn/keyturn/test/cloud"
@@ -51,6 +52,7 @@ func TestMain(m *testing.M) {
 //	end INT|TERM                  end it with this signal; it must exit with 0
 //	value NAME WANT               the secret's current value must be WANT
 //	asked NAME REASON             a rotation was asked for, with this reason and by us
+//	hand NAME [POLICY]            a deployed secret gets a key that somebody made by hand, and a policy
 func TestScript(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -70,6 +72,7 @@ func TestScript(t *testing.T) {
 			"deploy":   cmdDeploy,
 			"enable":   on((*world).cmdEnable),
 			"idle":     on((*world).cmdIdle),
+			"hand":     on((*world).cmdHand),
 			"local":    cmdLocal,
 			"end":      cmdEnd,
 		},
@@ -87,6 +90,7 @@ type world struct {
 	behavior chan string  // holds what the rotate function does
 	server   *server      // keyturn local, while it runs
 	stack    *stack.Stack // the real functions, once deployed
+	vendor   *sendgridtest.Server
 }
 
 func setup(t *testing.T, env *testscript.Env) error {
