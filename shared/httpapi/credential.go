@@ -10,11 +10,13 @@ import (
 )
 
 // Credential is what a request proves itself with. Make one with [Bearer],
-// [Basic], [Token] or [Header]. It never prints itself. The zero Credential,
-// and one made from an empty value, is refused before anything is sent.
+// [Basic], [Token], [Header], [InBody] or [Signed]. It never prints itself. The
+// zero Credential, and one made from an empty value, is refused before anything
+// is sent.
 type Credential struct {
 	header, prefix string
 	value          secret.Value
+	sign           func(r *http.Request, body []byte) error
 }
 
 // Bearer sends "Authorization: Bearer <k>", https://www.rfc-editor.org/rfc/rfc6750.
@@ -39,6 +41,9 @@ func Basic(user, password secret.Value) Credential {
 	return Token("Basic ", secret.New(pair))
 }
 
+// InBody sends no header: the caller puts k into Call.In.
+func InBody(k secret.Value) Credential { return Credential{value: k} }
+
 func (c Credential) problem() error {
 	if c.value.Empty() {
 		return errors.New("the credential is missing or empty")
@@ -50,4 +55,18 @@ func (c Credential) problem() error {
 	return nil
 }
 
-func (c Credential) set(h http.Header) { h.Set(c.header, c.prefix+c.value.Reveal()) }
+// Signed sends no credential, but what sign puts into each request with k; body
+// is the request's. Each try is signed anew.
+func Signed(k secret.Value, sign func(r *http.Request, body []byte) error) Credential {
+	return Credential{value: k, sign: sign}
+}
+
+func (c Credential) set(r *http.Request, body []byte) error {
+	switch {
+	case c.sign != nil:
+		return c.sign(r, body)
+	case c.header != "":
+		r.Header.Set(c.header, c.prefix+c.value.Reveal())
+	}
+	return nil
+}

@@ -9,6 +9,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,6 +47,13 @@ type Client struct {
 	// a proxy, a portal) and tells nothing. Empty: every answer is believed.
 	ErrorField string
 
+	// Decode reads the body of a success, for vendors that do not speak JSON; it
+	// must refuse what is ambiguous. nil: one JSON value.
+	Decode func(body []byte, out any) error
+	// ResetHeader names the header in which a 429 tells the second, in Unix time,
+	// from which on requests are taken again, where it has no Retry-After.
+	ResetHeader string
+
 	Timeout time.Duration                     // for one try; 0: 15 s
 	Jitter  func(time.Duration) time.Duration // a random part of its argument; nil: math/rand
 	Now     func() time.Time                  // for a Retry-After date without a Date; nil: time.Now
@@ -57,7 +65,7 @@ type Call struct {
 	Path   string            // a template: "/v3/api_keys/{id}"; errors show it as it is
 	Params map[string]string // for the template; each value is escaped
 	Query  url.Values
-	In     any // sent as JSON; nil: no body
+	In     any // sent as JSON, a [Form] as a form; nil: no body
 	Out    any // pointer that a success is decoded into; nil: the body is not read
 	Want   int // the one status that means success; 0: any 2xx
 
@@ -70,6 +78,11 @@ type Call struct {
 	// Dead is the status with which the vendor refuses a credential that is not
 	// valid; Do then returns [provider.ErrRejected]. 0: none.
 	Dead int
+	// Said reads an answer before its status is judged, for vendors whose
+	// status says too little. What it returns, Do returns, as it is; nil leaves
+	// the answer to its status. It must keep nothing of body. nil: no answer is
+	// read so.
+	Said func(status int, body []byte) error
 	// Kinds says what a status means here, where it is not what it usually
 	// means.
 	Kinds map[int]provider.Kind
@@ -181,20 +194,43 @@ func (cl *Client) try(ctx context.Context, cred Credential, c Call, u *url.URL) 
 	}
 	defer res.Body.Close() //nolint:errcheck // nothing to do about it
 	e.Status = res.StatusCode
+	if c.Said != nil {
+		if err := said(c, res); err != nil {
+			return nil, err
+		}
+	}
 	if e.Status/100 != 2 {
 		return nil, cl.refusal(e, c, res)
 	}
-	if err := accept(c, res); err != nil {
+	if err := cl.accept(c, res); err != nil {
 		e.Err = err
 		return nil, e
 	}
 	return res.Header, nil
 }
 
+// said shows the answer to c.Said and leaves it as it was. One that breaks off
+// is shown as far as it came.
+func said(c Call, res *http.Response) error {
+	b, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
+	res.Body = reread{io.MultiReader(bytes.NewReader(b), broken{err}), res.Body}
+	return c.Said(res.StatusCode, b)
+}
+
+type reread struct {
+	io.Reader
+	io.Closer
+}
+
+// broken is the end of a body: the error that ended it, io.EOF for nil.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) { return 0, cmp.Or(b.err, io.EOF) }
+
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // accept reads a success into c.Out.
-func accept(c Call, res *http.Response) error {
+func (cl *Client) accept(c Call, res *http.Response) error {
 	if c.Want != 0 && res.StatusCode != c.Want {
 		return errUnexpected
 	}
@@ -209,7 +245,11 @@ func accept(c Call, res *http.Response) error {
 		}
 		// What an earlier try decoded must not complete this one.
 		reflect.ValueOf(c.Out).Elem().SetZero()
-		if !unambiguous(b) || json.Unmarshal(b, c.Out) != nil {
+		decode := cl.Decode
+		if decode == nil {
+			decode = decodeJSON
+		}
+		if decode(b, c.Out) != nil {
 			return errUnexpected
 		}
 	}
@@ -271,26 +311,41 @@ func (cl *Client) url(c Call) (*url.URL, error) {
 }
 
 func (cl *Client) request(ctx context.Context, cred Credential, c Call, u *url.URL) (*http.Request, error) {
+	b, kind, err := encode(c.In)
+	if err != nil {
+		return nil, err
+	}
 	var body io.Reader
-	if c.In != nil {
-		b, err := json.Marshal(c.In)
-		if err != nil {
-			return nil, err
-		}
+	if kind != "" {
 		body = bytes.NewReader(b)
 	}
 	req, err := http.NewRequestWithContext(ctx, c.Method, u.String(), body)
 	if err != nil {
 		return nil, err
 	}
+	req.Header.Set("Accept", "application/json")
 	for name, values := range cl.Header {
 		req.Header[http.CanonicalHeaderKey(name)] = values
 	}
-	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "keyturn")
-	if c.In != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if kind != "" {
+		req.Header.Set("Content-Type", kind)
 	}
-	cred.set(req.Header)
-	return req, nil
+	return req, cred.set(req, b)
+}
+
+// Form is a body that is sent as application/x-www-form-urlencoded.
+type Form url.Values
+
+// encode returns in as a body and its type, "" for no body.
+func encode(in any) (body []byte, kind string, err error) {
+	switch in := in.(type) {
+	case nil:
+		return nil, "", nil
+	case Form:
+		return []byte(url.Values(in).Encode()), "application/x-www-form-urlencoded", nil
+	default:
+		body, err = json.Marshal(in)
+		return body, "application/json", err
+	}
 }

@@ -213,6 +213,52 @@ func TestDo_dead(t *testing.T) {
 	}
 }
 
+var errTold = errors.New("the body told")
+
+func TestDo_said(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		status int
+		body   string
+		want   string
+	}{
+		{"told, in a failure", 500, `{"errors":["dead"]}`, errTold.Error()},
+		{"told, in a success", 200, `{"errors":["dead"]}`, errTold.Error()},
+		{"not told, in a failure", 404, `{"errors":["other"]}`, "GET /k: not found (404 Not Found)"},
+		{"not told, in a success", 200, `{"id":"1"}`, ""},
+		{"not told, and not what is expected", 200, `{"id":`, "GET /k: outcome unknown (200 OK): not the answer expected"},
+		{"more than is read", 200, `{"id":"1"}` + strings.Repeat(" ", 2<<20), "GET /k: outcome unknown (200 OK): the answer is larger than 1 MB"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			n := 0
+			cl := client(func(w http.ResponseWriter, _ *http.Request) {
+				n++
+				w.WriteHeader(tt.status)
+				fmt.Fprint(w, tt.body)
+			})
+			var out struct{ ID string }
+			err := cl.Do(t.Context(), httpapi.InBody(secret.New("k")), httpapi.Call{
+				Method: "GET", Path: "/k", Once: true, Out: &out,
+				Said: func(status int, b []byte) error {
+					if status == tt.status && string(b) == `{"errors":["dead"]}` {
+						return errTold
+					}
+					return nil
+				},
+			})
+			got := ""
+			if err != nil {
+				got = err.Error()
+			}
+			if got != tt.want || n != 1 || tt.want == "" && out.ID != "1" {
+				t.Errorf("got %q after %d requests, want %q", got, n, tt.want)
+			}
+		})
+	}
+}
+
 func TestDo_once(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]int{500: 1, 200: 1, 429: 4} {
