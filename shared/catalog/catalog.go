@@ -11,8 +11,11 @@ import (
 
 	"github.com/keyturn/keyturn/shared/httpapi"
 	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/provider/adyen"
+	"github.com/keyturn/keyturn/shared/provider/auth0"
 	"github.com/keyturn/keyturn/shared/provider/cloudflare"
 	"github.com/keyturn/keyturn/shared/provider/gitea"
+	"github.com/keyturn/keyturn/shared/provider/launchdarkly"
 	"github.com/keyturn/keyturn/shared/provider/openai"
 	"github.com/keyturn/keyturn/shared/provider/sendgrid"
 )
@@ -20,8 +23,11 @@ import (
 // All returns every vendor's Definition, sorted by name.
 func All() []provider.Definition {
 	return []provider.Definition{
+		adyen.Definition(),
+		auth0.Definition(),
 		cloudflare.Definition(),
 		gitea.Definition(),
+		launchdarkly.Definition(),
 		openai.Definition(),
 		sendgrid.Definition(),
 	}
