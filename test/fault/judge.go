@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -85,10 +86,10 @@ func (w *World) Judge(old Known, reruns int) []string {
 		w.breach("nothing is AWSCURRENT")
 	case !w.fake.Works(key):
 		w.breach("the vendor does not accept AWSCURRENT")
-	case id == old.version:
+	case id == old.version && !w.back:
 		w.breach("AWSCURRENT has not moved")
 	}
-	if old.key.Reveal() != "" && !key.Equal(old.key) && w.fake.Works(old.key) {
+	if !w.back && old.key.Reveal() != "" && !key.Equal(old.key) && w.fake.Works(old.key) {
 		w.breach("the old key still works: %s", w.rest())
 	}
 	if p, _ := w.version("AWSPENDING"); p != "" && p != id {
@@ -136,4 +137,21 @@ func (w *World) leaks() {
 			}
 		}
 	}
+}
+
+// staged returns the names of the keys in versions with a label.
+func (w *World) staged() map[string]bool {
+	out := map[string]bool{}
+	for _, label := range []string{"AWSCURRENT", "AWSPENDING"} {
+		b, err := w.do(w.cloud.SecretsManager(), "GetSecretValue", map[string]string{"SecretId": secretName, "VersionStage": label})
+		if err != nil {
+			continue
+		}
+		var v struct{ SecretString string }
+		var value struct{ Keyturn struct{ KeyName string } }
+		if json.Unmarshal(b, &v) == nil && json.Unmarshal([]byte(v.SecretString), &value) == nil {
+			out[value.Keyturn.KeyName] = true
+		}
+	}
+	return out
 }

@@ -55,7 +55,7 @@ func (r *Race) begin(w *World) *race {
 
 var (
 	steps   = [...]string{"createSecret", "setSecret", "testSecret", "finishSecret"}
-	besides = [...]string{"retire", "retire", "sweep", "sweep", "rotate-now", "plan", "pause"}
+	besides = [...]string{"retire", "retire", "sweep", "sweep", "rotate-now", "plan", "pause", "rollback", "adopt"}
 )
 
 // wait is called by an actor before each of its requests.
@@ -128,6 +128,16 @@ func (x *race) join(what string) {
 		x.enter(demand, now("rotate", nil), nil)
 	case "plan":
 		x.enter(rotating, now("plan", nil), nil)
+	case "adopt":
+		x.enter(rotating, now("adopt", map[string]any{"observe": true}), nil)
+	case "rollback":
+		x.enter(retiring, now("rollback", nil), func(_ []byte, failure string) {
+			if failure == "" {
+				x.world.mu.Lock()
+				x.world.back = true
+				x.world.mu.Unlock()
+			}
+		})
 	case "pause":
 		x.enter(demand, now("pause", map[string]any{"until": time.Now().Add(20 * time.Second).UTC().Format(time.RFC3339), "owner": "somebody"}), nil)
 	}

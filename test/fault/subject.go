@@ -28,6 +28,8 @@ type Subject struct {
 	New func(clock func() time.Time) providertest.Fake
 	// Settings are the key's, for these servers, without baseURL.
 	Settings func(providertest.Fake) map[string]any
+	// Config is more of the key's configuration, such as exclusive.
+	Config map[string]any
 	// Path is the API's, behind the host.
 	Path string
 	// Consume is the request of a consumer.

@@ -12,6 +12,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -74,6 +75,8 @@ type World struct {
 	said     strings.Builder // logs, errors, messages, records
 	tokens   []string        // RotationTokens
 	trial    string          // token of the rotation on trial
+	back     bool            // somebody went back to an older key
+	down     time.Time       // until then the vendor answers our functions with 503
 	attempts int             // createSecrets of the rotation on trial
 	intents  []audit.Record
 	facts    []audit.Record // all other records
@@ -184,13 +187,15 @@ func (w *World) deploy() {
 func (w *World) configuration() []byte {
 	settings := w.subject.Settings(w.fake)
 	settings["baseURL"] = base + w.subject.Path
+	key := map[string]any{
+		"vendorAccount": "main", "settings": settings, "owner": "platform@example.com",
+		"grace": map[string]any{"min": "10m", "quiet": "10m", "disabled": "10m", "max": "48h", "noUsage": "revoke"},
+	}
+	maps.Copy(key, w.subject.Config)
 	return encode(map[string]any{
 		"version":        1,
 		"vendorAccounts": map[string]any{"main": map[string]any{"provider": w.subject.Vendor, "admin": adminName, "hosts": []string{host}}},
-		"keys": map[string]any{secretName: map[string]any{
-			"vendorAccount": "main", "settings": settings, "owner": "platform@example.com",
-			"grace": map[string]any{"min": "10m", "quiet": "10m", "disabled": "10m", "max": "48h", "noUsage": "revoke"},
-		}},
+		"keys":           map[string]any{secretName: key},
 	})
 }
 
