@@ -15,7 +15,11 @@ const heldNameless = "no_id"
 // deleted it at the vendor.
 func (r *run) nameless(ctx context.Context, rec *keyrecord.Record) error {
 	now := r.Now()
-	if rec.Version == r.version || now.Before(rec.Next) {
+	switch {
+	case rec.Version == r.version: // or again: nothing is due
+		rec.State, rec.Next, rec.Why = keyrecord.Held, time.Time{}, keyrecord.WhyUnknownID
+		return r.save(ctx, rec)
+	case now.Before(rec.Next):
 		return nil
 	}
 	next := time.Time{}

@@ -90,8 +90,8 @@ func TestNameless_backAgain(t *testing.T) {
 		w.live(w.engine(), key(), 3*time.Hour, never)
 		w.promote(token(1))
 		w.live(w.engine(), key(), 10*24*time.Hour, never)
-		if rec := w.record(recorded); rec.State != keyrecord.Held || w.keys[real].revoked {
-			t.Errorf("%+v", rec)
+		if rec := w.record(recorded); rec.State != keyrecord.Held || !rec.Next.IsZero() || rec.Why != keyrecord.WhyUnknownID || w.keys[real].revoked {
+			t.Errorf("%+v, want nothing to be due", rec)
 		}
 		w.check()
 	})
