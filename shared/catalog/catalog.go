@@ -18,6 +18,7 @@ import (
 	"github.com/keyturn/keyturn/shared/provider/launchdarkly"
 	"github.com/keyturn/keyturn/shared/provider/openai"
 	"github.com/keyturn/keyturn/shared/provider/sendgrid"
+	"github.com/keyturn/keyturn/shared/provider/vault"
 )
 
 // All returns every vendor's Definition, sorted by name.
@@ -30,6 +31,7 @@ func All() []provider.Definition {
 		launchdarkly.Definition(),
 		openai.Definition(),
 		sendgrid.Definition(),
+		vault.Definition(),
 	}
 }
 

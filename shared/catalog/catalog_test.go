@@ -99,9 +99,9 @@ func TestOpen(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, vendor, settings, want string }{
 		{"known", "sendgrid", `{"scopes": ["mail.send"]}`, ""},
-		{"a typing error", "sendgird", `{}`, `unknown vendor "sendgird", did you mean "sendgrid"? Known vendors: adyen, auth0, cloudflare, gitea, launchdarkly, openai, sendgrid`},
-		{"another case", "Gitea", `{}`, `unknown vendor "Gitea", did you mean "gitea"? Known vendors: adyen, auth0, cloudflare, gitea, launchdarkly, openai, sendgrid`},
-		{"something else", "acme\n", `{}`, `unknown vendor "acme\n" Known vendors: adyen, auth0, cloudflare, gitea, launchdarkly, openai, sendgrid`},
+		{"a typing error", "sendgird", `{}`, `unknown vendor "sendgird", did you mean "sendgrid"? Known vendors: adyen, auth0, cloudflare, gitea, launchdarkly, openai, sendgrid, vault`},
+		{"another case", "Gitea", `{}`, `unknown vendor "Gitea", did you mean "gitea"? Known vendors: adyen, auth0, cloudflare, gitea, launchdarkly, openai, sendgrid, vault`},
+		{"something else", "acme\n", `{}`, `unknown vendor "acme\n" Known vendors: adyen, auth0, cloudflare, gitea, launchdarkly, openai, sendgrid, vault`},
 		{"wrong settings", "sendgrid", `{}`, "no scopes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -38,6 +38,9 @@ func (m mender) mend(v any) {
 			v["type"] = []any{t, "null"}
 			delete(v, "nullable")
 		}
+		if _, text := v["default"].(string); v["type"] == "string" && !text {
+			delete(v, "default") // Vault's durations have numbers
+		}
 		m.parameter(v)
 		onlyMember(v)
 		refusal(v)

@@ -72,6 +72,9 @@ func (s *Spec) add(b []byte) error {
 	if err != nil {
 		return err
 	}
+	if len(doc.Servers) == 0 { // Vault says it in words
+		doc.Servers = openapi3.Servers{{URL: "/v1"}}
+	}
 	doc.Servers[0].URL = base + pathOf(doc)
 	doc.Servers = doc.Servers[:1]
 	r, err := legacy.NewRouter(doc)
