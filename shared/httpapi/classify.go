@@ -79,7 +79,8 @@ func kindOf(status int) provider.Kind {
 // deadline decides. One that is negative, past or garbage is 0.
 func (cl *Client) retryAfter(h http.Header) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
-	if n, err := strconv.ParseUint(v, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+	digits := strings.Trim(v, "0123456789") == "" // ParseUint may see the range before it sees a letter
+	if n, err := strconv.ParseUint(v, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) && digits {
 		return time.Duration(min(n, math.MaxInt64/uint64(time.Second))) * time.Second
 	}
 	t, err := http.ParseTime(v)
