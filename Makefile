@@ -110,6 +110,10 @@ fault: ## Crash, fail and race whole rotations at every call (10 minutes)
 fuzz: ## Run each fuzz test: FUZZTIME=30s
 	.ci/fuzz
 
+.PHONY: mutants
+mutants: ## Break the code on purpose, a mutant at a time: the tests must find each (long)
+	go test ./test/mutants -count=1 -run='^TestMutants$$' -all -timeout=3h
+
 .PHONY: bench
 bench: ## Print the figures, one per line: name value unit
 	go run ./test/bench/figures

@@ -77,7 +77,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Promise: what is not configured is not ours to touch.
+// What is not configured is not ours to touch.
+// Promise: configured-only
 func TestKey(t *testing.T) {
 	t.Parallel()
 	c, err := config.Parse([]byte(full), acme())

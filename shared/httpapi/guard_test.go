@@ -23,6 +23,7 @@ func get(ctx context.Context, hc *http.Client, base string) error {
 	return cl.Do(ctx, key, httpapi.Call{Method: "GET", Path: "/x"})
 }
 
+// Promise: credential-stays
 func TestGuard_hosts(t *testing.T) {
 	t.Parallel()
 	ok := memory(func(http.ResponseWriter, *http.Request) {})
@@ -82,6 +83,7 @@ func TestGuard_hosts(t *testing.T) {
 }
 
 // A name is judged by what it resolves to when it is dialed.
+// Promise: credential-stays
 func TestGuard_dial(t *testing.T) {
 	t.Parallel()
 	asked := make(chan struct{}, 8)

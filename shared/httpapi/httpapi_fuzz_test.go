@@ -61,6 +61,7 @@ func FuzzRetryAfter(f *testing.F) {
 // However a vendor names its next page, the credential goes to the first page's
 // origin only, no page is read twice, and the list ends whole or with an error
 // that repeats nothing of the name.
+// Promise: credential-stays
 func FuzzPages(f *testing.F) {
 	for _, s := range []string{
 		"?page=2", "https://API.test:443/base/list?page=2", "//evil.test/list", "https://a:b@api.test/", "http://api.test/base/list",
@@ -152,6 +153,7 @@ func FuzzSafe(f *testing.F) {
 
 // No URL gets past the guard but one of the hosts that the credential may be
 // sent to, by https.
+// Promise: credential-stays
 func FuzzGuard(f *testing.F) {
 	for _, s := range []string{
 		"https://api.test/x", "https://API.test:443", "https://api.test.evil.test", "https://api.test@evil.test", "https://evil.test#api.test",

@@ -259,6 +259,7 @@ func TestDo_said(t *testing.T) {
 	}
 }
 
+// Promise: create-once
 func TestDo_once(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]int{500: 1, 200: 1, 429: 4} {

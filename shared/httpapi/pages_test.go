@@ -29,6 +29,7 @@ func read(t *testing.T, h memory) ([]int, error) {
 	return items, err
 }
 
+// Promise: credential-stays
 func TestPages(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

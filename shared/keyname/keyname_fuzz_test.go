@@ -61,6 +61,7 @@ func FuzzNew(f *testing.F) {
 
 // A full ARN leads to the lineage of its account, Region and name; anything else
 // to an error.
+// Promise: lineage-of-name
 func FuzzLineageOf(f *testing.F) {
 	f.Add("arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/mailer-AbCdEf")
 	f.Add("arn:aws-cn:secretsmanager:::secret:a:b-ZyXwVu")

@@ -37,7 +37,8 @@ func TestParse_foreignNames(t *testing.T) {
 	}
 }
 
-// Promise: a recreated secret keeps its keys, for the lineage is of the name.
+// A recreated secret keeps its keys, for the lineage is of the name.
+// Promise: lineage-of-name
 func TestLineageOf(t *testing.T) {
 	t.Parallel()
 	a, err := keyname.LineageOf("arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/mailer-AbCdEf")

@@ -37,6 +37,7 @@ func quiet(t *testing.T, err error) {
 
 // Wherever a secret stands in a value that is refused, the error does not
 // repeat it, and what is said of the value agrees with what is read from it.
+// Promise: nothing-printed
 func FuzzErrors(f *testing.F) {
 	for _, s := range []string{"", `{"apiKey":""}`, `{"apiKey":{"a":""}}`, `{"":1,"apiKey":"k"}`, `["", 1]`, `{"apiKey":"k","apiKey":""}`, `{"keyturn":"","apiKey":"k"}`, `{"apiKey":"k","keyturn":{"keyId":""}}`, "\xff"} {
 		for at := range min(len(s)+1, 24) {

@@ -23,6 +23,7 @@ var (
 
 const note = `"keyturn":{"provider":"acme","keyId":"id1","keyName":"keyturn-x","createdAt":"2026-11-23T04:05:06Z"}`
 
+// Promise: shape-kept
 func TestBuild(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -172,6 +173,7 @@ func FuzzKey(f *testing.F) {
 	})
 }
 
+// Promise: shape-kept
 func FuzzBuild(f *testing.F) {
 	for _, s := range []string{"", `{"apiKey":"k"}`, `{"apiKey":"k","b":[1,{"c":"\u2028"}],"keyturn":{}}`, `{"b":1e400,"apiKey":""}`} {
 		f.Add(s, "new\n\"key\"", true)

@@ -34,6 +34,7 @@ func (l *looked) Describe(_ context.Context, secretID string) (store.Secret, err
 // event is known or refused as unknown; of a batch exactly the messages come
 // again whose secret could not be looked at, or that nobody knows; and no log
 // line or error repeats what is not a secret's name.
+// Promise: configured-only
 func FuzzHandle(f *testing.F) {
 	for _, s := range []string{
 		labelEvent, noName, otherLabel, otherSecret, wakeup, `{"version":1,"sweep":true}`, `{"version":2,"sweep":true}`, `{"Records":[]}`, `{"Records":null}`, `{"Records":[null,{}]}`,

@@ -30,6 +30,7 @@ func steady(t *testing.T, setup ...func(*world)) (w *world, current string) {
 	return w, current
 }
 
+// Promise: lost-keys-end
 func TestLost(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -78,6 +79,7 @@ func TestLost(t *testing.T) {
 }
 
 // One old look is not enough, however old the key is.
+// Promise: lost-keys-end
 func TestLost_secondLook(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -137,6 +139,7 @@ func TestDuplicate(t *testing.T) {
 }
 
 // Somebody edits the secret by hand.
+// Promise: never-the-current
 func TestEdited(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -191,8 +194,9 @@ func TestUnexplained(t *testing.T) {
 	})
 }
 
-// Promise: at whatever call somebody moves AWSCURRENT back, the key that it
+// At whatever call somebody moves AWSCURRENT back, the key that it
 // names then is not ended, and one that was disabled works again.
+// Promise: never-the-current
 func TestRolledBack(t *testing.T) {
 	t.Parallel()
 	for name, setup := range map[string][]func(*world){"revoke": nil, "disable": {canDisable}} {
@@ -241,6 +245,7 @@ func rolledBack(t *testing.T, at int, setup []func(*world)) (over bool) {
 }
 
 // Two runs at once: the second one runs whole between two calls of the first.
+// Promise: killed-anywhere
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	for at, over := 0, false; !over; at++ {
@@ -268,6 +273,7 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
+// Promise: foreign-untouched
 func TestAdopted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -288,7 +294,8 @@ func TestAdopted(t *testing.T) {
 	})
 }
 
-// Promise: a key that does not carry our name is not touched.
+// A key that does not carry our name is not touched.
+// Promise: foreign-untouched
 func TestRenamed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -303,6 +310,7 @@ func TestRenamed(t *testing.T) {
 }
 
 // A key of another secret's lineage in the same vendor account.
+// Promise: foreign-untouched
 func TestOtherLineage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

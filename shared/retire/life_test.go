@@ -38,6 +38,7 @@ func noUsage(w *world)     { w.usage = false }
 func canDisable(w *world)  { w.disabling = true }
 func canIdentify(w *world) { w.identify = true }
 
+// Promise: proof-of-death
 func TestLife(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -91,7 +92,8 @@ func TestLife(t *testing.T) {
 	}
 }
 
-// Promise: wherever a run is killed or loses an answer, the next ones mend it.
+// Wherever a run is killed or loses an answer, the next ones mend it.
+// Promise: killed-anywhere
 func TestLife_faults(t *testing.T) {
 	t.Parallel()
 	for name, setup := range map[string][]func(*world){
@@ -151,7 +153,8 @@ func oneFault(t *testing.T, k config.Key, m mode, at int, setup []func(*world)) 
 	}
 }
 
-// Promise: a vendor that answers 500 for a day still ends in dead or an alert.
+// A vendor that answers 500 for a day still ends in dead or an alert.
+// Promise: never-forgotten
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	for _, op := range []string{"List", "LastUsed", "Revoke", "Verify", "Disable", "GetAdmin"} {
@@ -182,6 +185,7 @@ func TestOutage(t *testing.T) {
 }
 
 // A vendor that fails before we have ever seen the secret's keys.
+// Promise: never-forgotten
 func TestOutage_fromTheBeginning(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -194,6 +198,7 @@ func TestOutage_fromTheBeginning(t *testing.T) {
 	})
 }
 
+// Promise: quiet-first
 func TestInUse(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -240,6 +245,7 @@ func TestInUse(t *testing.T) {
 	}
 }
 
+// Promise: quiet-first
 func TestNoUsage_held(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -258,6 +264,7 @@ func TestNoUsage_held(t *testing.T) {
 }
 
 // A vendor that goes on accepting a revoked key.
+// Promise: proof-of-death
 func TestStillAccepted(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -283,7 +290,8 @@ func TestStillAccepted(t *testing.T) {
 	}
 }
 
-// Promise: what the audit trail does not accept is not done.
+// What the audit trail does not accept is not done.
+// Promise: audited-first
 func TestAuditRefuses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -305,6 +313,7 @@ func TestAuditRefuses(t *testing.T) {
 	})
 }
 
+// Promise: never-the-current
 func TestCurrentRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -321,6 +330,7 @@ func TestCurrentRefused(t *testing.T) {
 	})
 }
 
+// Promise: replicas-first
 func TestReplicas(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -51,6 +51,7 @@ func TestEnabledByHand(t *testing.T) {
 }
 
 // A vendor that answers 204 and does nothing.
+// Promise: proof-of-death
 func TestRevokeWithoutEffect(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -91,6 +92,7 @@ func TestRevokeWithoutEffect(t *testing.T) {
 }
 
 // A proof needs the vendor to answer, and to accept the current key.
+// Promise: proof-of-death
 func TestNoProof(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -208,6 +210,7 @@ func TestSharedVersion(t *testing.T) {
 
 // A firewall that refuses everything for a moment proves nothing. Each try of
 // the old key is between two tries of the current one.
+// Promise: proof-of-death
 func TestProof_betweenTwo(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -170,8 +170,9 @@ func TestRollback_refused(t *testing.T) {
 
 func inStrategy(s string) func(*world) { return func(w *world) { w.kind = s } }
 
-// Promise: whatever call of a rollback fails or is its last, once it is repeated
+// Whatever call of a rollback fails or is its last, once it is repeated
 // AWSCURRENT is where it was asked to be, or where it was.
+// Promise: killed-anywhere
 func TestRollback_faults(t *testing.T) {
 	t.Parallel()
 	for m := range modes {
@@ -230,8 +231,9 @@ func TestRollback_killed(t *testing.T) {
 	}
 }
 
-// Promise: a rollback and a retirement that is about to end the same key,
+// A rollback and a retirement that is about to end the same key,
 // interleaved at every call of either, never leave AWSCURRENT on a dead key.
+// Promise: never-the-current
 func TestRollback_races(t *testing.T) {
 	t.Parallel()
 	for name, setup := range map[string][]func(*world){"revoke": nil, "disable": {canDisable}} {

@@ -118,6 +118,7 @@ func types(ps []rotation.Problem) (out []string) {
 
 // The key that the vendor knows by its value is recorded as ours, the value
 // stays as it is, nothing is made, and the next rotation replaces it.
+// Promise: foreign-untouched
 func TestAdopt(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {

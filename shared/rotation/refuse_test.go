@@ -199,6 +199,7 @@ func TestParseRequest(t *testing.T) {
 
 // Only where the vendor is full, and nobody stores a value meanwhile, do
 // earlier attempts of the same rotation make room.
+// Promise: put-is-arbiter
 func TestMakeRoom(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {

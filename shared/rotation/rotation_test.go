@@ -93,7 +93,8 @@ func TestRotate_secretsManagerCalls(t *testing.T) {
 	})
 }
 
-// Promise: any step can be run twice; the second time changes nothing.
+// Any step can be run twice; the second time changes nothing.
+// Promise: killed-anywhere
 func TestSteps_again(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
@@ -116,7 +117,8 @@ func TestSteps_again(t *testing.T) {
 	})
 }
 
-// Promise: nothing untested goes live.
+// Nothing untested goes live.
+// Promise: untested-never-live
 func TestUntestedNeverGoesLive(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
@@ -148,7 +150,8 @@ func TestUntestedNeverGoesLive(t *testing.T) {
 	})
 }
 
-// Promise: a create is never sent twice on an unknown outcome.
+// A create is never sent twice on an unknown outcome.
+// Promise: create-once
 func TestCreateOutcomeUnknown(t *testing.T) {
 	t.Parallel()
 	lost := &provider.Error{Op: "create", Kind: provider.KindUnknown, Status: 502}
@@ -191,7 +194,8 @@ func TestCreateOutcomeUnknown(t *testing.T) {
 	}
 }
 
-// Promise: PutSecretValue is the arbiter; the loser revokes only its own key.
+// PutSecretValue is the arbiter; the loser revokes only its own key.
+// Promise: put-is-arbiter
 func TestCreate_lostRace(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
@@ -220,7 +224,8 @@ func TestCreate_lostRace(t *testing.T) {
 	})
 }
 
-// Promise: at most two generations live; a scheduled rotation waits.
+// At most two generations live; a scheduled rotation waits.
+// Promise: two-generations
 func TestHeld(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
@@ -302,7 +307,8 @@ func TestInit(t *testing.T) {
 	})
 }
 
-// Promise: a first key that does not verify is never stored.
+// A first key that does not verify is never stored.
+// Promise: untested-never-live
 func TestInit_unverified(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {

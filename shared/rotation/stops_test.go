@@ -31,6 +31,7 @@ func (c *changed) Describe(ctx context.Context, id string) (store.Secret, error)
 
 // What a secret has become stops createSecret before a mint, and finishSecret
 // before the label moves.
+// Promise: configured-only
 func TestRefuse_secret(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -88,6 +89,7 @@ func TestShape_whole(t *testing.T) {
 }
 
 // A key that may be stored is kept at the vendor.
+// Promise: put-is-arbiter
 func TestPut_unknown(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {

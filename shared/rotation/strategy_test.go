@@ -62,6 +62,7 @@ func TestStrategies(t *testing.T) {
 
 // A kill before or after each call at the vendor: the next tries mend it, the
 // current value is never lost, and nothing is left in a slot.
+// Promise: killed-anywhere
 func TestStrategies_killed(t *testing.T) {
 	t.Parallel()
 	for kind, calls := range map[string][]string{
@@ -122,6 +123,7 @@ func (w *world) again(token string) {
 
 // Somebody else's key in the other slot is not touched, unless the principal
 // was handed over.
+// Promise: foreign-untouched
 func TestDualSlot_stranger(t *testing.T) {
 	t.Parallel()
 	for _, exclusive := range []bool{false, true} {
@@ -150,6 +152,7 @@ func TestDualSlot_stranger(t *testing.T) {
 
 // An older key that is still in its grace is seen by its value, without a
 // record.
+// Promise: two-generations
 func TestDualSlot_held(t *testing.T) {
 	t.Parallel()
 	fewBubble(t, "place", func(t *testing.T, w *world, f *few) {
@@ -166,6 +169,7 @@ func TestDualSlot_held(t *testing.T) {
 
 // A second rotation inside the grace would leave three live values. It is
 // refused with the time at which it becomes possible.
+// Promise: two-generations
 func TestRollWithGrace_insideTheGrace(t *testing.T) {
 	t.Parallel()
 	fewBubble(t, "grace", func(t *testing.T, w *world, f *few) {
@@ -189,6 +193,7 @@ func TestRollWithGrace_insideTheGrace(t *testing.T) {
 
 // The vendor replaced the value and the answer was lost: people are told when
 // the current value ends, and the next try replaces it once more.
+// Promise: create-once
 func TestRollWithGrace_lost(t *testing.T) {
 	t.Parallel()
 	fewBubble(t, "grace", func(t *testing.T, w *world, f *few) {
@@ -215,6 +220,7 @@ func TestRollWithGrace_lost(t *testing.T) {
 }
 
 // Two runs at once: one rolls, the other is told to wait.
+// Promise: killed-anywhere
 func TestRoll_oneAtATime(t *testing.T) {
 	t.Parallel()
 	for kind, at := range map[string]rotation.Step{"grace": rotation.CreateSecret, "roll": rotation.CreateSecret, "set": rotation.SetSecret} {
@@ -250,6 +256,7 @@ func (w *world) pendingToken() string {
 
 // A value that the vendor made last, and that the token's version cannot hold,
 // goes live under a version of its own.
+// Promise: in-place
 func TestRoll_superseded(t *testing.T) {
 	t.Parallel()
 	fewBubble(t, "grace", func(t *testing.T, w *world, f *few) {
@@ -271,6 +278,7 @@ func TestRoll_superseded(t *testing.T) {
 	})
 }
 
+// Promise: in-place
 func TestRollInPlace_downtime(t *testing.T) {
 	t.Parallel()
 	fewBubble(t, "roll", func(t *testing.T, w *world, f *few) {

@@ -21,10 +21,11 @@ import (
 	"github.com/keyturn/keyturn/test/cloud"
 )
 
-// Promise: any step can be killed anywhere, and the next run mends it.
+// Any step can be killed anywhere, and the next run mends it.
 //
 // A rotation runs once to count its calls; then once more for each call and
 // each way that a call can go wrong, and again until it is done.
+// Promise: killed-anywhere
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	aws, vendor := 0, 0

@@ -70,6 +70,7 @@ func TestOnly(t *testing.T) {
 	}
 }
 
+// Promise: killed-anywhere
 func TestSweep(t *testing.T) {
 	if *only != "" {
 		return
@@ -86,6 +87,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// Promise: killed-anywhere
 func TestPairs(t *testing.T) {
 	if *only != "" {
 		return
@@ -106,6 +108,7 @@ func TestPairs(t *testing.T) {
 	}
 }
 
+// Promise: killed-anywhere
 func TestRaces(t *testing.T) {
 	if *only != "" {
 		return

@@ -42,11 +42,12 @@ type fake interface {
 	Admin(host string) provider.Admin
 }
 
-// Promise: no secret and no RotationToken is in any log, error, metric,
+// No secret and no RotationToken is in any log, error, metric,
 // notification, audit record or key record, whatever goes wrong. Whole
 // rotations with their retirement run with every fault of the contract suite at
 // every call to the vendor, and with every fault of the local AWS at every call
 // to it; a sample of them in make test.
+// Promise: nothing-printed
 func TestNothingLeaks(t *testing.T) {
 	t.Parallel()
 	for _, vendor := range []string{"sendgrid", "gitea"} {

@@ -72,7 +72,8 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// Promise: what is not certainly accepted is an error, and then nothing is done.
+// What is not certainly accepted is an error, and then nothing is done.
+// Promise: audited-first
 func TestRecord_notAccepted(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

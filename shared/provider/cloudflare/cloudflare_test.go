@@ -33,6 +33,7 @@ func subject(accountID string) providertest.Subject {
 	}
 }
 
+// Promise: create-once
 func TestContract(t *testing.T) {
 	t.Parallel()
 	providertest.Run(t, subject(""))

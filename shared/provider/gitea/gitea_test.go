@@ -24,6 +24,7 @@ func subject() providertest.Subject {
 	}
 }
 
+// Promise: create-once
 func TestContract(t *testing.T) {
 	t.Parallel()
 	providertest.Run(t, subject())

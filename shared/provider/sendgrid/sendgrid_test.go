@@ -22,6 +22,7 @@ func subject() providertest.Subject {
 	}
 }
 
+// Promise: create-once
 func TestContract(t *testing.T) {
 	t.Parallel()
 	providertest.Run(t, subject())

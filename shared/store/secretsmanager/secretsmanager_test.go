@@ -157,7 +157,8 @@ func TestGet_binary(t *testing.T) {
 	}
 }
 
-// Promise: an untested value never becomes current by omission.
+// An untested value never becomes current by omission.
+// Promise: untested-never-live
 func TestPut_nothingWithoutTokenOrLabel(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

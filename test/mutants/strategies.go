@@ -1,0 +1,95 @@
+package mutants
+
+// strategies are mutants of what is done where keys have no names or one id.
+func strategies() []Mutant {
+	const roll, slots, slot = "shared/rotation/roll.go", "shared/rotation/slot.go", "shared/slot/slot.go"
+	engine := []string{"shared/rotation"}
+	both := []string{"shared/rotation", "shared/retire"}
+	return []Mutant{
+		{
+			Name: "lease-not-taken", File: roll,
+			Old: "	if !first {\n		return nil, r.err(InProgress", New: "	if false {\n		return nil, r.err(InProgress",
+			Why: "two runs replace one key's value, and the one that is stored is dead",
+		},
+		{
+			Name: "roll-without-reread", File: roll,
+			Old: "	for range rollRereads {", New: "	for range 0 {",
+			Why: "a value that was stored a moment ago is replaced, and dies",
+		},
+		{
+			Name: "grace-not-checked", File: roll,
+			Old: "r.Now().Before(until) && !emergency(b.book, r.token)", New: "false",
+			Why: "a second rotation inside the grace ends what consumers hold",
+		},
+		{
+			Name: "downtime-not-asked", File: roll,
+			Old: "	if !r.key.AcceptDowntime {", New: "	if false {",
+			Why: "consumers are cut off without anybody's consent",
+		},
+		{
+			Name: "promote-before-verify", File: roll,
+			Old: "	if err = r.settle(ctx, st.Key, x.issued.Value); err != nil {\n		return \"\", err\n	}\n	if err = r.promote", New: "	if err = r.promote",
+			Why: "a value in place goes live untested",
+		},
+		{
+			Name: "set-not-verified", File: roll,
+			Old: "	if tried := r.settle(ctx, in.Key, p.key); tried != nil {", New: "	if tried := error(nil); tried != nil {",
+			Why: "a value of ours goes live that the vendor does not accept",
+		},
+		{
+			Name: "roll-intent-dropped", File: roll,
+			Old: "	if err := r.record(ctx, rec); err != nil {\n		return provider.Issued{}, rec, err\n	}\n", New: "	_ = r.record(ctx, rec)\n",
+			Why: "a value is replaced that no audit trail knows of",
+		},
+		{
+			Name: "working-value-dropped", File: roll,
+			Old: "			return \"\", r.supersede(tidy, x)\n", New: "			return Found, nil\n",
+			Why: "the value that works at the vendor is lost",
+		},
+		{
+			Name: "read-value-ignored", File: roll,
+			Old: "err == nil && !v.Equal(cur) {", New: "err == nil && false && !v.Equal(cur) {",
+			Why: "a value that can be read again is replaced once more",
+		},
+		{
+			Name: "not-exclusive-strays", File: slots,
+			Old: "	if r.key.Exclusive {\n		v.Stray", New: "	if true {\n		v.Stray",
+			Why: "a stranger's key of a principal that was not handed over is ended",
+		},
+		{
+			Name: "place-intent-dropped", File: slots,
+			Old: "	if err = r.record(ctx, rec); err != nil {\n		return \"\", err\n	}\n	k, err := d.Place.Place", New: "	_ = r.record(ctx, rec)\n	k, err := d.Place.Place",
+			Why: "a key is placed that no audit trail knows of",
+		},
+		{
+			Name: "shape-in-part", File: slots,
+			Old: "`^(?:` + r.info.Shape + `)$`", New: "`(?:` + r.info.Shape + `)`",
+			Why: "an error page with a key's shape in it is stored",
+		},
+		{
+			Name: "undated-stray-ended", File: slot, Tests: both,
+			Old: "version == \"\" && created.IsZero() || rotation == \"\"", New: "rotation == \"\"",
+			Why: "a key of unknown age, made a moment ago by somebody else, is ended",
+		},
+		{
+			Name: "identify-error-swallowed", File: slot, Tests: both,
+			Old: "		case provider.KindOf(err) != provider.KindNotFound:\n			return err\n", New: "",
+			Why: "a vendor's outage makes our own key a stranger's",
+		},
+		{
+			Name: "value-error-swallowed", File: slot, Tests: both,
+			Old: "		value, ok, err := v.Value(ctx, at.ID)\n		if err != nil {\n			return err\n		}\n", New: "		value, ok, _ := v.Value(ctx, at.ID)\n",
+			Why: "a version that cannot be read makes our own key a stranger's",
+		},
+		{
+			Name: "records-not-believed", File: slot, Tests: both,
+			Old: "		if rec.Version != \"\" {\n			version[rec.KeyID] = rec.Version", New: "		if false {\n			version[rec.KeyID] = rec.Version",
+			Why: "a key whose version was purged is nobody's, and is left behind",
+		},
+		{
+			Name: "plan-reads-no-value", File: slots, Tests: engine,
+			Old: "			if version == b.current.ID {", New: "			if version != b.current.ID {",
+			Why: "another version's key is taken for the current one's",
+		},
+	}
+}
