@@ -79,6 +79,9 @@ func kindOf(status int) provider.Kind {
 // deadline decides. One that is negative, past or garbage is 0.
 func (cl *Client) retryAfter(h http.Header) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
+	if reset, err := strconv.ParseInt(h.Get(cl.ResetHeader), 10, 64); v == "" && err == nil {
+		return max(0, time.Unix(reset, 0).Sub(cl.now(h)))
+	}
 	digits := strings.Trim(v, "0123456789") == "" // ParseUint may see the range before it sees a letter
 	if n, err := strconv.ParseUint(v, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) && digits {
 		return time.Duration(min(n, math.MaxInt64/uint64(time.Second))) * time.Second
@@ -87,15 +90,26 @@ func (cl *Client) retryAfter(h http.Header) time.Duration {
 	if err != nil {
 		return 0
 	}
-	// The server's own clock, where it tells it: ours may be wrong.
-	now, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		now = time.Now()
-		if cl.Now != nil {
-			now = cl.Now()
-		}
+	return max(0, t.Sub(cl.now(h)))
+}
+
+// now returns the server's own time, where it tells it: our clock may be wrong.
+func (cl *Client) now(h http.Header) time.Time {
+	if t, err := http.ParseTime(h.Get("Date")); err == nil {
+		return t
 	}
-	return max(0, t.Sub(now))
+	if cl.Now != nil {
+		return cl.Now()
+	}
+	return time.Now()
+}
+
+// decodeJSON reads one JSON value in which nothing is said twice.
+func decodeJSON(b []byte, out any) error {
+	if !unambiguous(b) {
+		return errUnexpected
+	}
+	return json.Unmarshal(b, out)
 }
 
 // unambiguous reports whether b is one JSON value in which no object has a
