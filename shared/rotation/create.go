@@ -25,11 +25,12 @@ import (
 //	AWSPENDING cannot be read        unknown is not empty: fail
 func (r *run) create(ctx context.Context) (Outcome, error) {
 	if r.rolls() { // before the pending version is read
-		release, err := r.lease(ctx)
+		leased, release, err := r.lease(ctx)
 		if err != nil {
 			return "", err
 		}
 		defer release()
+		ctx = leased
 	}
 	s, err := r.Store.Describe(ctx, r.id)
 	if err != nil {

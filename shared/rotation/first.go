@@ -143,7 +143,7 @@ func (s setter) Roll(ctx context.Context, id string, _ time.Duration) (provider.
 
 // firstRolled replaces a key's value, and stores it when it works.
 func (r *run) firstRolled(ctx context.Context, roll func() (provider.Issued, audit.Record, error), v provider.Verifier) error {
-	release, err := r.lease(ctx)
+	ctx, release, err := r.lease(ctx)
 	if err != nil {
 		return err
 	}

@@ -17,32 +17,42 @@ import (
 
 const (
 	leaseName   = "lease"
-	longestRun  = 15 * time.Minute // that Lambda allows
+	leaseMost   = 2 * time.Minute // replacing a value takes no longer
+	leaseSpare  = 2 * time.Second // DynamoDB's clock counts whole seconds
+	leaseEvery  = 2 * time.Second
 	rolledFor   = 7 * 24 * time.Hour
 	rollRereads = 2
 )
 
 // lease makes this the only run that replaces the value of the secret's key:
 // the vendor keeps the last value, Secrets Manager the first, and these must be
-// the same. Whoever is killed holds it until he must have ended.
-func (r *run) lease(ctx context.Context) (release func(), err error) {
-	ttl := r.longest
-	if ttl <= 0 {
-		ttl = longestRun
+// the same. Whoever is killed holds it until he must have ended, so it is waited
+// for. leased ends with the lease.
+func (r *run) lease(ctx context.Context) (leased context.Context, release func(), err error) {
+	ttl := leaseMost
+	if r.longest > 0 {
+		ttl = min(ttl, r.longest)
 	}
-	first, err := r.Records.First(ctx, r.key.Secret, leaseName, ttl)
-	if err != nil {
-		return nil, r.stored("make sure that nobody else replaces the key's value", err)
+	for {
+		leased, cancel := context.WithTimeout(ctx, ttl)
+		first, err := r.Records.First(ctx, r.key.Secret, leaseName, ttl+leaseSpare)
+		if err == nil && first {
+			return leased, func() {
+				cancel()
+				tidy, done := r.tidy(ctx)
+				defer done()
+				_ = r.Records.Forget(tidy, r.key.Secret, leaseName) // it ends by itself
+			}, nil
+		}
+		cancel()
+		if err != nil {
+			return nil, nil, r.stored("make sure that nobody else replaces the key's value", err)
+		}
+		if !wait(ctx, leaseEvery) {
+			return nil, nil, r.err(InProgress, "another run is replacing this key's value, or was killed while it did", nil,
+				fmt.Sprintf("nothing: it has ended in %s at the latest, and Secrets Manager tries again", notify.Duration(ttl+leaseSpare)))
+		}
 	}
-	if !first {
-		return nil, r.err(InProgress, "another run is replacing this key's value, or was killed while it did", nil,
-			fmt.Sprintf("nothing: it has ended in %s at the latest, and Secrets Manager tries again", notify.Duration(ttl)))
-	}
-	return func() {
-		tidy, cancel := r.tidy(ctx)
-		defer cancel()
-		_ = r.Records.Forget(tidy, r.key.Secret, leaseName) // it ends by itself
-	}, nil
 }
 
 // rolls reports whether createSecret itself may replace the value of a key.
@@ -289,7 +299,7 @@ func (r *run) present(ctx context.Context, st provider.RollInPlace, b basis) (ro
 // current, all in one invocation: from the vendor's change to the label's move
 // consumers fail.
 func (r *run) setInPlace(ctx context.Context) (Outcome, error) {
-	release, err := r.lease(ctx)
+	ctx, release, err := r.lease(ctx)
 	if err != nil {
 		return "", err
 	}

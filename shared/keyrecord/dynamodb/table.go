@@ -10,6 +10,7 @@ package dynamodb
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
@@ -37,6 +38,7 @@ const (
 	attrItem     = "item"
 	attrRevision = "revision"
 	attrExpires  = "expires"
+	attrBy       = "by" // who said it: one call of First
 
 	itemKey     = "key#"
 	itemRequest = "request#"
@@ -194,18 +196,19 @@ func (t *Table) ClearFailure(ctx context.Context, secret string) error {
 }
 
 // First reports whether nobody has said id of this secret within ttl, and says
-// it. It does not rely on DynamoDB's own deletion, which may be days late.
+// it. It does not rely on DynamoDB's own deletion, which may be days late. A
+// write that was sent again because its answer was lost is known by its author.
 func (t *Table) First(ctx context.Context, secret, id string, ttl time.Duration) (bool, error) {
-	now := t.Now()
+	now, by := t.Now(), text(rand.Text())
 	first, err := t.put(ctx, &dynamodb.PutItemInput{
 		TableName: &t.name,
 		Item: item{
 			attrSecret: text(secret), attrItem: text(itemOnce + id),
-			attrExpires: number(now.Add(ttl).Unix()),
+			attrExpires: number(now.Add(ttl).Unix()), attrBy: by,
 		},
-		ConditionExpression:       aws.String("attribute_not_exists(#item) OR #expires <= :now"),
-		ExpressionAttributeNames:  map[string]string{"#item": attrItem, "#expires": attrExpires},
-		ExpressionAttributeValues: item{":now": number(now.Unix())},
+		ConditionExpression:       aws.String("attribute_not_exists(#item) OR #expires <= :now OR #by = :by"),
+		ExpressionAttributeNames:  map[string]string{"#item": attrItem, "#expires": attrExpires, "#by": attrBy},
+		ExpressionAttributeValues: item{":now": number(now.Unix()), ":by": by},
 	})
 	if err != nil {
 		return false, fmt.Errorf("store that %q was said of %q: %w", id, secret, err)
