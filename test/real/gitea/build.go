@@ -1,19 +1,14 @@
 package gitea
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
-	"time"
 
 	"github.com/keyturn/keyturn/test/real/apt"
+	"github.com/keyturn/keyturn/test/real/buildcache"
 )
 
 // The module and its checksum, as `go mod download -json` prints it.
@@ -25,95 +20,13 @@ const (
 
 // Build returns the folder that holds the program `gitea` and the files it
 // reads (templates, options, public). It is made once, in the folder
-// gitea-1.25.2 of $KEYTURN_CACHE or else of the user's cache folder: some
-// minutes of CPU and about 120 MB, plus Go's build cache. Processes that need
-// it at once wait for each other. A build that is interrupted leaves nothing
-// that a later one would take for whole.
+// gitea-1.25.2 of the cache: some minutes of CPU and about 120 MB, plus Go's
+// build cache.
 func Build(ctx context.Context, logf func(format string, args ...any)) (dir string, err error) {
 	if err = apt.Need(ctx, []string{"gcc", "git"}, "gcc", "libc6-dev", "git"); err != nil {
 		return "", err
 	}
-	cache, err := cacheDir()
-	if err != nil {
-		return "", err
-	}
-	return once(cache, logf, func(dir string) error { return compile(ctx, dir) })
-}
-
-// once returns the cached build, or makes it with compile.
-func once(cache string, logf func(string, ...any), compile func(dir string) error) (dir string, err error) {
-	dir = filepath.Join(cache, "gitea-"+Version)
-	if exists(dir) {
-		return dir, nil
-	}
-	unlock, err := lock(dir + ".lock")
-	if err != nil {
-		return "", fmt.Errorf("lock the cache: %w", err)
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	if exists(dir) { // made while we waited
-		return dir, nil
-	}
-	part, err := workspace(dir)
-	if err != nil {
-		return "", err
-	}
-	start := time.Now()
-	logf("building Gitea %s into %s: some minutes, once", Version, dir)
-	if err := compile(part); err != nil {
-		return "", err
-	}
-	logf("built Gitea %s in %s", Version, time.Since(start).Round(time.Second))
-	return dir, os.Rename(part, dir)
-}
-
-// workspace makes a folder beside dir to build in, under a name of its own.
-// The caller holds the lock, so what earlier ones left is of builds that were
-// killed.
-func workspace(dir string) (string, error) {
-	left, err := filepath.Glob(dir + ".part-*")
-	if err != nil {
-		return "", err
-	}
-	for _, path := range left {
-		if err := os.RemoveAll(path); err != nil {
-			return "", err
-		}
-	}
-	return os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".part-")
-}
-
-func cacheDir() (string, error) {
-	dir := os.Getenv("KEYTURN_CACHE")
-	if dir == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return "", fmt.Errorf("a folder for builds (set KEYTURN_CACHE): %w", err)
-		}
-		dir = filepath.Join(user, "keyturn")
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
-	return dir, os.MkdirAll(dir, 0o755)
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-// lock waits for the file's lock. The kernel drops it when its holder dies.
-func lock(path string) (unlock func() error, err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f.Close, nil
+	return buildcache.Once("gitea-"+Version, logf, func(dir string) error { return compile(ctx, dir) })
 }
 
 // compile fills dir. `go install module@version` would refuse: Gitea's go.mod
@@ -146,17 +59,5 @@ func compile(ctx context.Context, dir string) error {
 
 // goCommand runs go in a folder, with CGO on: Gitea's SQLite is C.
 func goCommand(ctx context.Context, dir string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = dir
-	cmd.SysProcAttr = new(syscall.SysProcAttr)
-	dieWithParent(cmd.SysProcAttr)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=1", "GOFLAGS=-buildvcs=false", "GOWORK=off")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		text := strings.TrimSpace(stderr.String())
-		return nil, fmt.Errorf("go %s: %w\n%s", args[0], err, text[max(0, len(text)-2000):])
-	}
-	return out, nil
+	return buildcache.Go(ctx, dir, []string{"CGO_ENABLED=1", "GOFLAGS=-buildvcs=false"}, args...)
 }

@@ -11,9 +11,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
+	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/keyturn/keyturn/test/real/daemon"
 )
 
 // Version is the Gitea release that [Start] runs.
@@ -45,9 +47,6 @@ func Start(t testing.TB) *Server {
 		t.Fatalf("install gitea: %v", err)
 	}
 	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("gitea's log:\n%s", i.log())
-		}
 		if err = os.RemoveAll(i.work); err != nil {
 			t.Errorf("remove gitea's folder: %v", err)
 		}
@@ -76,32 +75,16 @@ func (i *installation) serve(t testing.TB) (*Server, error) {
 	if err = i.configure(addr); err != nil {
 		return nil, errors.Join(err, l.Close(), socket.Close())
 	}
-	logFile, err := os.Create(i.logFile())
-	if err != nil {
-		return nil, errors.Join(err, l.Close(), socket.Close())
-	}
-	// The test's own context ends before its cleanups run, and they may still
-	// need the server.
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	cmd := i.command(ctx, "web")
-	cmd.ExtraFiles = []*os.File{socket}
-	cmd.Env = append(cmd.Env, "LISTEN_FDS=1")
-	cmd.Stdout, cmd.Stderr = logFile, logFile
-	// The process has its own copies of all three from here on.
-	if err = errors.Join(cmd.Start(), l.Close(), socket.Close(), logFile.Close()); err != nil {
-		stop()
+	exited, err := daemon.Run(t, func(ctx context.Context) *exec.Cmd {
+		cmd := i.command(ctx, "web")
+		cmd.ExtraFiles = []*os.File{socket}
+		cmd.Env = append(cmd.Env, "LISTEN_FDS=1")
+		return cmd
+	})
+	// The process has its own copy of the socket from here on.
+	if err = errors.Join(err, l.Close(), socket.Close()); err != nil {
 		return nil, err
 	}
-	exited := make(chan struct{})
-	go func() {
-		defer close(exited)
-		_ = cmd.Wait() // a stopped server ends with an error
-	}()
-	t.Cleanup(func() {
-		stop()
-		<-exited
-	})
-
 	s := &Server{URL: "http://" + addr, User: "mailer"}
 	if err = ready(t.Context(), s.URL, exited); err != nil {
 		return nil, err
@@ -141,15 +124,4 @@ func get(ctx context.Context, url string) error {
 		err = fmt.Errorf("GET /api/v1/version: %s", res.Status)
 	}
 	return errors.Join(err, res.Body.Close())
-}
-
-func (i *installation) logFile() string { return filepath.Join(i.work, "gitea.log") }
-
-// log returns the end of the server's log.
-func (i *installation) log() string {
-	text, err := os.ReadFile(i.logFile())
-	if err != nil {
-		return err.Error()
-	}
-	return string(text[max(0, len(text)-4000):])
 }

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"text/template"
 	"time"
+
+	"github.com/keyturn/keyturn/test/real/daemon"
 )
 
 // installation is one server's folder: the program, its configuration, its
@@ -137,7 +139,7 @@ func (i *installation) command(ctx context.Context, args ...string) *exec.Cmd {
 		"GITEA_WORK_DIR=" + i.work,
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: i.account.credential}
-	dieWithParent(cmd.SysProcAttr)
+	daemon.DieWithParent(cmd.SysProcAttr)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	return cmd

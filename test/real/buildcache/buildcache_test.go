@@ -1,4 +1,4 @@
-package gitea
+package buildcache
 
 import (
 	"errors"
@@ -11,11 +11,11 @@ import (
 
 func TestOnce(t *testing.T) {
 	t.Parallel()
-	cache := t.TempDir()
+	cache := filepath.Join(t.TempDir(), "server-1.0")
 	var compiled atomic.Int32
 	build := func(dir string) error {
 		compiled.Add(1)
-		return os.WriteFile(filepath.Join(dir, "gitea"), []byte("program"), 0o755)
+		return os.WriteFile(filepath.Join(dir, "server"), []byte("program"), 0o755)
 	}
 	var all sync.WaitGroup
 	for range 8 {
@@ -24,7 +24,7 @@ func TestOnce(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			if got, err := os.ReadFile(filepath.Join(dir, "gitea")); err != nil || string(got) != "program" {
+			if got, err := os.ReadFile(filepath.Join(dir, "server")); err != nil || string(got) != "program" {
 				t.Errorf("built %q, %v", got, err)
 			}
 		})
@@ -37,9 +37,9 @@ func TestOnce(t *testing.T) {
 
 func TestOnce_interrupted(t *testing.T) {
 	t.Parallel()
-	cache := t.TempDir()
+	cache := filepath.Join(t.TempDir(), "server-1.0")
 	half := func(dir string) error {
-		if err := os.WriteFile(filepath.Join(dir, "gitea"), []byte("half"), 0o755); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "server"), []byte("half"), 0o755); err != nil {
 			return err
 		}
 		return errors.New("interrupted")
@@ -48,15 +48,15 @@ func TestOnce_interrupted(t *testing.T) {
 		t.Fatalf("a build that was interrupted gave %s", dir)
 	}
 	dir, err := once(cache, t.Logf, func(dir string) error {
-		return os.WriteFile(filepath.Join(dir, "gitea"), []byte("whole"), 0o755)
+		return os.WriteFile(filepath.Join(dir, "server"), []byte("whole"), 0o755)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := os.ReadFile(filepath.Join(dir, "gitea")); err != nil || string(got) != "whole" {
+	if got, err := os.ReadFile(filepath.Join(dir, "server")); err != nil || string(got) != "whole" {
 		t.Errorf("built %q, %v", got, err)
 	}
-	left, err := filepath.Glob(filepath.Join(cache, "*.part-*"))
+	left, err := filepath.Glob(cache + ".part-*")
 	if err != nil || len(left) != 0 {
 		t.Errorf("left over: %v, %v", left, err)
 	}
