@@ -7,11 +7,15 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/provider/auth0/auth0test"
 	"github.com/keyturn/keyturn/shared/provider/gitea/giteatest"
+	"github.com/keyturn/keyturn/shared/provider/launchdarkly/launchdarklytest"
 	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
 	"github.com/keyturn/keyturn/shared/providertest"
 	"github.com/keyturn/keyturn/test/cloud"
@@ -123,24 +127,46 @@ func (m *marks) bill(log []cloud.CallRecord) (b Bill, err error) {
 	return b, nil
 }
 
+// fake is a simulator as its package makes it.
+type fake interface {
+	http.Handler
+	Admin(host string) provider.Admin
+}
+
+// simulated are the vendors whose rotation is counted.
+var simulated = map[string]struct {
+	start    func(clock func() time.Time) fake
+	settings map[string]any
+	path     string // of the API, behind the host
+}{
+	"sendgrid": {
+		func(c func() time.Time) fake { return sendgridtest.New(c, sendgridtest.Options{}) },
+		map[string]any{"scopes": []string{"mail.send"}}, "",
+	},
+	"gitea": {
+		func(c func() time.Time) fake { return giteatest.New(c, giteatest.Options{}) },
+		map[string]any{"scopes": []string{"read:user"}}, "",
+	},
+	"launchdarkly": {
+		func(c func() time.Time) fake { return launchdarklytest.New(c, launchdarklytest.Options{}) },
+		map[string]any{"tokenID": launchdarklytest.TokenID}, "",
+	},
+	"auth0": {
+		func(c func() time.Time) fake { return auth0test.New(c, auth0test.Options{}) },
+		map[string]any{"clientID": auth0test.ClientID, "audience": auth0test.Audience}, "",
+	},
+}
+
 func options(vendor string, r *region.Region) (stack.Options, error) {
 	const host = "vendor.test"
-	a := stack.Account{Provider: vendor, Base: "https://" + host, Hosts: []string{host}}
-	var fake http.Handler
-	scopes := "mail.send"
-	switch vendor {
-	case "sendgrid":
-		f := sendgridtest.New(r.Cloud.Clock().Now, sendgridtest.Options{})
-		a.Admin, fake = f.Admin(host), f
-	case "gitea":
-		f := giteatest.New(r.Cloud.Clock().Now, giteatest.Options{})
-		a.Admin, fake, scopes = f.Admin(host), f, "read:user"
-	default:
+	s, ok := simulated[vendor]
+	if !ok {
 		return stack.Options{}, fmt.Errorf("no simulator of %q", vendor)
 	}
+	f := s.start(r.Cloud.Clock().Now)
 	return stack.Options{
-		Accounts: map[string]stack.Account{"main": a},
-		Keys:     map[string]stack.Key{secret: {Account: "main", Settings: map[string]any{"scopes": []string{scopes}}}},
-		Vendors:  &providertest.Transport{Handler: fake, Host: host},
+		Accounts: map[string]stack.Account{"main": {Provider: vendor, Base: "https://" + host + s.path, Hosts: []string{host}, Admin: f.Admin(host)}},
+		Keys:     map[string]stack.Key{secret: {Account: "main", Settings: s.settings, More: map[string]any{"acceptDowntime": true}}},
+		Vendors:  &providertest.Transport{Handler: f, Host: host},
 	}, nil
 }

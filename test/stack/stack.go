@@ -70,6 +70,7 @@ type Key struct {
 	Settings map[string]any // without baseURL
 	Grace    map[string]any // as in the configuration; nil: the defaults
 	Value    map[string]any // as in the configuration; nil: the default shape
+	More     map[string]any // of the key's configuration, such as exclusive
 	Owner    string
 	Schedule string // of the rotation; "": rate(30 days)
 }
@@ -154,6 +155,7 @@ func (s *Stack) configuration(account string) []byte {
 		if k.Value != nil {
 			entry["value"] = k.Value
 		}
+		maps.Copy(entry, k.More)
 		keys[name] = entry
 	}
 	b, err := json.MarshalIndent(map[string]any{"version": 1, "vendorAccounts": accounts, "keys": keys}, "", "  ")

@@ -5,12 +5,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -44,9 +47,11 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // temporary
-	bill, err := calls.Rotation(ctx, "sendgrid")
-	if err != nil {
-		return err
+	bills := map[string]calls.Bill{}
+	for _, vendor := range []string{"sendgrid", "launchdarkly", "auth0"} {
+		if bills[vendor], err = calls.Rotation(ctx, vendor); err != nil {
+			return err
+		}
 	}
 	size, err := binary(ctx, dir)
 	if err != nil {
@@ -56,12 +61,19 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	figure("rotate_sm_calls_overlap", bill.Secret, "calls")
-	figure("rotate_aws_calls_overlap", bill.All, "calls")
+	figure("rotate_sm_calls_overlap", bills["sendgrid"].Secret, "calls")
+	figure("rotate_sm_calls_rollwithgrace", bills["launchdarkly"].Secret, "calls")
+	figure("rotate_sm_calls_rollinplace", bills["auth0"].Secret, "calls")
+	figure("rotate_aws_calls_overlap", bills["sendgrid"].All, "calls")
 	figure("rotate_binary_mb", fmt.Sprintf("%.2f", float64(size)/1e6), "MB")
 	figure("rotate_start_ms", ms(median(m.starts)), "ms")
 	figure("rotate_rss_mb", fmt.Sprintf("%.1f", float64(m.rss)/1e6), "MB")
 	figure("rotation_ms", ms(median(m.rotations)), "ms")
+	runs, err := faults(ctx)
+	if err != nil {
+		return err
+	}
+	figure("fault_runs_per_second", runs, "runs")
 	return nil
 }
 
@@ -83,6 +95,21 @@ func binary(ctx context.Context, dir string) (int64, error) {
 		return 0, err
 	}
 	return info.Size(), nil
+}
+
+// faults returns how many runs of the crash sweep there are in a second.
+func faults(ctx context.Context) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "test", "./test/fault", "-v", "-count=1", "-all", "-run", "^TestSweep$/^overlap$")
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("sweep for faults: %w", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if n, ok := strings.CutPrefix(strings.TrimSpace(line), "fault_runs_per_second "); ok {
+			return n, nil
+		}
+	}
+	return "", errors.New("the fault sweep did not say how fast it is")
 }
 
 type measured struct {
