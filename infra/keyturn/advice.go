@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/keyturn/keyturn/shared/retire"
 	"github.com/keyturn/keyturn/shared/rotation"
 )
 
@@ -8,6 +9,9 @@ import (
 // advises goes out as a notification, and Lambda returns no more than a text.
 func advice(errorType, key string) []string {
 	look := "see how it is: keyturn status " + key
+	if next := adviceBack(retire.Type(errorType), key); next != nil {
+		return append([]string{look}, next...)
+	}
 	switch rotation.Type(errorType) {
 	case rotation.NotOurs, rotation.ConfigInvalid:
 		return []string{"deploy the functions with the configuration that has this key"}
@@ -51,4 +55,29 @@ func advice(errorType, key string) []string {
 		return []string{"take the present value over: keyturn adopt SECRET", "or write \"acceptDowntime\": true in the key's configuration"}
 	}
 	return []string{look, "look at the function's log"}
+}
+
+// adviceBack is for what only a rollback or a restore says, and nil for others.
+func adviceBack(t retire.Type, key string) []string {
+	forward := "go forward, with a new key: keyturn rotate-now " + key + " --reason WHY"
+	switch t {
+	case retire.NotReversible, retire.NoPrevious, retire.PreviousEnded, retire.PreviousRefused:
+		return []string{forward}
+	case retire.PreviousUntried:
+		return []string{"look at the vendor's status page, and try again", forward}
+	case retire.Unclear:
+		return []string{"ask again, which changes nothing if it has moved: keyturn rollback " + key + " --reason WHY"}
+	case retire.NoDisable:
+		return []string{"a key that was revoked is gone: move whoever used it to the current version"}
+	case retire.NothingDisabled:
+		return []string{"to go back to the previous key: keyturn rollback " + key + " --reason WHY"}
+	case retire.SeveralDisabled:
+		return []string{"say which: keyturn restore " + key + " --key-id ID --reason WHY"}
+	case retire.KeyEnded:
+		return []string{"move whoever used it to the current version: the vendor cannot bring it back"}
+	case retire.KeyEnding:
+		return []string{"ask again in five minutes; by then it is known whether the key has ended"}
+	case retire.NotOurs, retire.NoCurrent, retire.InProgress, retire.Superseded, retire.AuditUnavailable:
+	}
+	return nil
 }

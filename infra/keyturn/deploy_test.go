@@ -3,32 +3,67 @@ package main
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
+	"time"
 
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/provider/cloudflare/cloudflaretest"
 	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
 	"github.com/keyturn/keyturn/shared/providertest"
 	"github.com/keyturn/keyturn/test/cloud/region"
 	"github.com/keyturn/keyturn/test/stack"
 )
 
-// cmdDeploy gives a script another AWS, with the real functions and SendGrid's
-// simulator, and prod/mailer without a value.
+// vendor is the simulator of one vendor.
+type vendor interface {
+	http.Handler
+	Admin(host string) provider.Admin
+	Add(name string, rights ...string) provider.Issued
+}
+
+// vendors are those that a script may deploy, with the settings of a key.
+func vendors(now func() time.Time) map[string]struct {
+	vendor
+	path     string
+	settings map[string]any
+} {
+	return map[string]struct {
+		vendor
+		path     string
+		settings map[string]any
+	}{
+		"sendgrid": {sendgridtest.New(now, sendgridtest.Options{}), "", map[string]any{"scopes": []string{"mail.send"}}},
+		"cloudflare": {cloudflaretest.New(now, cloudflaretest.Options{}), "/client/v4", map[string]any{"policies": []any{map[string]any{
+			"effect": "allow", "permission_groups": []any{map[string]any{"id": "c8fed203ed3043cba015a93ad1616f1f"}},
+			"resources": map[string]any{"com.cloudflare.api.account.zone.*": "*"},
+		}}}},
+	}
+}
+
+// cmdDeploy gives a script another AWS, with the real functions and a vendor's
+// simulator (SendGrid's, unless it names another), and prod/mailer without a
+// value.
 func cmdDeploy(ts *testscript.TestScript, neg bool, args []string) {
 	w, ok := ts.Value(worldKey{}).(*world)
-	if !ok || neg || len(args) != 0 {
+	if !ok || neg || len(args) > 1 {
 		ts.Fatalf("wrong use")
 	}
 	const host = "vendor.test"
 	r := region.New(region.Options{})
-	vendor := sendgridtest.New(r.Cloud.Clock().Now, sendgridtest.Options{})
+	name := "sendgrid"
+	if len(args) > 0 {
+		name = args[0]
+	}
+	v := vendors(r.Cloud.Clock().Now)[name]
 	ctx, stop := context.WithCancel(context.Background())
 	s, err := stack.Deploy(ctx, r, stack.Options{
-		Accounts: map[string]stack.Account{"main": {Provider: "sendgrid", Base: "https://" + host, Hosts: []string{host}, Admin: vendor.Admin(host)}},
-		Keys:     map[string]stack.Key{"prod/mailer": {Account: "main", Settings: map[string]any{"scopes": []string{"mail.send"}}}},
-		Vendors:  &providertest.Transport{Handler: vendor, Host: host},
+		Accounts: map[string]stack.Account{"main": {Provider: name, Base: "https://" + host + v.path, Hosts: []string{host}, Admin: v.Admin(host)}},
+		Keys:     map[string]stack.Key{"prod/mailer": {Account: "main", Settings: v.settings}},
+		Vendors:  &providertest.Transport{Handler: v.vendor, Host: host},
 	})
 	ts.Check(err)
 	l, err := r.Listen(ctx, "127.0.0.1:0")
@@ -42,7 +77,7 @@ func cmdDeploy(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Logf("end: %v", err)
 		}
 	})
-	w.stack, w.vendor = s, vendor
+	w.stack, w.vendor = s, v.vendor
 	ts.Setenv("AWS_ENDPOINT_URL", r.Endpoint())
 	ts.Check(os.WriteFile(ts.MkAbs("keyturn.json"), s.Config, 0o600))
 }

@@ -11,7 +11,7 @@ import (
 // flags are those that several commands share.
 type flags struct {
 	config, region, profile, endpoint string
-	table, rotateNow, rotate          string
+	table, rotateNow, rotate, retire  string
 	json, noColor                     bool
 }
 
@@ -52,7 +52,7 @@ No command needs the right to read a secret's value.`,
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(err.Error(), c.CommandPath()+" --help") })
 	c.PersistentFlags().BoolVar(&a.flags.json, "json", false, "print one JSON document, for errors too")
 	c.PersistentFlags().BoolVar(&a.flags.noColor, "no-color", false, "no colors, as with NO_COLOR")
-	c.AddCommand(a.status(), a.rotateNow(), a.initKey(), a.adopt(), a.pause(), a.resume(), a.local(), a.version())
+	c.AddCommand(a.status(), a.rotateNow(), a.initKey(), a.adopt(), a.pause(), a.resume(), a.rollback(), a.restore(), a.local(), a.version())
 	return c
 }
 

@@ -20,7 +20,6 @@ import (
 
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	records "github.com/keyturn/keyturn/shared/keyrecord/dynamodb"
-	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
 	"github.com/keyturn/keyturn/shared/store"
 	adapter "github.com/keyturn/keyturn/shared/store/secretsmanager"
 	"github.com/keyturn/keyturn/test/cloud"
@@ -45,7 +44,7 @@ func TestMain(m *testing.M) {
 //	rotation works|fails|hangs    what the rotate function does in testSecret
 //	rotation late                 the first key is stored, and the time is up
 //	fault OPERATION EFFECT        drop: the next call's answer is lost; throttle, deny: it is refused
-//	deploy                        another AWS, with the real functions and a simulated vendor
+//	deploy [VENDOR]               another AWS, with the real functions and a simulated vendor
 //	enable NAME                   turn a deployed secret's rotation on
 //	idle                          wait until nothing is under way there
 //	local ARG...                  run keyturn local and use it
@@ -90,7 +89,7 @@ type world struct {
 	behavior chan string  // holds what the rotate function does
 	server   *server      // keyturn local, while it runs
 	stack    *stack.Stack // the real functions, once deployed
-	vendor   *sendgridtest.Server
+	vendor   vendor
 }
 
 func setup(t *testing.T, env *testscript.Env) error {
@@ -258,11 +257,19 @@ func (w *world) cmdSecret(ctx context.Context, args []string) error {
 
 func (w *world) cmdAdvance(_ context.Context, args []string) error {
 	d, err := time.ParseDuration(args[0])
-	w.region.Cloud.Clock().Advance(d)
+	w.cloud().Clock().Advance(d)
 	return err
 }
 
-func (w *world) now() time.Time { return w.region.Cloud.Clock().Now() }
+// cloud is the AWS that the script's commands talk to.
+func (w *world) cloud() *cloud.Cloud {
+	if w.stack != nil {
+		return w.stack.Region.Cloud
+	}
+	return w.region.Cloud
+}
+
+func (w *world) now() time.Time { return w.cloud().Clock().Now() }
 
 func (w *world) cmdOlder(ctx context.Context, args []string) error {
 	ago, err := time.ParseDuration(args[3])
@@ -300,7 +307,7 @@ func (w *world) cmdFault(_ context.Context, args []string) error {
 	default:
 		return fmt.Errorf("unknown effect %s", args[1])
 	}
-	w.region.Cloud.Inject(f)
+	w.cloud().Inject(f)
 	return nil
 }
 
