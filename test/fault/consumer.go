@@ -3,6 +3,7 @@ package fault
 import (
 	"encoding/json"
 	"net/http/httptest"
+	"sync"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/secret"
@@ -15,8 +16,9 @@ const freshness = time.Second
 // vendor just after it with whatever it fetched within the last second.
 type consumer struct {
 	world   *World
-	held    []fetched // the newest is the last
-	quiet   bool      // does not call: for what runs after the vendor is gone
+	mu      sync.Mutex // an invocation whose time is up may still be at its last call
+	held    []fetched  // the newest is the last
+	quiet   bool       // does not call: for what runs after the vendor is gone
 	refused int
 }
 
@@ -27,6 +29,8 @@ type fetched struct {
 
 // fetch reads AWSCURRENT as a program would.
 func (c *consumer) fetch() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.quiet || !c.world.started {
 		return
 	}
@@ -46,6 +50,8 @@ func (c *consumer) fetch() {
 
 // use calls the vendor.
 func (c *consumer) use() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.quiet || !c.world.started {
 		return
 	}
@@ -62,7 +68,7 @@ func (c *consumer) use() {
 		}
 		c.refused++
 		if !c.world.subject.Refusals {
-			c.world.breach("a consumer that fetched the secret %s ago is refused, after call %d", time.Since(h.at), len(c.world.calls))
+			c.world.breach("a consumer that fetched the secret %s ago is refused, after call %d", time.Since(h.at), c.world.counted())
 		}
 	}
 }
@@ -73,6 +79,12 @@ func (c *consumer) call(key secret.Value) bool {
 	rec := httptest.NewRecorder()
 	c.world.fake.ServeHTTP(rec, r)
 	return rec.Code/100 == 2
+}
+
+func (w *World) counted() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.calls)
 }
 
 // current returns the key in AWSCURRENT, and false if there is none.

@@ -19,7 +19,7 @@ func TestMachine(t *testing.T) {
 			continue
 		}
 		t.Run(s.Name, func(t *testing.T) {
-			began, most, runs := time.Now(), 10*time.Second, 0
+			began, most, runs := time.Now(), 3*time.Second, 0
 			if *all {
 				most = 2 * time.Minute
 			}
