@@ -112,7 +112,7 @@ fuzz: ## Run each fuzz test: FUZZTIME=30s
 
 .PHONY: mutants
 mutants: ## Break the code on purpose, a mutant at a time: the tests must find each (long)
-	go test ./test/mutants -count=1 -run='^TestMutants$$' -all -timeout=3h
+	cd test/mutants && go test -count=1 -run='^TestMutants$$' -all -timeout=3h
 
 .PHONY: bench
 bench: ## Print the figures, one per line: name value unit

@@ -8,7 +8,7 @@ func strategies() []Mutant {
 	return []Mutant{
 		{
 			Name: "lease-not-taken", File: roll,
-			Old: "	if !first {\n		return nil, r.err(InProgress", New: "	if false {\n		return nil, r.err(InProgress",
+			Old: "		if err == nil && first {", New: "		if err == nil && (first || true) {",
 			Why: "two runs replace one key's value, and the one that is stored is dead",
 		},
 		{
