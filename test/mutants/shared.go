@@ -36,7 +36,7 @@ func shared() []Mutant {
 		{Name: "anybody-refuses", File: httpapi, Old: "	if said && e.Status == c.Dead {", New: "	if e.Status == c.Dead {", Why: "a proxy's 401 passes for a key's death"},
 		{Name: "redirect-followed", File: httpapi, Old: "	hc.CheckRedirect, hc.Jar = stay, nil\n", New: "	hc.Jar = nil\n", Why: "the credential is sent where a redirect says"},
 		{Name: "two-members", File: classify, Old: "seen[s] {", New: "false {", Why: "which of two ids is taken depends on the parser"},
-		{Name: "retry-after-wraps", File: classify, Old: "err == nil || errors.Is(err, strconv.ErrRange) && digits", New: "err == nil", Why: "an absurd wait is none"},
+		{Name: "retry-after-wraps", File: classify, Old: "err == nil || errors.Is(err, strconv.ErrRange) && digits", New: "err == nil && digits", Why: "an absurd wait is none"},
 		{Name: "page-elsewhere", File: "shared/httpapi/pages.go", Old: "err != nil || !sameOrigin(n, u)", New: "err != nil", Why: "the admin credential is sent to another host"},
 		{Name: "pages-in-a-circle", File: "shared/httpapi/pages.go", Old: "u = n; seen[u.String()]", New: "u = n; false", Why: "a list never ends"},
 		{Name: "page-error-swallowed", File: "shared/httpapi/pages.go", Old: "		if err != nil {\n			return nil, err\n		}\n		pages", New: "		if err != nil {\n			return pages, nil\n		}\n		pages", Why: "a list without its last page passes for whole"},
