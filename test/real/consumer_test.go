@@ -5,8 +5,6 @@ package real_test
 import (
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -19,9 +17,10 @@ import (
 // read until it is told to read again, as a program does that reads its secrets
 // at its start.
 type consumer struct {
-	git  *client
-	sm   *sm.Client
-	stop func() // and wait until the last request is answered
+	server server
+	sm     *sm.Client
+	secret string
+	stop   func() // and wait until the last request is answered
 
 	mu       sync.Mutex
 	value    string
@@ -31,11 +30,11 @@ type consumer struct {
 }
 
 // consume starts the consumer.
-func (w *giteaWorld) consume() {
+func (w *scene) consume() {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
 	ended := make(chan struct{})
-	c := &consumer{git: w.git, sm: w.sm, used: map[string]time.Time{}, stop: func() { cancel(); <-ended }}
+	c := &consumer{server: w.server, sm: w.sm, secret: w.secret, used: map[string]time.Time{}, stop: func() { cancel(); <-ended }}
 	c.fetch(ctx, w.t)
 	w.consumer = c
 	go func() {
@@ -59,7 +58,7 @@ func (w *giteaWorld) consume() {
 // fetch has the consumer read the secret again.
 func (c *consumer) fetch(ctx context.Context, t *testing.T) {
 	t.Helper()
-	k, err := read(ctx, c.sm)
+	k, err := read(ctx, c.sm, c.secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,29 +72,14 @@ func (c *consumer) use(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.requests++
-	status, err := c.ask(ctx)
-	now := time.Now()
-	if err != nil || status != http.StatusOK {
-		c.failed = append(c.failed, fmt.Sprintf("%s: status %d, %v", now.UTC().Format("15:04:05.000"), status, err))
-	}
-	c.used[c.value] = now
-}
-
-func (c *consumer) ask(ctx context.Context) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.git.server.URL+"/api/v1/user", http.NoBody)
-	if err != nil {
-		return 0, err
+	accepted, err := c.server.try(ctx, c.value)
+	now := time.Now()
+	if err != nil || !accepted {
+		c.failed = append(c.failed, fmt.Sprintf("%s: accepted: %v, %v", now.UTC().Format("15:04:05.000"), accepted, err))
 	}
-	req.Header.Set("Authorization", "token "+c.value)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer res.Body.Close()
-	_, err = io.Copy(io.Discard, res.Body)
-	return res.StatusCode, err
+	c.used[c.value] = now
 }
 
 // lastUse returns when a value was last used, the zero time if never.

@@ -4,7 +4,7 @@ package real_test
 
 import (
 	"encoding/json"
-	"net/http"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -17,34 +17,51 @@ import (
 
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/notify"
+	"github.com/keyturn/keyturn/test/binaries"
 	"github.com/keyturn/keyturn/test/stack"
 )
 
-// TestGiteaRotation rotates a real token of the real server through the real
-// binaries: minted, verified, promoted, used by a consumer, held while it is in
-// use, quiet, revoked, refused. Then once more, on demand. A consumer uses its
-// token all the time and must never be refused.
+// TestRotation rotates real keys of real servers through the real binaries:
+// minted, verified, promoted, used by a consumer, kept for the grace, revoked,
+// refused. Then once more, on demand. A consumer uses its key all the time and
+// must never be refused.
 //
-// Nothing is sped up: Gitea lives in real time, so the graces are seconds.
+// Nothing is sped up: the servers live in real time, so the graces are seconds.
 // Nobody but the deployment starts the retire function: label events do, and
 // the schedules that it makes itself.
-func TestGiteaRotation(t *testing.T) {
+func TestRotation(t *testing.T) {
 	t.Parallel()
-	w := newGiteaWorld(t)
-	byHand := w.mintByHand("laptop")
+	dir := t.TempDir()
+	if err := binaries.Build(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	for name, start := range map[string]func(*testing.T) vendor{"gitea": startGitea, "vault": startVault} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			newScene(t, start(t), dir).live()
+		})
+	}
+}
+
+func (w *scene) live() {
+	w.t.Helper()
+	byHand := w.mint(w.t)
+	w.logf("somebody makes a key by hand: %s", byHand.id)
 
 	first := w.initialize()
 	w.consume()
 	w.enable()
 	second := w.rotate(first)
-	w.waitHeld(first)
-	w.consumer.fetch(t.Context(), t)
-	w.logf("the consumer reads the secret again, and uses key %s", second.id)
+	if w.lastUsed != nil {
+		w.waitHeld(first)
+	} else {
+		w.waitHalf(first)
+	}
+	w.fetch(second)
 	w.waitDead(first, second)
 
 	third := w.rotateNow(second)
-	w.consumer.fetch(t.Context(), t)
-	w.logf("the consumer reads the secret again, and uses key %s", third.id)
+	w.fetch(third)
 	w.waitDead(second, third)
 
 	w.consumer.stop()
@@ -53,29 +70,21 @@ func TestGiteaRotation(t *testing.T) {
 	w.judgeLeaks(byHand, first, second, third)
 }
 
-// mintByHand makes a token that is none of ours.
-func (w *giteaWorld) mintByHand(name string) token {
+// fetch has the consumer read the secret again.
+func (w *scene) fetch(current key) {
 	w.t.Helper()
-	var k token
-	w.git.create(w.t, name, []string{"read:user"}).into(w.t, http.StatusCreated, &k)
-	value := k.SHA1
-	k = w.git.find(w.t, k.ID)
-	k.SHA1 = value
-	w.logf("somebody makes a token by hand: %d, %q", k.ID, k.Name)
-	return k
+	w.consumer.fetch(w.t.Context(), w.t)
+	w.logf("the consumer reads the secret again, and uses key %s", current.id)
 }
 
 // initialize has the first key minted, as `keyturn init` does.
-func (w *giteaWorld) initialize() key {
+func (w *scene) initialize() key {
 	w.t.Helper()
-	if err := w.stack.Init(w.t.Context(), giteaSecret); err != nil {
+	if err := w.stack.Init(w.t.Context(), w.secret); err != nil {
 		w.t.Fatal(err)
 	}
 	k := w.current()
-	listed := w.git.find(w.t, k.number)
-	if !strings.HasPrefix(listed.Name, "keyturn-") || listed.Name != k.name || !slices.Equal(listed.Scopes, []string{"read:user"}) {
-		w.t.Fatalf("Gitea lists %+v, the secret says %q", listed, k.name)
-	}
+	w.made(w.t, k)
 	w.accepts(k)
 	w.logf("minted, verified and stored: key %s, %q", k.id, k.name)
 	w.untilNews(notify.Rotated, k.version) // or the next key's news may come in its place
@@ -83,19 +92,19 @@ func (w *giteaWorld) initialize() key {
 }
 
 // enable attaches the schedule: Secrets Manager tries testSecret alone.
-func (w *giteaWorld) enable() {
+func (w *scene) enable() {
 	w.t.Helper()
-	if err := w.stack.Enable(w.t.Context(), giteaSecret); err != nil {
+	if err := w.stack.Enable(w.t.Context(), w.secret); err != nil {
 		w.t.Fatal(err)
 	}
 	w.logf("rotation is enabled; testSecret alone was fine")
 }
 
 // rotate has Secrets Manager rotate the secret.
-func (w *giteaWorld) rotate(old key) key {
+func (w *scene) rotate(old key) key {
 	w.t.Helper()
 	w.logf("RotateSecret")
-	out, err := w.sm.RotateSecret(w.t.Context(), &sm.RotateSecretInput{SecretId: aws.String(giteaSecret)})
+	out, err := w.sm.RotateSecret(w.t.Context(), &sm.RotateSecretInput{SecretId: aws.String(w.secret)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -103,12 +112,12 @@ func (w *giteaWorld) rotate(old key) key {
 }
 
 // rotateNow asks the rotatenow function for a rotation.
-func (w *giteaWorld) rotateNow(old key) key {
+func (w *scene) rotateNow(old key) key {
 	w.t.Helper()
 	w.logf("lambda invoke %s, reason: the laptop of an operator was stolen", stack.RotateNow)
 	out, err := sdk.NewFromConfig(w.region.Cloud.Config()).Invoke(w.t.Context(), &sdk.InvokeInput{
 		FunctionName: aws.String(stack.RotateNow),
-		Payload:      []byte(`{"version":1,"mode":"rotate","secret":"` + giteaSecret + `","reason":"the laptop of an operator was stolen"}`),
+		Payload:      []byte(`{"version":1,"mode":"rotate","secret":"` + w.secret + `","reason":"the laptop of an operator was stolen"}`),
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -121,16 +130,16 @@ func (w *giteaWorld) rotateNow(old key) key {
 }
 
 // promoted waits for the end of a rotation, and checks what it left.
-func (w *giteaWorld) promoted(old key, version string) key {
+func (w *scene) promoted(old key, version string) key {
 	w.t.Helper()
-	if err := w.region.Cloud.Rotated(w.t.Context(), giteaSecret); err != nil {
+	if err := w.region.Cloud.Rotated(w.t.Context(), w.secret); err != nil {
 		w.t.Fatal(err)
 	}
 	k := w.current()
 	if k.version != version || k.id == old.id || k.value == old.value {
 		w.t.Fatalf("version %s with key %s is current, want version %s and not key %s", k.version, k.id, version, old.id)
 	}
-	d, err := w.sm.DescribeSecret(w.t.Context(), &sm.DescribeSecretInput{SecretId: aws.String(giteaSecret)})
+	d, err := w.sm.DescribeSecret(w.t.Context(), &sm.DescribeSecretInput{SecretId: aws.String(w.secret)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -140,12 +149,12 @@ func (w *giteaWorld) promoted(old key, version string) key {
 	}
 	w.accepts(old)
 	w.accepts(k)
-	w.logf("promoted: key %s, %q; Gitea accepts it, and key %s too", k.id, k.name, old.id)
+	w.logf("promoted: key %s, %q; the server accepts it, and key %s too", k.id, k.name, old.id)
 	return k
 }
 
 // waitHeld waits until the old key is held because it is in use.
-func (w *giteaWorld) waitHeld(old key) {
+func (w *scene) waitHeld(old key) {
 	w.t.Helper()
 	rec := w.until("key "+old.id+" is held", 90*time.Second, func() (keyrecord.Record, bool) {
 		rec := w.record(old)
@@ -160,62 +169,73 @@ func (w *giteaWorld) waitHeld(old key) {
 	w.untilNews(notify.Held, "it was last used at "+rec.LastUsed.UTC().Format("2006-01-02 15:04:05 UTC"))
 	w.logf("held: %s", rec.Why)
 
-	// What it rests on: in use, the time at Gitea is never much older than now.
+	// What it rests on: in use, the time at the server is never much older than now.
 	var most time.Duration
 	for range 10 {
 		<-w.tick.C
-		most = max(most, time.Since(w.git.find(w.t, old.number).LastUsedAt))
+		most = max(most, time.Since(w.lastUsed(w.t, old.id)))
 	}
-	if most > usageLag {
-		w.t.Errorf("the key is in use, and Gitea said that it was last used %s ago; want at most %s", most, usageLag)
+	if most > w.lag {
+		w.t.Errorf("the key is in use, and the server said that it was last used %s ago; want at most %s", most, w.lag)
 	}
 	w.accepts(old)
-	w.logf("it works on; its last_used_at at Gitea was at most %s old", most.Round(time.Millisecond))
+	w.logf("it works on; the last use that the server tells was at most %s old", most.Round(time.Millisecond))
+}
+
+// waitHalf waits for half of the grace. Nothing may happen to a key in use.
+func (w *scene) waitHalf(old key) {
+	w.t.Helper()
+	rec := w.until("half of the grace of key "+old.id+" is over", 90*time.Second, func() (keyrecord.Record, bool) {
+		rec := w.record(old)
+		return rec, !rec.Replaced.IsZero() && time.Since(rec.Replaced) > graceMost/2
+	})
+	if rec.State != keyrecord.Grace || !rec.Revoked.IsZero() {
+		w.t.Errorf("record in the grace: %+v", rec)
+	}
+	w.accepts(old)
+	w.logf("half of the grace is over, and the old key %s works on", old.id)
 }
 
 // waitDead waits until the old key is proven dead, and tries it.
-func (w *giteaWorld) waitDead(old, current key) {
+func (w *scene) waitDead(old, current key) {
 	w.t.Helper()
 	lastUse := w.consumer.lastUse(old.value)
 	rec := w.until("key "+old.id+" is dead", 90*time.Second, func() (keyrecord.Record, bool) {
 		rec := w.record(old)
 		return rec, rec.State == keyrecord.Dead
 	})
-	if quiet := rec.Revoked.Sub(lastUse); quiet < graceQuiet || rec.Revoked.Sub(rec.Replaced) < graceLeast {
-		w.t.Errorf("revoked %s after its last use and %s after it was replaced; want at least %s and %s",
-			quiet, rec.Revoked.Sub(rec.Replaced), graceQuiet, graceLeast)
+	wantQuiet, wantKept := graceQuiet, graceLeast
+	if w.lastUsed == nil {
+		wantQuiet, wantKept = 0, graceMost
+	}
+	if quiet, kept := rec.Revoked.Sub(lastUse), rec.Revoked.Sub(rec.Replaced); quiet < wantQuiet || kept < wantKept {
+		w.t.Errorf("revoked %s after its last use and %s after it was replaced; want at least %s and %s", quiet, kept, wantQuiet, wantKept)
 	}
 	if !strings.Contains(rec.Proof, "refused this one") || rec.Ended.Before(rec.Revoked) || rec.LastErr != "" {
 		w.t.Errorf("dead record: %+v", rec)
 	}
-	w.git.whoAmI(w.t, old.value).named("the old token").want(w.t, http.StatusUnauthorized)
+	w.want("the old key", old.value, false)
 	w.accepts(current)
 	w.untilNews(notify.Retired, rec.Proof)
-	w.logf("dead: key %s, quiet for %s before it was revoked; Gitea answers it 401, and key %s 200",
-		old.id, rec.Revoked.Sub(lastUse).Round(time.Millisecond), current.id)
+	w.logf("dead: key %s, kept for %s, and quiet for %s before it was revoked; the server refuses it, and accepts key %s",
+		old.id, rec.Revoked.Sub(rec.Replaced).Round(time.Millisecond), rec.Revoked.Sub(lastUse).Round(time.Millisecond), current.id)
 	w.logf("proof: %s", rec.Proof)
 }
 
 // judgeVendor looks at what is left at the vendor and with the consumer.
-func (w *giteaWorld) judgeVendor(current key, byHand token) {
+func (w *scene) judgeVendor(current key, byHand handmade) {
 	w.t.Helper()
-	var left []int64
-	for _, k := range w.git.list(w.t, "").tokens {
-		left = append(left, k.ID)
+	left := w.list(w.t)
+	if diff := cmp.Diff(slices.Sorted(slices.Values([]string{byHand.id, current.id})), slices.Sorted(maps.Keys(left))); diff != "" {
+		w.t.Errorf("keys left (-want +got):\n%s", diff)
 	}
-	slices.Sort(left)
-	if diff := cmp.Diff([]int64{byHand.ID, current.number}, left); diff != "" {
-		w.t.Errorf("tokens left (-want +got):\n%s", diff)
+	if diff := cmp.Diff(byHand.listed, left[byHand.id]); diff != "" {
+		w.t.Errorf("the key made by hand (-before +after):\n%s", diff)
 	}
-	untouched := byHand
-	untouched.SHA1 = ""
-	if diff := cmp.Diff(untouched, w.git.find(w.t, byHand.ID)); diff != "" {
-		w.t.Errorf("the token made by hand (-before +after):\n%s", diff)
-	}
-	w.git.whoAmI(w.t, byHand.SHA1).named("the token made by hand").want(w.t, http.StatusOK)
+	w.want("the key made by hand", byHand.value, true)
 	requests, failed := w.consumer.counts()
 	if requests < 20 || len(failed) > 0 {
 		w.t.Errorf("consumer: %d requests, failed: %v", requests, failed)
 	}
-	w.logf("the consumer sent %d requests, %d failed; tokens left: the current one and the one made by hand, untouched; orphans: 0", requests, len(failed))
+	w.logf("the consumer sent %d requests, %d failed; keys left: the current one and the one made by hand, untouched; orphans: 0", requests, len(failed))
 }

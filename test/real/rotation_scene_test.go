@@ -6,9 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,32 +19,55 @@ import (
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	keydb "github.com/keyturn/keyturn/shared/keyrecord/dynamodb"
 	"github.com/keyturn/keyturn/shared/notify"
-	"github.com/keyturn/keyturn/shared/provider"
-	"github.com/keyturn/keyturn/shared/secret"
-	"github.com/keyturn/keyturn/test/binaries"
 	"github.com/keyturn/keyturn/test/cloud/lambda"
 	"github.com/keyturn/keyturn/test/cloud/region"
-	"github.com/keyturn/keyturn/test/real/gitea"
 	"github.com/keyturn/keyturn/test/stack"
 )
 
 const (
-	giteaSecret  = "prod/mailer/gitea"
-	giteaAccount = "gitea"
-
 	graceLeast = time.Second
 	graceQuiet = 3 * time.Second
 	graceMost  = 6 * time.Second
-	usageLag   = 2 * time.Second // what shared/provider/gitea says of last_used_at
 )
 
-// giteaWorld is the real Gitea, the local AWS on a socket with the real
-// binaries as its functions, and a consumer.
-type giteaWorld struct {
+// server is a real vendor, asked by hand: nothing of ours is in between.
+type server interface {
+	// account and key configure it.
+	account() stack.Account
+	key() stack.Key
+	// mint makes a key as a person does.
+	mint(t *testing.T) handmade
+	// list returns what the server says of each key there is, by its ID.
+	list(t *testing.T) map[string]string
+	// made checks what the server says of a key that we made.
+	made(t *testing.T, k key)
+	// try uses a key as its consumer does. An error is neither yes nor no.
+	try(ctx context.Context, value string) (accepted bool, err error)
+	// secrets are what nobody may see, without the keys.
+	secrets() []string
+}
+
+// vendor is a server, and what the rotation of its keys is judged by.
+type vendor struct {
+	server
+	name, title string
+	// lastUsed is when the server says that a key was last used, with which
+	// delay. Nil: it does not say.
+	lastUsed func(t *testing.T, id string) time.Time
+	lag      time.Duration
+}
+
+// handmade is a key that is none of ours.
+type handmade struct{ id, value, listed string }
+
+// scene is a real server, the local AWS on a socket with the real binaries as
+// its functions, and a consumer.
+type scene struct {
+	vendor
 	t        *testing.T
 	began    time.Time
 	tick     *time.Ticker
-	git      *client
+	secret   string
 	region   *region.Region
 	stack    *stack.Stack
 	sm       *sm.Client
@@ -59,20 +80,12 @@ type giteaWorld struct {
 }
 
 // key is a key as a version of the secret holds it.
-type key struct {
-	id, name, value, version string
-	number                   int64 // id, as Gitea has it
-}
+type key struct{ id, name, value, version string }
 
-func newGiteaWorld(t *testing.T) *giteaWorld {
+func newScene(t *testing.T, v vendor, binaries string) *scene {
 	t.Helper()
-	server := gitea.Start(t)
-	dir := t.TempDir()
-	if err := binaries.Build(t.Context(), dir); err != nil {
-		t.Fatal(err)
-	}
-	w := &giteaWorld{t: t, began: time.Now(), tick: time.NewTicker(200 * time.Millisecond), git: newClient(server)}
-	w.logf("Gitea %s is at %s, the functions are built", gitea.Version, server.URL)
+	w := &scene{vendor: v, t: t, began: time.Now(), tick: time.NewTicker(200 * time.Millisecond), secret: "prod/mailer/" + v.name}
+	w.logf("%s runs, the functions are built", v.title)
 	w.region = region.New(region.Options{Lambda: lambda.Options{OnInvoke: w.mark}})
 	l, err := w.region.Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
@@ -94,39 +107,35 @@ func newGiteaWorld(t *testing.T) *giteaWorld {
 			t.Errorf("the local AWS: %v, %v", err, e)
 		}
 	})
-	w.deploy(server, dir)
+	w.deploy(binaries)
 	w.sm = sm.NewFromConfig(w.region.Cloud.Config())
 	w.records = keydb.New(dynamodb.NewFromConfig(w.region.Cloud.Config()), stack.Table)
 	return w
 }
 
-func (w *giteaWorld) deploy(server *gitea.Server, dir string) {
+func (w *scene) deploy(binaries string) {
 	w.t.Helper()
-	base, err := url.Parse(server.URL)
-	if err != nil {
-		w.t.Fatal(err)
+	k := w.key()
+	k.Account, k.Owner = w.name, "mailer@example.com"
+	k.Grace = map[string]any{"min": graceLeast.String(), "quiet": graceQuiet.String(), "max": graceMost.String(), "onMax": "hold"}
+	then := "hold"
+	if w.lastUsed == nil {
+		k.Grace["noUsage"] = "revoke"
+		then = "revoke, for it does not say when keys are used"
 	}
+	var err error
 	w.stack, err = stack.Deploy(w.t.Context(), w.region, stack.Options{
-		Accounts: map[string]stack.Account{giteaAccount: {
-			Provider: "gitea", Base: server.URL, Hosts: []string{base.Host},
-			Admin: provider.Admin{Hosts: []string{base.Host}, Fields: map[string]secret.Value{
-				"username": secret.New(server.User), "password": secret.New(server.Password),
-			}},
-		}},
-		Keys: map[string]stack.Key{giteaSecret: {
-			Account: giteaAccount, Settings: map[string]any{"scopes": []string{"read:user"}}, Owner: "mailer@example.com",
-			Grace: map[string]any{"min": graceLeast.String(), "quiet": graceQuiet.String(), "max": graceMost.String(), "onMax": "hold"},
-		}},
-		Binaries: dir, Dir: dir, Endpoint: w.region.Endpoint(),
+		Accounts: map[string]stack.Account{w.name: w.account()}, Keys: map[string]stack.Key{w.secret: k},
+		Binaries: binaries, Dir: w.t.TempDir(), Endpoint: w.region.Endpoint(),
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.logf("deployed to the local AWS at %s; grace: min %s, quiet %s, max %s, then hold", w.region.Endpoint(), graceLeast, graceQuiet, graceMost)
+	w.logf("deployed to the local AWS at %s; grace: min %s, quiet %s, max %s, then %s", w.region.Endpoint(), graceLeast, graceQuiet, graceMost, then)
 }
 
 // mark remembers what must not be seen anywhere.
-func (w *giteaWorld) mark(i lambda.Invocation) {
+func (w *scene) mark(i lambda.Invocation) {
 	var e struct{ RotationToken string }
 	if json.Unmarshal(i.Payload, &e) == nil && e.RotationToken != "" {
 		w.mu.Lock()
@@ -136,35 +145,35 @@ func (w *giteaWorld) mark(i lambda.Invocation) {
 }
 
 // logf writes a line of the log: the time, and seconds since the start.
-func (w *giteaWorld) logf(format string, args ...any) {
+func (w *scene) logf(format string, args ...any) {
 	w.t.Helper()
 	now := time.Now()
 	w.t.Logf("%s %6.1fs  %s", now.UTC().Format("15:04:05.000"), now.Sub(w.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-func (w *giteaWorld) printLogs() {
+func (w *scene) printLogs() {
 	w.t.Helper()
 	for _, f := range w.functions() {
 		w.t.Logf("%s:\n%s", f, strings.Join(w.region.Lambda.Logs(f), "\n"))
 	}
 }
 
-func (w *giteaWorld) functions() []string {
-	return []string{stack.Rotate(giteaAccount), stack.Retire(giteaAccount), stack.RotateNow}
+func (w *scene) functions() []string {
+	return []string{stack.Rotate(w.name), stack.Retire(w.name), stack.RotateNow}
 }
 
 // current reads the secret, as any consumer does.
-func (w *giteaWorld) current() key {
+func (w *scene) current() key {
 	w.t.Helper()
-	k, err := read(w.t.Context(), w.sm)
+	k, err := read(w.t.Context(), w.sm, w.secret)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return k
 }
 
-func read(ctx context.Context, client *sm.Client) (key, error) {
-	out, err := client.GetSecretValue(ctx, &sm.GetSecretValueInput{SecretId: aws.String(giteaSecret)})
+func read(ctx context.Context, client *sm.Client, name string) (key, error) {
+	out, err := client.GetSecretValue(ctx, &sm.GetSecretValueInput{SecretId: &name})
 	if err != nil {
 		return key{}, err
 	}
@@ -175,18 +184,25 @@ func read(ctx context.Context, client *sm.Client) (key, error) {
 	if err := json.Unmarshal([]byte(aws.ToString(out.SecretString)), &v); err != nil {
 		return key{}, err
 	}
-	number, err := strconv.ParseInt(v.Keyturn.KeyID, 10, 64)
-	return key{v.Keyturn.KeyID, v.Keyturn.KeyName, v.Value, aws.ToString(out.VersionId), number}, err
+	return key{v.Keyturn.KeyID, v.Keyturn.KeyName, v.Value, aws.ToString(out.VersionId)}, nil
 }
 
-func (w *giteaWorld) accepts(k key) {
+func (w *scene) accepts(k key) {
 	w.t.Helper()
-	w.git.whoAmI(w.t, k.value).named("key "+k.id).want(w.t, 200)
+	w.want("key "+k.id, k.value, true)
 }
 
-func (w *giteaWorld) record(k key) keyrecord.Record {
+// want tries a key.
+func (w *scene) want(what, value string, accepted bool) {
 	w.t.Helper()
-	b, err := w.records.Load(w.t.Context(), giteaSecret)
+	if ok, err := w.try(w.t.Context(), value); err != nil || ok != accepted {
+		w.t.Errorf("%s: accepted: %v, want %v; %v", what, ok, accepted, err)
+	}
+}
+
+func (w *scene) record(k key) keyrecord.Record {
+	w.t.Helper()
+	b, err := w.records.Load(w.t.Context(), w.secret)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -195,7 +211,7 @@ func (w *giteaWorld) record(k key) keyrecord.Record {
 }
 
 // until waits for something to become so, and prints the news meanwhile.
-func (w *giteaWorld) until(what string, most time.Duration, so func() (keyrecord.Record, bool)) keyrecord.Record {
+func (w *scene) until(what string, most time.Duration, so func() (keyrecord.Record, bool)) keyrecord.Record {
 	w.t.Helper()
 	for start := time.Now(); ; <-w.tick.C {
 		w.news()
@@ -210,17 +226,17 @@ func (w *giteaWorld) until(what string, most time.Duration, so func() (keyrecord
 }
 
 // untilNews waits for a notification that says something.
-func (w *giteaWorld) untilNews(kind notify.Kind, says string) {
+func (w *scene) untilNews(kind notify.Kind, says string) {
 	w.t.Helper()
 	w.until(fmt.Sprintf("a notification %q that says %q", kind, says), 10*time.Second, func() (keyrecord.Record, bool) {
 		return keyrecord.Record{}, slices.ContainsFunc(w.news(), func(m notify.Message) bool {
-			return m.Kind == kind && m.Secret == giteaSecret && strings.Contains(strings.Join(m.Known, "\n"), says)
+			return m.Kind == kind && m.Secret == w.secret && strings.Contains(strings.Join(m.Known, "\n"), says)
 		})
 	})
 }
 
 // news returns all notifications, and prints those that are new.
-func (w *giteaWorld) news() []notify.Message {
+func (w *scene) news() []notify.Message {
 	w.t.Helper()
 	inbox := w.region.SNS.Inbox(stack.Topic)
 	all := make([]notify.Message, len(inbox))
