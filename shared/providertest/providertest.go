@@ -54,6 +54,10 @@ type Subject struct {
 	// Consume returns the request of a consumer that uses a key at base. Nil where
 	// the vendor does not say when a key was last used.
 	Consume func(base string, value secret.Value) (*http.Request, error)
+	// Signs says that a value is an id and a secret that signs and is not sent. A
+	// secret that does not fit cannot be told from a clock that is wrong, so it is
+	// no rejection.
+	Signs bool
 }
 
 // Run runs the suite of the subject's strategy.
