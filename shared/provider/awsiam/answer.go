@@ -1,0 +1,118 @@
+package awsiam
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/keyturn/keyturn/shared/provider"
+)
+
+const maxDepth = 20
+
+var errXML = errors.New("not one XML element in which everything is said once")
+
+// decode reads one XML element in which nothing but the members of a list is
+// said twice: encoding/xml would take the last and say nothing.
+func decode(body []byte, out any) error {
+	d := xml.NewDecoder(bytes.NewReader(body))
+	var open []map[string]bool // the children seen, for each open element
+	roots := 0
+	for {
+		t, err := d.Token()
+		if errors.Is(err, io.EOF) && roots == 1 {
+			return xml.Unmarshal(body, out)
+		}
+		if err != nil {
+			return errXML
+		}
+		switch t := t.(type) {
+		case xml.StartElement:
+			if len(open) == 0 {
+				roots++
+			} else if seen := open[len(open)-1]; seen[t.Name.Local] && t.Name.Local != "member" {
+				return errXML
+			} else {
+				seen[t.Name.Local] = true
+			}
+			open = append(open, map[string]bool{})
+		case xml.EndElement:
+			open = open[:len(open)-1]
+		case xml.CharData:
+			if len(open) == 0 && len(bytes.TrimSpace(t)) > 0 {
+				return errXML
+			}
+		case xml.ProcInst:
+			if t.Target != "xml" {
+				return errXML
+			}
+		default: // comments and directives
+			return errXML
+		}
+		if roots > 1 || len(open) > maxDepth {
+			return errXML
+		}
+	}
+}
+
+// refusal returns the code with which AWS refused a request, "" for an answer
+// that is not AWS's refusal,
+// https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html.
+func refusal(status int, body []byte) string {
+	var r struct {
+		XMLName xml.Name `xml:"ErrorResponse"`
+		Code    string   `xml:"Error>Code"`
+	}
+	if status/100 != 4 || decode(body, &r) != nil {
+		return ""
+	}
+	return r.Code
+}
+
+// said turns a refusal into an error, for the status says too little: 409 is a
+// full user and a change at the same time, and IAM throttles with 400.
+func said(op string) func(int, []byte) error {
+	return func(status int, body []byte) error {
+		code := refusal(status, body)
+		if code == "" {
+			return nil
+		}
+		e := &provider.Error{Op: op, Kind: provider.KindPermanent, Status: status}
+		switch code {
+		case "LimitExceeded":
+			e.Kind = provider.KindFull
+		case "NoSuchEntity":
+			e.Kind = provider.KindNotFound
+		case "Throttling", "ThrottlingException", "RequestLimitExceeded":
+			e.Kind = provider.KindRateLimited
+		case "AccessDenied", "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken", "OptInRequired",
+			"IncompleteSignature", "MissingAuthenticationToken", "NotAuthorized", "RequestExpired":
+			e.Kind = provider.KindAuth
+		default:
+			if status == http.StatusTooManyRequests {
+				e.Kind = provider.KindRateLimited
+			}
+			return e // the code is AWS's own text, of which nobody knows what it holds
+		}
+		e.Err = errors.New(code)
+		return e
+	}
+}
+
+// saidOfKey is said for a key that is tried. InvalidClientTokenId is how AWS
+// refuses an id that it does not know or that is disabled. Nothing else is a
+// rejection: a signature does not match if a clock is wrong as well.
+func saidOfKey(op string) func(int, []byte) error {
+	return func(status int, body []byte) error {
+		if status == http.StatusForbidden && refusal(status, body) == "InvalidClientTokenId" {
+			return provider.ErrRejected
+		}
+		err := said(op)(status, body)
+		if e, ok := errors.AsType[*provider.Error](err); ok && e.Kind != provider.KindRateLimited {
+			e.Kind = provider.KindPermanent
+		}
+		return err
+	}
+}
