@@ -4,10 +4,30 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"testing/iotest"
 
 	"github.com/keyturn/keyturn/shared/provider"
 )
+
+// sensitive returns how many bytes of the randomness make a difference to a
+// value; it counts no more than 16.
+func sensitive(c provider.Chooser, random io.Reader) (n int) {
+	var seed [256]byte
+	_, _ = io.ReadFull(random, seed[:]) // it never ends
+	was, _ := c.Choose(bytes.NewReader(seed[:]))
+	for i := range seed {
+		seed[i] ^= 0xff
+		if is, err := c.Choose(bytes.NewReader(seed[:])); err == nil && !is.Equal(was) {
+			n++
+		}
+		seed[i] ^= 0xff
+		if n == 16 {
+			break
+		}
+	}
+	return n
+}
 
 // choices: values that we choose fit the shape, which the spy looks at, are
 // never the same, and are never made of less randomness than asked for.
@@ -35,6 +55,9 @@ func choices(b *bench) error {
 	}
 	if len(seen) != 100 {
 		return fmt.Errorf("of 100 chosen values %d differ", len(seen))
+	}
+	if n := sensitive(c, b); n < 16 {
+		return fmt.Errorf("%d bytes of the randomness make a difference to a value, want 16 or more", n)
 	}
 	for _, size := range []int{0, 8} { // 64 bits are no secret
 		if v, err := c.Choose(bytes.NewReader(make([]byte, size))); err == nil || !v.Empty() {

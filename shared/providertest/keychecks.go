@@ -48,7 +48,11 @@ func noRoom(b *bench) error {
 		return nil
 	}
 	for b.room() > 0 {
-		b.stranger("filler")
+		if b.slots.Slots == nil {
+			b.stranger("filler")
+		} else if _, err := b.suite.mint(b.ctx, b); err != nil {
+			return fmt.Errorf("with room for %d: %w", b.room(), err)
+		}
 	}
 	_, err := b.Keys.Create(b.ctx, ours)
 	return want("Create", err, provider.KindFull)

@@ -197,12 +197,13 @@ func rollLife(b *bench) error {
 		return dead(b, "a value that was replaced", one)
 	}
 	switch err = b.try(one); {
-	case !errors.Is(err, provider.ErrRejected):
+	case err != nil && !errors.Is(err, provider.ErrRejected):
 		return err
+	case err == nil:
 	case time.Since(since) < b.roll.usual() && !b.lied():
 		return fmt.Errorf("the old value within its grace of %v: %w", b.roll.usual(), err)
 	}
-	return nil
+	return dead(b, "a value that never was", secret.New(shuffled(one.Reveal())))
 }
 
 // present gives the key a value, tries it and reads it back.

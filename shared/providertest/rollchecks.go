@@ -76,8 +76,9 @@ func grace(b *bench) error {
 	return nil
 }
 
+const near = 3 * time.Second // vendors count in seconds
+
 func oneGrace(b *bench, ask, is time.Duration) error {
-	const near = 3 * time.Second // vendors count in seconds
 	b.again()
 	old, err := b.roll.roll.Roll(b.ctx, b.roll.id, ask)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 
@@ -42,6 +43,7 @@ func slotSuite() suite {
 		calls: keyCalls,
 		checks: append(keyChecks(),
 			check{"a value placed twice", scenario(placedTwice)},
+			check{"a look that fails", scenario(placedBlindly)},
 			check{"values of our own choosing", scenario(choices)},
 			check{"a value leads to its slot", scenario(identified)},
 			check{"an emptied slot is free", scenario(emptied)},
@@ -85,6 +87,30 @@ func placedTwice(b *bench) error {
 		return fmt.Errorf("placed again: %q and %w, want the %q that there was; %d keys of ours", again.ID, err, is.ID, len(b.mine()))
 	}
 	return b.Keys.Revoke(b.ctx, is.ID)
+}
+
+// placedBlindly: where the look fails, nothing is known and nothing is placed.
+func placedBlindly(b *bench) error {
+	if b.slots.Place == nil || b.Max > 0 && b.room() < 1 {
+		return nil
+	}
+	is, err := place(b)
+	if err != nil {
+		return err
+	}
+	for at := 1; ; at++ {
+		b.tr.At, b.tr.Fault = b.tr.Requests()+at, Fault{Reply: canned(http.StatusBadRequest, said)}
+		again, err := b.slots.Place.Place(b.ctx, is.Value) // the spy counts the keys
+		switch {
+		case err == nil && at == 1:
+			return errors.New("placed a value without a look")
+		case err == nil && again.ID == is.ID: // it took fewer requests
+			b.tr.At = 0
+			return b.Keys.Revoke(b.ctx, is.ID)
+		case err == nil || len(b.mine()) != 1:
+			return fmt.Errorf("placed again after a look that failed: %q and %w, want the %q that there was; %d keys of ours", again.ID, err, is.ID, len(b.mine()))
+		}
+	}
 }
 
 // identified: a value leads to its own slot, and one that has none to nothing.

@@ -111,8 +111,12 @@ func (s placeSpy) Place(ctx context.Context, v secret.Value) (provider.Key, erro
 	made := len(b.fake.Live()) - before
 	b.alarm("Place", err, made, k.ID != "")
 	b.full("Place", err)
-	if worked && made > 0 && !b.busy {
+	switch {
+	case !worked || b.busy || b.lied():
+	case made > 0:
 		b.breach("Place made another key of a value that was there")
+	case err != nil && provider.KindOf(err) == provider.KindFull:
+		b.breach("Place says that there is no room for a value that is there")
 	}
 	if err == nil {
 		b.issue("Place", provider.Issued{Key: k, Value: v})

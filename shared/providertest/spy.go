@@ -179,8 +179,12 @@ type identifySpy struct {
 func (s identifySpy) Identify(ctx context.Context, v secret.Value) (string, error) {
 	id, err := s.i.Identify(ctx, v)
 	s.b.show("Identify", id)
-	if err != nil && id != "" {
+	switch {
+	case err == nil:
+	case id != "":
 		s.b.breach("Identify returned an id and an error")
+	case provider.KindOf(err) == provider.KindNotFound && s.b.sure() && s.b.fake.Works(v):
+		s.b.breach("Identify says that a value that works is nobody's: its key is lost")
 	}
 	return id, s.b.see("Identify", err)
 }

@@ -65,9 +65,9 @@ func (y toy) strategyOf(c *toyClient) provider.Strategy {
 	case y.strategy == "RollInPlace":
 		return provider.RollInPlace{ID: "one", Key: c, Set: c, Roll: c, Read: c}
 	case y.place:
-		return provider.DualSlot{Slots: c, Max: 5, Place: c, Usage: c, Disable: c}
+		return provider.DualSlot{Slots: c, Max: c.slots, Place: c, Usage: c, Disable: c}
 	}
-	return provider.DualSlot{Slots: c, Max: 5, Fill: c, Usage: c, Disable: c}
+	return provider.DualSlot{Slots: c, Max: c.slots, Fill: c, Usage: c, Disable: c}
 }
 
 func TestRun_acceptsSoundPackages(t *testing.T) {

@@ -35,7 +35,8 @@ type toyPageBody struct {
 type toyClient struct {
 	api   httpapi.Client
 	admin httpapi.Credential
-	grace [2]time.Duration
+	grace [2]time.Duration // the shortest and the longest
+	slots int              // that it says there are
 
 	list     func(context.Context) ([]toyListed, error)
 	create   func(context.Context, secret.Value) (provider.Issued, error)
@@ -48,15 +49,17 @@ type toyClient struct {
 	set      func(context.Context, string, secret.Value) error
 	roll     func(context.Context, string, time.Duration) (provider.Issued, error)
 	read     func(context.Context, string) (secret.Value, error)
+	used     func(context.Context, string) (time.Time, error)
 }
 
 func newToyClient(admin provider.Admin, hc *http.Client) *toyClient {
 	c := &toyClient{
 		api:   httpapi.Client{Base: base, HTTP: hc, ErrorField: "error"},
-		admin: httpapi.Bearer(admin.Field("token")), grace: [2]time.Duration{time.Minute, 48 * time.Hour},
+		admin: httpapi.Bearer(admin.Field("token")), grace: [2]time.Duration{time.Minute, 48 * time.Hour}, slots: 5,
 	}
 	c.list, c.create, c.place, c.revoke, c.verify = c.listAll, c.createOne, c.placeOne, c.revokeOne, c.verifyOne
 	c.identify, c.state, c.choose, c.set, c.roll, c.read = c.find, c.switchTo, chooseToy, c.setOne, c.rollOne, c.readOne
+	c.used = c.usedOne
 	return c
 }
 
@@ -189,6 +192,19 @@ func (c *toyClient) readOne(ctx context.Context, id string) (secret.Value, error
 	return out.Value, err
 }
 
+func (c *toyClient) usedOne(ctx context.Context, id string) (time.Time, error) {
+	keys, err := c.list(ctx)
+	for _, k := range keys {
+		if k.ID == id && err == nil {
+			return k.Used, nil
+		}
+	}
+	if err == nil {
+		err = toyError(provider.KindNotFound, "no such key")
+	}
+	return time.Time{}, err
+}
+
 // The interfaces of the strategies, each by the function that can be spoiled.
 
 func (c *toyClient) Slots(ctx context.Context) ([]provider.Key, error) {
@@ -201,16 +217,7 @@ func (c *toyClient) Slots(ctx context.Context) ([]provider.Key, error) {
 }
 
 func (c *toyClient) LastUsed(ctx context.Context, id string) (time.Time, error) {
-	keys, err := c.list(ctx)
-	for _, k := range keys {
-		if k.ID == id && err == nil {
-			return k.Used, nil
-		}
-	}
-	if err == nil {
-		err = toyError(provider.KindNotFound, "no such key")
-	}
-	return time.Time{}, err
+	return c.used(ctx, id)
 }
 
 func (c *toyClient) Fill(ctx context.Context) (provider.Issued, error) {
