@@ -134,7 +134,7 @@ func (r *run) once(ctx context.Context) error {
 	if errors.Is(late, keyrecord.ErrConflict) {
 		return late
 	}
-	return errors.Join(late, r.labels(ctx), r.overdue(ctx), r.again(ctx), errors.Join(r.unsent...))
+	return errors.Join(late, r.rescue(ctx), r.labels(ctx), r.overdue(ctx), r.again(ctx), errors.Join(r.unsent...))
 }
 
 // act does what is due for each key; what fails for one does not stop another.

@@ -2,8 +2,10 @@ package retire
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/keyturn/keyturn/shared/audit"
 	"github.com/keyturn/keyturn/shared/keyname"
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/provider"
@@ -118,4 +120,38 @@ func (r *run) expire(ctx context.Context, rec *keyrecord.Record) error {
 		rec.Why = "its value is not stored any more, so no proof of its death is possible"
 	}
 	return r.ended(ctx, rec, keyrecord.Gone)
+}
+
+// rescue makes a stuck rotation's value current where the vendor has replaced
+// the current one: consumers fail, what works is stored, and nobody else may
+// come to finish it. A rotation that is only slow goes on from there.
+func (r *run) rescue(ctx context.Context) error {
+	version := r.secret.VersionAt(store.Pending)
+	if r.ending == nil || r.skipped != "" || version == "" || version == r.version {
+		return nil
+	}
+	key, ok, err := r.valueOf(ctx, version)
+	if err != nil || !ok {
+		return err
+	}
+	if r.verify(ctx, key) != nil || !errors.Is(r.checkCurrent(ctx), provider.ErrRejected) {
+		return nil
+	}
+	a := audit.Record{
+		ID: r.actID(audit.Promote, version), Act: audit.Promote, Phase: audit.Intent, Version: version,
+		Detail: map[string]string{"from": r.version, "why": "the vendor refuses the current value and accepts this one, which a rotation has left pending"},
+	}
+	if err := r.record(ctx, a); err != nil {
+		return err
+	}
+	r.calls["secretsmanager"]++
+	err = r.Store.Promote(ctx, r.key.Secret, version, r.version)
+	a.Phase, a.Result = audit.Outcome, audit.Done
+	if err != nil {
+		a.Result, a.Error = audit.Failed, err.Error()
+		if !store.Definite(err) {
+			a.Result = audit.Unknown
+		}
+	}
+	return errors.Join(err, r.record(ctx, a), r.wake(ctx, r.Now().Add(soon)))
 }

@@ -219,3 +219,41 @@ func TestRoll_noProof(t *testing.T) {
 		})
 	}
 }
+
+// A rotation that set its value at the vendor and died leaves consumers with a
+// dead one: what works is made current, and nothing else is.
+func TestRollInPlace_rescue(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name                    string
+		currentDead, pendingSet bool
+		rescued                 bool
+	}{
+		{"set, and not promoted", true, true, true},
+		{"not set yet", false, false, false},
+		{"both refused", true, false, false},
+		{"both accepted", false, true, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.strategy = inPlace(fakeVendor{w})
+				current := w.rotate(token(1))
+				w.run(w.engine()) //nolint:errcheck // looked at below
+				fresh := w.mint(token(2))
+				w.put(token(2), w.keys[fresh].value)
+				w.secret.Stages[token(2)] = []string{store.Pending}
+				w.keys[current].revoked, w.keys[fresh].revoked = c.currentDead, !c.pendingSet
+				w.live(w.engine(), key(), 2*time.Hour, never)
+				if got := w.secret.VersionAt(store.Current) == token(2); got != c.rescued {
+					t.Errorf("AWSCURRENT moved: %v; stages %v", got, w.secret.Stages)
+				}
+				if n := w.count(audit.Promote, audit.Intent); (n == 1) != c.rescued || n != w.count(audit.Promote, audit.Outcome) {
+					t.Errorf("%d intents", n)
+				}
+				w.check()
+			})
+		})
+	}
+}
