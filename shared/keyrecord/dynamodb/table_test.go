@@ -284,3 +284,24 @@ func TestSetFailure_counts(t *testing.T) {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }
+
+// again is a client whose first answer is always lost, so that it sends twice.
+type again struct{ *sdk.Client }
+
+func (a again) PutItem(ctx context.Context, in *sdk.PutItemInput, opts ...func(*sdk.Options)) (*sdk.PutItemOutput, error) {
+	_, _ = a.Client.PutItem(ctx, in, opts...)
+	return a.Client.PutItem(ctx, in, opts...)
+}
+
+// Whoever claimed something and did not hear of it is still the one who has it:
+// otherwise nobody would until the claim ends.
+func TestFirst_sentAgain(t *testing.T) {
+	t.Parallel()
+	_, c := newTable(t)
+	table := dynamodb.New(again{c}, "records")
+	for _, want := range []bool{true, false} {
+		if first, err := table.First(t.Context(), "s", "a", time.Hour); err != nil || first != want {
+			t.Errorf("first %v, %v; want %v", first, err, want)
+		}
+	}
+}
