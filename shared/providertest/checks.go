@@ -61,7 +61,9 @@ func adminWrong(b *bench) error {
 	}
 	b.open(admin)
 	var errs []error
-	for name, call := range b.suite.calls(b) {
+	calls := b.suite.calls(b)
+	maps.Copy(calls, b.others(b.foreign[0]))
+	for name, call := range calls {
 		errs = append(errs, want(name, call(b.ctx), provider.KindAuth))
 	}
 	return errors.Join(errs...)
@@ -79,8 +81,10 @@ func adminMissing(b *bench) error {
 		return fmt.Errorf("verify without an admin credential: %w", err)
 	}
 	n := b.tr.Requests()
+	calls := b.suite.calls(b)
+	maps.Copy(calls, b.others(key))
 	var errs []error
-	for name, call := range b.suite.calls(b) {
+	for name, call := range calls {
 		errs = append(errs, want(name, call(b.ctx), provider.KindAuth, provider.KindPermanent))
 	}
 	if b.tr.Requests() > n {
@@ -153,6 +157,7 @@ func canceled(b *bench) error {
 		return err
 	}
 	methods := b.suite.calls(b)
+	maps.Copy(methods, b.others(is))
 	methods["Verify"] = func(ctx context.Context) error { return b.tries.Verify(ctx, is.Value) }
 	b.tr.Fault = Fault{Reply: hang}
 	for name, call := range methods {

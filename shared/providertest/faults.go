@@ -18,7 +18,7 @@ const (
 	elsewhere = "/" + marker + "/elsewhere"
 	html      = "<!doctype html><html><body>" + marker + "</body></html>"
 	// fields that the errors of many vendors have
-	said = `{"message":"` + marker + `","errors":[{"message":"` + marker + `"}],"error":"` + marker + `"}`
+	said = `{"message":"` + marker + `","errors":[{"message":"` + marker + `"}],"error":"` + marker + `","errorCode":"` + marker + `"}`
 )
 
 // A Fault is one way in which a request can go wrong.

@@ -31,6 +31,28 @@ func keyCalls(b *bench) map[string]func(context.Context) error {
 	}
 }
 
+// others returns what a vendor may offer besides, for one key.
+func (b *bench) others(is provider.Issued) map[string]func(context.Context) error {
+	calls := map[string]func(context.Context) error{}
+	if b.Usage != nil {
+		calls["LastUsed"] = func(ctx context.Context) error { _, err := b.Usage.LastUsed(ctx, is.ID); return err }
+	}
+	if b.Scope != nil {
+		calls["Scopes"] = func(ctx context.Context) error { _, err := b.Scope.Scopes(ctx, is.ID); return err }
+	}
+	if b.Disable != nil {
+		calls["Disable"] = func(ctx context.Context) error { return b.Disable.Disable(ctx, is.ID) }
+		calls["Enable"] = func(ctx context.Context) error { return b.Disable.Enable(ctx, is.ID) }
+	}
+	if b.Expire != nil {
+		calls["Expire"] = func(ctx context.Context) error { return b.Expire.Expire(ctx, is.ID, time.Now().Add(time.Hour)) }
+	}
+	if b.slots.Slots != nil { // some vendors of Overlap have the id in the value
+		calls["Identify"] = func(ctx context.Context) error { _, err := b.Identify.Identify(ctx, is.Value); return err }
+	}
+	return calls
+}
+
 // absent returns the id of no key.
 func (b *bench) absent() (string, error) {
 	if b.slots.Slots == nil {

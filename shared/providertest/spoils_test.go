@@ -337,3 +337,22 @@ func disablesNothing(c *toyClient) {
 }
 
 func countsWrong(c *toyClient) { c.slots = 7 }
+
+func evicts(c *toyClient) {
+	c.create = func(ctx context.Context, v secret.Value) (provider.Issued, error) {
+		is, err := c.createOne(ctx, v)
+		if provider.KindOf(err) != provider.KindFull {
+			return is, err
+		}
+		if keys, err := c.list(ctx); err != nil || c.revoke(ctx, keys[0].ID) != nil {
+			return is, toyError(provider.KindUnknown, "not emptied")
+		}
+		return c.createOne(ctx, v)
+	}
+}
+
+func findsForEver(c *toyClient) {
+	c.identify = func(ctx context.Context, v secret.Value) (string, error) {
+		return c.find(context.WithoutCancel(ctx), v)
+	}
+}

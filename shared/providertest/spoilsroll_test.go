@@ -221,3 +221,9 @@ func rollsAndFails(c *toyClient) {
 		return is, err
 	})
 }
+
+func rollsForAges(c *toyClient) {
+	c.roll = func(ctx context.Context, id string, grace time.Duration) (provider.Issued, error) {
+		return c.rollOne(context.WithoutCancel(ctx), id, grace)
+	}
+}
