@@ -35,6 +35,9 @@ func (r *run) advance(ctx context.Context, id string) error {
 	if err := r.firstSight(ctx, rec, ro, k); err != nil {
 		return err
 	}
+	if err := r.tellRestored(ctx, rec, nil); err != nil {
+		return err
+	}
 	if r.elsewhere(*rec) {
 		return r.hold(ctx, rec, heldElsewhere, time.Time{}, "it was made in another vendor account, which the configuration does not name for this secret any more")
 	}
@@ -161,7 +164,7 @@ func (r *run) disable(ctx context.Context, rec *keyrecord.Record, why string) er
 		return r.failed(ctx, rec, err)
 	}
 	// Noted first: if the label moves back after a crash, it is enabled again.
-	rec.Disabled = r.Now()
+	rec.Disabled, rec.Wanted = r.Now(), time.Time{}
 	if err := r.claimed(ctx, audit.Disable, rec, why, r.vendor.Disable.Disable); err != nil {
 		return r.failed(ctx, rec, err)
 	}
@@ -196,6 +199,9 @@ func (r *run) undo(ctx context.Context, rec *keyrecord.Record) error {
 // disabled waits whether anybody misses a disabled key, and ends it.
 func (r *run) disabled(ctx context.Context, rec *keyrecord.Record) error {
 	now, g := r.Now(), r.key.Grace
+	if !rec.Wanted.IsZero() {
+		return r.interrupted(ctx, rec)
+	}
 	// Some vendors count refused tries as use: when time is up and that is not
 	// to stop us, it is not asked for.
 	if insist := g.OnMax == config.Revoke && !now.Before(rec.Replaced.Add(g.Max)); r.vendor.Usage != nil && !insist {
@@ -213,6 +219,18 @@ func (r *run) disabled(ctx context.Context, rec *keyrecord.Record) error {
 		return r.wait(ctx, rec, keyrecord.Disabled, due, "it has been disabled since "+stamp(rec.Disabled))
 	}
 	return r.end(ctx, rec, "nobody has missed it since it was disabled at "+stamp(rec.Disabled))
+}
+
+// interrupted is for a disabled key that somebody was about to enable: that he
+// did not come to an end does not say that it is still disabled. It must be
+// disabled for its whole time before it is ended.
+func (r *run) interrupted(ctx context.Context, rec *keyrecord.Record) error {
+	now := r.Now()
+	if now.Before(rec.Wanted) {
+		return r.wait(ctx, rec, keyrecord.Disabled, rec.Wanted, "somebody is going back to it")
+	}
+	rec.Wanted, rec.Replaced = time.Time{}, now
+	return r.wait(ctx, rec, keyrecord.Grace, now.Add(r.key.Grace.Min), "somebody was enabling it, and whether it works again is not known")
 }
 
 // end revokes a key and goes on to prove it.

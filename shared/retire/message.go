@@ -164,11 +164,11 @@ func (r *run) messageRolledBack(to, from, keyID string, q *Request) notify.Messa
 	return m
 }
 
-func (r *run) messageRestored(rec keyrecord.Record, since time.Time, q Request) notify.Message {
-	m := r.message(notify.Restored, notify.Warning, "restored-"+rec.KeyID+"-"+since.UTC().Format(time.RFC3339), "An old key of "+r.key.Secret+" works again.")
+func (r *run) messageRestored(rec keyrecord.Record, since string, q *Request) notify.Message {
+	m := r.message(notify.Restored, notify.Warning, "restored-"+rec.KeyID+"-"+since, "An old key of "+r.key.Secret+" works again.")
 	m.Known = []string{
-		"Key " + rec.KeyID + " had been disabled since " + stamp(since) + ", and was enabled again.",
-		"Its grace begins anew: it is not disabled again before " + stamp(rec.Next) + ".",
+		"Key " + rec.KeyID + " had been disabled since " + since + ", and was enabled again.",
+		"Its grace begins anew: it is not disabled again before " + stamp(rec.Replaced.Add(r.key.Grace.Min)) + ".",
 	}
 	m.Next = []string{"Move whoever still uses it to the current version."}
 	m.Detail = map[string]string{"key_id": rec.KeyID, "key_name": rec.KeyName}

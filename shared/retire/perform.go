@@ -37,7 +37,7 @@ func (r *run) perform(ctx context.Context, act audit.Act, rec *keyrecord.Record,
 	a.Phase, a.Result = audit.Outcome, audit.Done
 	if err != nil {
 		a.Result, a.Error = audit.Failed, err.Error()
-		if _, not := errors.AsType[notDoneError](err); !not && provider.KindOf(err) == provider.KindUnknown {
+		if mayBeDone(err) {
 			a.Result = audit.Unknown
 		}
 	}
@@ -46,6 +46,12 @@ func (r *run) perform(ctx context.Context, act audit.Act, rec *keyrecord.Record,
 		err = fmt.Errorf("%s key %s: %w", act, rec.KeyID, err)
 	}
 	return err
+}
+
+// mayBeDone reports whether an act took effect in spite of perform's error.
+func mayBeDone(err error) bool {
+	_, not := errors.AsType[notDoneError](err)
+	return !not && !errors.Is(err, errAudit) && provider.KindOf(err) == provider.KindUnknown
 }
 
 // outcome records what an act came to, also when the time is up. The act is

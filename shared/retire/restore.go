@@ -3,6 +3,7 @@ package retire
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/audit"
@@ -34,15 +35,34 @@ func (r *run) restore(ctx context.Context, q Request, a *Answer) error {
 		return err
 	}
 	if err := r.perform(ctx, audit.Enable, rec, q.by(), r.vendor.Disable.Enable); err != nil {
-		r.unwant(ctx, recs)
+		if !mayBeDone(err) {
+			r.unwant(ctx, recs)
+		}
 		return err
 	}
-	since, now := rec.Disabled, r.Now()
+	rec.Told = append(slices.Clone(rec.Told), restoring+stamp(rec.Disabled))
+	now := r.Now()
 	rec.Disabled, rec.Wanted, rec.Replaced, rec.State = time.Time{}, time.Time{}, now, keyrecord.Grace
 	rec.Next, rec.Why = now.Add(r.key.Grace.Min), "somebody restored it at "+stamp(now)
 	worked(rec)
 	a.Status, a.KeyID = Restored, rec.KeyID
-	return r.tell(ctx, rec, string(notify.Restored)+":"+stamp(since), r.messageRestored(*rec, since, q))
+	return r.tellRestored(ctx, rec, &q)
+}
+
+const (
+	restoring    = "restoring:" // in Told: to be told, with since when it was disabled
+	toldRestored = string(notify.Restored) + ":"
+)
+
+// tellRestored announces the last restore, if that has not been done. q is nil
+// where it is not known who asked.
+func (r *run) tellRestored(ctx context.Context, rec *keyrecord.Record, q *Request) error {
+	for _, what := range slices.Backward(rec.Told) {
+		if since, ok := strings.CutPrefix(what, restoring); ok {
+			return r.tell(ctx, rec, toldRestored+since, r.messageRestored(*rec, since, q))
+		}
+	}
+	return nil
 }
 
 // disabledKey returns the record of the key that is meant.

@@ -47,8 +47,8 @@ func (r *run) rollback(ctx context.Context, q Request, a *Answer) error {
 	if err := r.want(ctx, recs); err != nil {
 		return err
 	}
-	unsure := false
-	if err = r.revive(ctx, q, recs, value); err == nil {
+	unsure, err := r.revive(ctx, q, recs, value)
+	if err == nil {
 		unsure, err = r.goBack(ctx, q, prev, recs)
 	}
 	if err != nil {
@@ -194,7 +194,8 @@ func (r *run) notEnded(recs []*keyrecord.Record) error {
 }
 
 // revive makes the previous key work again if it is disabled, and tries it.
-func (r *run) revive(ctx context.Context, q Request, recs []*keyrecord.Record, value secret.Value) error {
+// unsure says that it may be enabled in spite of an error.
+func (r *run) revive(ctx context.Context, q Request, recs []*keyrecord.Record, value secret.Value) (unsure bool, err error) {
 	enabled := false
 	for _, rec := range recs {
 		if rec.Disabled.IsZero() && rec.State != keyrecord.Disabled || r.vendor.Disable == nil {
@@ -204,23 +205,23 @@ func (r *run) revive(ctx context.Context, q Request, recs []*keyrecord.Record, v
 			continue // the try decides
 		}
 		if err := r.perform(ctx, audit.Enable, rec, q.by(), r.vendor.Disable.Enable); err != nil {
-			return err
+			return mayBeDone(err), err
 		}
 		enabled, rec.Disabled = true, time.Time{}
 		if rec.State == keyrecord.Disabled {
 			rec.State = keyrecord.Grace
 		}
 		if err := r.save(ctx, rec); err != nil {
-			return err
+			return true, err
 		}
 	}
 	switch err := r.works(ctx, value, enabled); {
 	case errors.Is(err, provider.ErrRejected):
-		return refuse(PreviousRefused, "the vendor refuses the previous key", nil)
+		return false, refuse(PreviousRefused, "the vendor refuses the previous key", nil)
 	case err != nil:
-		return refuse(PreviousUntried, "whether the vendor accepts the previous key is not known", err)
+		return false, refuse(PreviousUntried, "whether the vendor accepts the previous key is not known", err)
 	}
-	return nil
+	return false, nil
 }
 
 // works tries a key, as often as the vendor's answers need to be trusted. A key

@@ -65,7 +65,7 @@ func apart(t *testing.T, setup ...func(*world)) (w *world, old, current string) 
 
 func TestRollback(t *testing.T) {
 	t.Parallel()
-	for name, tt := range map[string]struct {
+	for what, tt := range map[string]struct {
 		setup []func(*world)
 		do    func(w *world, old, current string)
 	}{
@@ -79,7 +79,7 @@ func TestRollback(t *testing.T) {
 			w.secret.Stages[token(2)] = []string{store.Current, store.Pending}
 		}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w, old, current := apart(t, tt.setup...)
@@ -87,7 +87,7 @@ func TestRollback(t *testing.T) {
 					tt.do(w, old, current)
 				}
 				a, _, err := w.ask(back)
-				want := retire.Answer{Version: 1, Mode: retire.Rollback, Secret: name2(), Status: retire.RolledBack, VersionID: token(1), KeyID: old}
+				want := retire.Answer{Version: 1, Mode: retire.Rollback, Secret: name, Status: retire.RolledBack, VersionID: token(1), KeyID: old}
 				if err != nil || a != want {
 					t.Fatalf("%+v, %v, want %+v", a, err, want)
 				}
@@ -114,8 +114,6 @@ func TestRollback(t *testing.T) {
 		})
 	}
 }
-
-func name2() string { return name }
 
 func TestRollback_refused(t *testing.T) {
 	t.Parallel()

@@ -1,4 +1,5 @@
-// Package retire is the retire function: it ends replaced keys, and sweeps.
+// Package retire is the retire function: it ends replaced keys, sweeps, and goes
+// back to a key if a person asks for it.
 package retire
 
 import (
@@ -69,7 +70,10 @@ type eventError struct{ error }
 func (eventError) ErrorType() string { return "BadEvent" }
 
 func outcome(r engine.Response) string {
-	if len(r.Failures) > 0 {
+	switch {
+	case r.Answer != nil:
+		return string(r.Answer.Status)
+	case len(r.Failures) > 0:
 		return "partial"
 	}
 	return "looked"
