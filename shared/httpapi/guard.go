@@ -37,10 +37,8 @@ func (e *BlockedError) Error() string { return `host "` + e.Host + `" ` + e.Rule
 // base carries the requests; nil: a transport of its own. With another base,
 // only what a URL shows is checked, not what its name resolves to.
 func NewHTTP(r Rules, base http.RoundTripper) *http.Client {
-	g := &guard{hosts: map[string]bool{}, private: r.AllowPrivate, tls: base, plain: base}
-	for _, h := range r.Hosts {
-		g.hosts[strings.ToLower(strings.TrimSpace(h))] = true
-	}
+	g := newGuard(r)
+	g.tls, g.plain = base, base
 	if base == nil {
 		g.dials = true
 		g.tls, g.plain = dialing(r.AllowPrivate, false), dialing(r.AllowPrivate, true)
@@ -48,8 +46,17 @@ func NewHTTP(r Rules, base http.RoundTripper) *http.Client {
 	return &http.Client{Transport: g, CheckRedirect: stay}
 }
 
-func dialing(allowPrivate, onlyPrivate bool) *http.Transport {
-	d := &net.Dialer{
+func newGuard(r Rules) *guard {
+	g := &guard{hosts: map[string]bool{}, private: r.AllowPrivate}
+	for _, h := range r.Hosts {
+		g.hosts[strings.ToLower(strings.TrimSpace(h))] = true
+	}
+	return g
+}
+
+// checked returns a dialer that looks at each address before it connects.
+func checked(allowPrivate, onlyPrivate bool) *net.Dialer {
+	return &net.Dialer{
 		Timeout: 5 * time.Second,
 		Control: func(_, address string, _ syscall.RawConn) error {
 			ap, err := netip.ParseAddrPort(address)
@@ -62,8 +69,11 @@ func dialing(allowPrivate, onlyPrivate bool) *http.Transport {
 			return nil
 		},
 	}
+}
+
+func dialing(allowPrivate, onlyPrivate bool) *http.Transport {
 	return &http.Transport{
-		DialContext:           d.DialContext,
+		DialContext:           checked(allowPrivate, onlyPrivate).DialContext,
 		ForceAttemptHTTP2:     true,
 		TLSHandshakeTimeout:   5 * time.Second,
 		ResponseHeaderTimeout: tryTimeout,

@@ -173,11 +173,7 @@ func (cl *Client) try(ctx context.Context, cred Credential, c Call, u *url.URL) 
 	}
 	tctx, cancel, ok := cl.limit(ctx)
 	if !ok {
-		e.Kind, e.Err = provider.KindNotSent, errors.New("no time left before the deadline")
-		if ctx.Err() != nil {
-			e.Err = ctx.Err()
-		}
-		return nil, e
+		return nil, late(ctx, e.Op)
 	}
 	defer cancel()
 	req, err := cl.request(tctx, cred, c, u)

@@ -15,21 +15,44 @@ import (
 // Define builds a Definition from a vendor's facts and its constructor. S is
 // the vendor's settings, a struct.
 func Define[S Settings](info Info, open func(S, Admin, *http.Client) Strategy) Definition {
+	d := describe[S](info)
+	d.open = func(raw json.RawMessage, admin Admin, hc *http.Client) (Strategy, error) {
+		s, err := settingsOf[S](info, raw)
+		if err != nil {
+			return nil, err
+		}
+		return open(s, admin, hc), nil
+	}
+	return d
+}
+
+// DefineNet is [Define] for a vendor that does not speak HTTP.
+func DefineNet[S Settings](info Info, open func(S, Admin, Dialer) Strategy) Definition {
+	d := describe[S](info)
+	d.openNet = func(raw json.RawMessage, admin Admin, dial Dialer) (Strategy, error) {
+		s, err := settingsOf[S](info, raw)
+		if err != nil {
+			return nil, err
+		}
+		return open(s, admin, dial), nil
+	}
+	return d
+}
+
+func describe[S Settings](info Info) Definition {
 	var zero S
-	check := func(raw json.RawMessage) (Settings, []Problem) {
+	return Definition{Info: info, example: zero, check: func(raw json.RawMessage) (Settings, []Problem) {
 		s, p := decode[S](raw)
 		return s, p
+	}}
+}
+
+func settingsOf[S Settings](info Info, raw json.RawMessage) (S, error) {
+	s, p := decode[S](raw)
+	if len(p) > 0 {
+		return s, &Error{Op: "settings of " + info.Name, Kind: KindPermanent, Err: errors.New(p[0].What)}
 	}
-	return Definition{
-		Info: info, example: zero, check: check,
-		open: func(raw json.RawMessage, admin Admin, hc *http.Client) (Strategy, error) {
-			s, p := decode[S](raw)
-			if len(p) > 0 {
-				return nil, &Error{Op: "settings of " + info.Name, Kind: KindPermanent, Err: errors.New(p[0].What)}
-			}
-			return open(s, admin, hc), nil
-		},
-	}
+	return s, nil
 }
 
 // decode reads settings strictly, and tells every problem at once.
@@ -91,6 +114,8 @@ func names(t reflect.Type) map[string]int {
 
 func kindName(t reflect.Type) string {
 	switch t.Kind() {
+	case reflect.Pointer:
+		return kindName(t.Elem())
 	case reflect.Slice:
 		return "list of " + kindName(t.Elem()) + "s"
 	case reflect.Int, reflect.Int64:

@@ -1,7 +1,10 @@
 package provider
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"net"
 	"net/http"
 	"time"
 
@@ -18,6 +21,14 @@ type Admin struct {
 
 // Field returns the field called name, empty if there is none.
 func (a Admin) Field(name string) secret.Value { return a.Fields[name] }
+
+// Conn is a connection to a vendor that does not speak HTTP.
+type Conn = net.Conn
+
+// Dialer connects to an address, "host:port". Network is "tls" (the server has
+// proved by its certificate that it is the host) or "tcp". It is safe for
+// concurrent use.
+type Dialer func(ctx context.Context, network, address string) (Conn, error)
 
 // Problem is one thing wrong with settings or a configuration.
 type Problem struct {
@@ -72,7 +83,8 @@ type Definition struct {
 
 	example any
 	check   func(json.RawMessage) (Settings, []Problem)
-	open    func(json.RawMessage, Admin, *http.Client) (Strategy, error)
+	open    func(json.RawMessage, Admin, *http.Client) (Strategy, error) // nil: openNet is set
+	openNet func(json.RawMessage, Admin, Dialer) (Strategy, error)
 }
 
 // Check returns everything that is wrong with raw settings: fields that are
@@ -104,10 +116,27 @@ func (d Definition) BaseURL(raw json.RawMessage) string {
 }
 
 // Open returns the vendor's half of a rotation. It makes no call. An admin
-// without Fields can verify keys and nothing else.
+// without Fields can verify keys and nothing else. A vendor that does not speak
+// HTTP is an error: see [Definition.OpenNet].
 func (d Definition) Open(raw json.RawMessage, admin Admin, hc *http.Client) (Strategy, error) {
+	if d.open == nil {
+		return nil, &Error{Op: "open " + d.Name, Kind: KindPermanent, Err: errors.New("this vendor does not speak HTTP")}
+	}
 	return d.open(raw, admin, hc)
 }
+
+// OpenNet is [Definition.Open] for a vendor that does not speak HTTP; any other
+// is an error.
+func (d Definition) OpenNet(raw json.RawMessage, admin Admin, dial Dialer) (Strategy, error) {
+	if d.openNet == nil {
+		return nil, &Error{Op: "open " + d.Name, Kind: KindPermanent, Err: errors.New("this vendor speaks HTTP")}
+	}
+	return d.openNet(raw, admin, dial)
+}
+
+// SpeaksHTTP reports which of [Definition.Open] and [Definition.OpenNet] opens
+// the vendor.
+func (d Definition) SpeaksHTTP() bool { return d.open != nil }
 
 // Example returns the zero settings, whose type carries json and doc tags, for
 // documentation and schemas.
