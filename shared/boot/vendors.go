@@ -48,7 +48,8 @@ func (v *Vendors) Open(k config.Key, admin provider.Admin) (provider.Strategy, e
 				"the configuration's hosts and the admin credential's have none in common: list the vendor's host in both")}
 		}
 	}
-	return catalog.Open(k.Vendor, k.Settings, admin, v.client(hosts, k.AllowPrivate))
+	rules := httpapi.Rules{Hosts: hosts, AllowPrivate: k.AllowPrivate}
+	return catalog.Open(k.Vendor, k.Settings, admin, v.client(rules), metric.Dialer(httpapi.NewDialer(rules)))
 }
 
 func both(a, b []string) []string {
@@ -62,14 +63,14 @@ func both(a, b []string) []string {
 	return out
 }
 
-func (v *Vendors) client(hosts []string, private bool) *http.Client {
-	id := fmt.Sprint(private, " ", strings.Join(hosts, " "))
+func (v *Vendors) client(rules httpapi.Rules) *http.Client {
+	id := fmt.Sprint(rules.AllowPrivate, " ", strings.Join(rules.Hosts, " "))
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if c, ok := v.clients[id]; ok {
 		return c
 	}
-	c := httpapi.NewHTTP(httpapi.Rules{Hosts: hosts, AllowPrivate: private}, v.base)
+	c := httpapi.NewHTTP(rules, v.base)
 	c.Transport = metric.Transport(c.Transport)
 	if v.clients == nil {
 		v.clients = map[string]*http.Client{}

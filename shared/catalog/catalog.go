@@ -13,10 +13,12 @@ import (
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/provider/adyen"
 	"github.com/keyturn/keyturn/shared/provider/auth0"
+	"github.com/keyturn/keyturn/shared/provider/awsiam"
 	"github.com/keyturn/keyturn/shared/provider/cloudflare"
 	"github.com/keyturn/keyturn/shared/provider/gitea"
 	"github.com/keyturn/keyturn/shared/provider/launchdarkly"
 	"github.com/keyturn/keyturn/shared/provider/openai"
+	"github.com/keyturn/keyturn/shared/provider/redis"
 	"github.com/keyturn/keyturn/shared/provider/sendgrid"
 	"github.com/keyturn/keyturn/shared/provider/vault"
 )
@@ -26,10 +28,12 @@ func All() []provider.Definition {
 	return []provider.Definition{
 		adyen.Definition(),
 		auth0.Definition(),
+		awsiam.Definition(),
 		cloudflare.Definition(),
 		gitea.Definition(),
 		launchdarkly.Definition(),
 		openai.Definition(),
+		redis.Definition(),
 		sendgrid.Definition(),
 		vault.Definition(),
 	}
@@ -45,13 +49,17 @@ func Get(name string) (provider.Definition, bool) {
 	return provider.Definition{}, false
 }
 
-// Open returns the half of a rotation of the vendor called name. It makes no
-// call. The error is an [*provider.Error] of KindPermanent that says what to
+// Open returns the half of a rotation of the vendor called name, which speaks
+// through hc, or over dial where it does not speak HTTP. It makes no call. The
+// error is an [*provider.Error] of KindPermanent that says what to
 // do: an unknown vendor, or the first problem of the settings.
-func Open(name string, settings json.RawMessage, admin provider.Admin, hc *http.Client) (provider.Strategy, error) {
+func Open(name string, settings json.RawMessage, admin provider.Admin, hc *http.Client, dial provider.Dialer) (provider.Strategy, error) {
 	d, ok := Get(name)
 	if !ok {
 		return nil, &provider.Error{Op: "open vendor", Kind: provider.KindPermanent, Err: errors.New(unknown(name))}
+	}
+	if !d.SpeaksHTTP() {
+		return d.OpenNet(settings, admin, dial)
 	}
 	return d.Open(settings, admin, hc)
 }

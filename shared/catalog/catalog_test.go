@@ -21,6 +21,9 @@ import (
 
 const module = "github.com/keyturn/keyturn/shared/"
 
+// named are the vendors whose names a package cannot have.
+var named = map[string]string{"awsiam": "aws-iam"}
+
 // folders returns the names of the vendors' packages.
 func folders(t *testing.T) []string {
 	t.Helper()
@@ -43,8 +46,15 @@ func TestAll_everyFolder(t *testing.T) {
 	for _, d := range catalog.All() {
 		names = append(names, d.Name)
 	}
-	if d := cmp.Diff(folders(t), names); d != "" {
-		t.Errorf("folders and catalog, sorted (-want +got):\n%s", d)
+	vendors := folders(t)
+	for i, folder := range vendors {
+		if name, ok := named[folder]; ok {
+			vendors[i] = name
+		}
+	}
+	slices.Sort(vendors)
+	if d := cmp.Diff(vendors, names); d != "" {
+		t.Errorf("vendors and catalog, sorted (-want +got):\n%s", d)
 	}
 }
 
@@ -99,14 +109,14 @@ func TestOpen(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, vendor, settings, want string }{
 		{"known", "sendgrid", `{"scopes": ["mail.send"]}`, ""},
-		{"a typing error", "sendgird", `{}`, `unknown vendor "sendgird", did you mean "sendgrid"? Known vendors: adyen, auth0, cloudflare, gitea, launchdarkly, openai, sendgrid, vault`},
-		{"another case", "Gitea", `{}`, `unknown vendor "Gitea", did you mean "gitea"? Known vendors: adyen, auth0, cloudflare, gitea, launchdarkly, openai, sendgrid, vault`},
-		{"something else", "acme\n", `{}`, `unknown vendor "acme\n" Known vendors: adyen, auth0, cloudflare, gitea, launchdarkly, openai, sendgrid, vault`},
+		{"a typing error", "sendgird", `{}`, `unknown vendor "sendgird", did you mean "sendgrid"? Known vendors: adyen, auth0, aws-iam, cloudflare, gitea, launchdarkly, openai, redis, sendgrid, vault`},
+		{"another case", "Gitea", `{}`, `unknown vendor "Gitea", did you mean "gitea"? Known vendors: adyen, auth0, aws-iam, cloudflare, gitea, launchdarkly, openai, redis, sendgrid, vault`},
+		{"something else", "acme\n", `{}`, `unknown vendor "acme\n" Known vendors: adyen, auth0, aws-iam, cloudflare, gitea, launchdarkly, openai, redis, sendgrid, vault`},
 		{"wrong settings", "sendgrid", `{}`, "no scopes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			st, err := catalog.Open(tt.vendor, json.RawMessage(tt.settings), provider.Admin{}, http.DefaultClient)
+			st, err := catalog.Open(tt.vendor, json.RawMessage(tt.settings), provider.Admin{}, http.DefaultClient, nil)
 			if tt.want == "" {
 				if _, ok := st.(provider.Overlap); !ok || err != nil {
 					t.Errorf("got %T and %v", st, err)
@@ -133,7 +143,7 @@ func TestImports(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, path := range p.Imports {
-			if !allowed(path) {
+			if !allowed(vendor, path) {
 				t.Errorf("%s imports %s", dir, path)
 			}
 		}
@@ -143,13 +153,33 @@ func TestImports(t *testing.T) {
 		"os": false, "os/exec": false, "net": false, "unsafe": false, "syscall": false, "C": false, "reflect": false,
 		"github.com/aws/aws-sdk-go-v2/aws": false, module + "store": false, module + "provider/gitea": false, module + "secret/x": false,
 	} {
-		if allowed(path) != want {
+		if allowed("gitea", path) != want {
 			t.Errorf("the rule admits %s: %v", path, !want)
+		}
+	}
+	if !allowed("redis", redigo) || allowed("gitea", redigo) || allowed("redis", "net") {
+		t.Error("redis has a library of its own, and makes no connections itself")
+	}
+	for path, want := range map[string]bool{sdk: true, sdk + "/signer/v4": true, sdk + "/retry": false, "os": false} {
+		if allowed("awsiam", path) != want || allowed("gitea", path) {
+			t.Errorf("the rule admits %s for AWS: %v", path, !want)
 		}
 	}
 }
 
-func allowed(path string) bool {
+// redigo speaks Redis' protocol, over connections that a provider.Dialer makes.
+const redigo = "github.com/gomodule/redigo/redis"
+
+// sdk has the types and the signer that AWS's own vendor signs with.
+const sdk = "github.com/aws/aws-sdk-go-v2/aws"
+
+func allowed(vendor, path string) bool {
+	if vendor == "redis" && path == redigo {
+		return true
+	}
+	if vendor == "awsiam" && slices.Contains([]string{sdk, sdk + "/signer/v4"}, path) {
+		return true
+	}
 	if strings.Contains(strings.SplitN(path, "/", 2)[0], ".") {
 		return slices.Contains([]string{module + "httpapi", module + "provider", module + "secret"}, path)
 	}

@@ -16,6 +16,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/keyturn/keyturn/shared/provider"
 )
 
 // Namespace is the metrics' namespace.
@@ -81,11 +83,22 @@ type counter struct{ base http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
 func (c counter) RoundTrip(r *http.Request) (*http.Response, error) {
-	m := From(r.Context())
-	m.mu.Lock()
-	m.vendor++
-	m.mu.Unlock()
+	From(r.Context()).called()
 	return c.base.RoundTrip(r)
+}
+
+// Dialer counts the connections that dial makes as [Transport] counts requests.
+func Dialer(dial provider.Dialer) provider.Dialer {
+	return func(ctx context.Context, network, address string) (provider.Conn, error) {
+		From(ctx).called()
+		return dial(ctx, network, address)
+	}
+}
+
+func (m *Meter) called() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.vendor++
 }
 
 // Invocation is what the Meter cannot know.
