@@ -73,10 +73,9 @@ func (c *Client) call(method, path, id string) httpapi.Call {
 	if path != secretsPath {
 		params["secretId"] = id
 	}
-	return httpapi.Call{
-		Method: method, Path: path, Params: params,
-		Said: func(status int, body []byte) error { return refusal(method+" "+path, status, body) },
-	}
+	call := httpapi.Call{Method: method, Path: path, Params: params}
+	call.Said = func(status int, body []byte) error { return refusal(call, status, body) }
+	return call
 }
 
 // list reads the app's secrets; there are at most two, so no pages. An app that

@@ -86,21 +86,31 @@ var refusals = []struct {
 }
 
 // refusal reads why the management API refuses what is to be done to a secret,
-// nil for anything else. Okta tells it in words only.
-func refusal(op string, status int, body []byte) error {
+// nil for anything else. Okta tells it in words only. Where the call names no
+// secret, it is the app that is not there.
+func refusal(call httpapi.Call, status int, body []byte) error {
 	var said struct {
 		Code   string `json:"errorCode"`
 		Causes []struct {
 			Summary string `json:"errorSummary"`
 		} `json:"errorCauses"`
 	}
-	if status != http.StatusBadRequest || json.Unmarshal(body, &said) != nil || said.Code != "E0000001" {
+	if json.Unmarshal(body, &said) != nil {
+		return nil
+	}
+	e := &provider.Error{Op: call.Method + " " + call.Path, Kind: provider.KindPermanent, Status: status}
+	if status == http.StatusNotFound && said.Code != "" && call.Path == secretsPath {
+		e.Err = errors.New("the org knows no app with the appID")
+		return e
+	}
+	if status != http.StatusBadRequest || said.Code != "E0000001" {
 		return nil
 	}
 	for _, cause := range said.Causes {
 		for _, r := range refusals {
 			if strings.Contains(cause.Summary, r.words) {
-				return &provider.Error{Op: op, Kind: r.kind, Status: status, Err: errors.New(r.ours)}
+				e.Kind, e.Err = r.kind, errors.New(r.ours)
+				return e
 			}
 		}
 	}
