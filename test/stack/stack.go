@@ -59,7 +59,7 @@ func Retire(account string) string { return "keyturn-retire-" + account }
 // Account is a vendor account.
 type Account struct {
 	Provider string
-	Base     string         // URL of its API
+	Base     string         // URL of its API; "": keys have none in their settings
 	Hosts    []string       // it may be called at
 	Admin    provider.Admin // stored as the account's admin secret
 }
@@ -143,7 +143,10 @@ func (s *Stack) configuration(account string) []byte {
 		if account != "" && account != k.Account {
 			continue
 		}
-		settings := map[string]any{"baseURL": s.opt.Accounts[k.Account].Base}
+		settings := map[string]any{}
+		if base := s.opt.Accounts[k.Account].Base; base != "" {
+			settings["baseURL"] = base
+		}
 		maps.Copy(settings, k.Settings)
 		entry := map[string]any{"vendorAccount": k.Account, "settings": settings, "owner": k.Owner}
 		if k.Owner == "" {

@@ -14,7 +14,7 @@ import (
 const (
 	goMod = `module keyturn.test/vault
 
-go 1.26
+go 1.20
 
 require github.com/hashicorp/vault v` + Version + `
 
