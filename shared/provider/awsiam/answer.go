@@ -17,42 +17,39 @@ var errXML = errors.New("not one XML element in which everything is said once")
 // decode reads one XML element in which nothing but the members of a list is
 // said twice: encoding/xml would take the last and say nothing.
 func decode(body []byte, out any) error {
-	d := xml.NewDecoder(bytes.NewReader(body))
-	var open []map[string]bool // the children seen, for each open element
-	roots := 0
+	if !walk(xml.NewDecoder(bytes.NewReader(body)), 0) {
+		return errXML
+	}
+	return xml.Unmarshal(body, out)
+}
+
+// walk reads what an element holds, and its end, and reports whether each child
+// is there once. At depth 0 it is the document, which holds one element.
+func walk(d *xml.Decoder, depth int) bool {
+	seen := map[string]bool{}
 	for {
 		t, err := d.Token()
-		if errors.Is(err, io.EOF) && roots == 1 {
-			return xml.Unmarshal(body, out)
-		}
-		if err != nil {
-			return errXML
-		}
 		switch t := t.(type) {
-		case xml.StartElement:
-			if len(open) == 0 {
-				roots++
-			} else if seen := open[len(open)-1]; seen[t.Name.Local] && t.Name.Local != "member" {
-				return errXML
-			} else {
-				seen[t.Name.Local] = true
-			}
-			open = append(open, map[string]bool{})
+		case nil:
+			return depth == 0 && errors.Is(err, io.EOF) && len(seen) == 1
 		case xml.EndElement:
-			open = open[:len(open)-1]
+			return true
+		case xml.StartElement:
+			name := t.Name.Local
+			if seen[name] && name != "member" || depth == 0 && len(seen) > 0 || depth > maxDepth || !walk(d, depth+1) {
+				return false
+			}
+			seen[name] = true
 		case xml.CharData:
-			if len(open) == 0 && len(bytes.TrimSpace(t)) > 0 {
-				return errXML
+			if depth == 0 && len(bytes.TrimSpace(t)) > 0 {
+				return false
 			}
 		case xml.ProcInst:
 			if t.Target != "xml" {
-				return errXML
+				return false
 			}
 		default: // comments and directives
-			return errXML
-		}
-		if roots > 1 || len(open) > maxDepth {
-			return errXML
+			return false
 		}
 	}
 }

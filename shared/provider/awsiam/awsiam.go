@@ -58,7 +58,8 @@ func New(s Settings, admin provider.Admin, hc *http.Client, now func() time.Time
 		Base: s.BaseURL(), HTTP: hc, Decode: decode,
 		// Who accepts JSON may be answered in JSON.
 		Header: http.Header{"Accept": {"*/*"}},
-		// No refusal in XML has it: one that said does not know is not AWS's.
+		// Refusals are XML, and said reads them: what it cannot read has no such
+		// member, and is not AWS's.
 		ErrorField: "ErrorResponse",
 	}
 	c := &Client{iam: api, sts: api, user: s.UserName, stsRegion: s.region(), now: now}
