@@ -17,6 +17,7 @@ import (
 	"github.com/keyturn/keyturn/shared/provider/cloudflare"
 	"github.com/keyturn/keyturn/shared/provider/gitea"
 	"github.com/keyturn/keyturn/shared/provider/launchdarkly"
+	"github.com/keyturn/keyturn/shared/provider/okta"
 	"github.com/keyturn/keyturn/shared/provider/openai"
 	"github.com/keyturn/keyturn/shared/provider/redis"
 	"github.com/keyturn/keyturn/shared/provider/sendgrid"
@@ -32,6 +33,7 @@ func All() []provider.Definition {
 		cloudflare.Definition(),
 		gitea.Definition(),
 		launchdarkly.Definition(),
+		okta.Definition(),
 		openai.Definition(),
 		redis.Definition(),
 		sendgrid.Definition(),

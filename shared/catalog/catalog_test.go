@@ -109,9 +109,9 @@ func TestOpen(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, vendor, settings, want string }{
 		{"known", "sendgrid", `{"scopes": ["mail.send"]}`, ""},
-		{"a typing error", "sendgird", `{}`, `unknown vendor "sendgird", did you mean "sendgrid"? Known vendors: adyen, auth0, aws-iam, cloudflare, gitea, launchdarkly, openai, redis, sendgrid, vault`},
-		{"another case", "Gitea", `{}`, `unknown vendor "Gitea", did you mean "gitea"? Known vendors: adyen, auth0, aws-iam, cloudflare, gitea, launchdarkly, openai, redis, sendgrid, vault`},
-		{"something else", "acme\n", `{}`, `unknown vendor "acme\n" Known vendors: adyen, auth0, aws-iam, cloudflare, gitea, launchdarkly, openai, redis, sendgrid, vault`},
+		{"a typing error", "sendgird", `{}`, `unknown vendor "sendgird", did you mean "sendgrid"? Known vendors: adyen, auth0, aws-iam, cloudflare, gitea, launchdarkly, okta, openai, redis, sendgrid, vault`},
+		{"another case", "Gitea", `{}`, `unknown vendor "Gitea", did you mean "gitea"? Known vendors: adyen, auth0, aws-iam, cloudflare, gitea, launchdarkly, okta, openai, redis, sendgrid, vault`},
+		{"something else", "acme\n", `{}`, `unknown vendor "acme\n" Known vendors: adyen, auth0, aws-iam, cloudflare, gitea, launchdarkly, okta, openai, redis, sendgrid, vault`},
 		{"wrong settings", "sendgrid", `{}`, "no scopes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
