@@ -36,22 +36,29 @@ func walk(d *xml.Decoder, depth int) bool {
 			return true
 		case xml.StartElement:
 			name := t.Name.Local
-			if seen[name] && name != "member" || depth == 0 && len(seen) > 0 || depth > maxDepth || !walk(d, depth+1) {
+			twice := seen[name] && name != "member" || depth == 0 && len(seen) > 0
+			if seen[name] = true; twice || depth > maxDepth || !walk(d, depth+1) {
 				return false
 			}
-			seen[name] = true
-		case xml.CharData:
-			if depth == 0 && len(bytes.TrimSpace(t)) > 0 {
+		default:
+			if !plain(t, depth) {
 				return false
 			}
-		case xml.ProcInst:
-			if t.Target != "xml" {
-				return false
-			}
-		default: // comments and directives
-			return false
 		}
 	}
+}
+
+// plain reports whether what is no element may be there: text within the
+// outermost element, and the declaration in front, but no comment and no
+// directive.
+func plain(t xml.Token, depth int) bool {
+	switch t := t.(type) {
+	case xml.CharData:
+		return depth > 0 || len(bytes.TrimSpace(t)) == 0
+	case xml.ProcInst:
+		return t.Target == "xml"
+	}
+	return false
 }
 
 // refusal returns the code with which AWS refused a request, "" for an answer
