@@ -50,7 +50,8 @@ type bench struct {
 	mu     sync.Mutex
 	random *rand.ChaCha8
 	found  []string
-	seen   map[string]bool // texts that were looked at
+	leaks  leaks
+	seen   map[any]bool // texts and keys that were looked at
 	made   map[string]secret.Value
 	chosen []string // values that the vendor may not know
 	texts  int      // that a Roll adds to what the fake hides
@@ -65,7 +66,7 @@ func benchWith(t *testing.T, s Subject, f Fake) *bench {
 	t.Helper()
 	b := &bench{
 		s: s, fake: f, tr: &Transport{Handler: f, Host: host}, start: time.Now(),
-		random: rand.NewChaCha8([32]byte{}), seen: map[string]bool{}, made: map[string]secret.Value{},
+		random: rand.NewChaCha8([32]byte{}), seen: map[any]bool{}, made: map[string]secret.Value{},
 	}
 	b.suite, _ = suiteOf(s)
 	b.carrier = b.tr
@@ -114,12 +115,12 @@ func (b *bench) breach(format string, args ...any) {
 	b.found = append(b.found, fmt.Sprintf(format, args...))
 }
 
-// judged reports whether text was looked at before.
-func (b *bench) judged(text string) bool {
+// judged reports whether a text or a key was looked at before.
+func (b *bench) judged(what any) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	was := b.seen[text]
-	b.seen[text] = true
+	was := b.seen[what]
+	b.seen[what] = true
 	return was
 }
 
@@ -159,11 +160,13 @@ func (b *bench) give(id string, v secret.Value) {
 	b.made[id] = v
 }
 
-// hidden returns every text that must never be shown.
-func (b *bench) hidden() []string {
+// leak returns what text shows of what must never be shown.
+func (b *bench) leak(text string) string {
+	hidden := b.fake.Values()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return append(b.fake.Values(), b.chosen...)
+	b.leaks.hide(append(hidden, b.chosen...))
+	return b.leaks.in(text)
 }
 
 // try verifies v.

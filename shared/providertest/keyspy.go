@@ -46,7 +46,11 @@ func (b *bench) listed(method string, keys []provider.Key, err error, there []pr
 	if err == nil && !b.busy && !slices.Equal(sorted(keys), sorted(there)) {
 		b.breach("%s returned %d keys, there are %d: a page that cannot be read is an error", method, len(keys), len(there))
 	}
-	b.show(method, keys)
+	for _, k := range keys {
+		if !b.judged(k) {
+			b.show(method, k)
+		}
+	}
 	return err
 }
 

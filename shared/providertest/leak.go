@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"net/url"
 	"regexp"
@@ -16,63 +17,86 @@ const window = 8
 // text shows, raw, in hex or base64, or escaped for a URL or for JSON; "" if
 // there are none. A secret of fewer than eight characters must be there whole.
 func Leak(text string, secrets []string) string {
-	parts := map[string]bool{}
-	var short []string
-	for _, s := range secrets {
-		for i := range max(0, len(s)-window+1) {
-			parts[s[i:i+window]] = true
-		}
-		if s != "" && len(s) < window {
-			short = append(short, s)
-		}
-	}
-	for _, form := range forms(text) {
-		if l := leakIn(form, parts, short); l != "" {
-			return l
-		}
-	}
-	return ""
+	var l leaks
+	l.hide(secrets)
+	return l.in(text)
 }
 
-func leakIn(text string, parts map[string]bool, short []string) string {
-	for i := range max(0, len(text)-window+1) {
-		if w := text[i : i+window]; parts[w] {
-			return w
+// leaks looks for the secrets that it was told. The zero value knows none.
+type leaks struct {
+	known map[string]bool
+	parts map[uint64]bool // windows of eight characters, as numbers
+	short []string
+}
+
+func part(s string, at int) uint64 {
+	return binary.LittleEndian.Uint64([]byte(s[at : at+window]))
+}
+
+// hide adds secrets to those that are known.
+func (l *leaks) hide(secrets []string) {
+	if l.known == nil {
+		l.known, l.parts = map[string]bool{}, map[uint64]bool{}
+	}
+	for _, s := range secrets {
+		if s == "" || l.known[s] {
+			continue
+		}
+		l.known[s] = true
+		for i := range max(0, len(s)-window+1) {
+			l.parts[part(s, i)] = true
+		}
+		if len(s) < window {
+			l.short = append(l.short, s)
 		}
 	}
-	for _, s := range short {
-		if strings.Contains(text, s) {
-			return s
+}
+
+func (l *leaks) in(text string) string {
+	for _, form := range forms(text) {
+		for i := range max(0, len(form)-window+1) {
+			if l.parts[part(form, i)] {
+				return form[i : i+window]
+			}
+		}
+		for _, s := range l.short {
+			if strings.Contains(form, s) {
+				return s
+			}
 		}
 	}
 	return ""
 }
 
 var (
-	hexRun     = regexp.MustCompile(`[0-9A-Fa-f]{16,}`)
-	base64Run  = regexp.MustCompile(`[0-9A-Za-z+/_-]{8,}`)
 	percent    = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 	jsonEscape = regexp.MustCompile(`\\(u[0-9A-Fa-f]{4}|.)`)
+	standard   = strings.NewReplacer("-", "+", "_", "/")
 )
 
 // forms returns text and everything that it may be an encoding of.
 func forms(text string) []string {
 	out := []string{text}
-	if u := percent.ReplaceAllStringFunc(text, unpercent); u != text {
-		out = append(out, u)
+	if strings.Contains(text, "%") {
+		out = append(out, percent.ReplaceAllStringFunc(text, unpercent))
 	}
-	if j := jsonEscape.ReplaceAllStringFunc(text, unescape); j != text {
-		out = append(out, j)
+	if strings.Contains(text, `\`) {
+		out = append(out, jsonEscape.ReplaceAllStringFunc(text, unescape))
 	}
-	for _, run := range hexRun.FindAllString(text, -1) {
+	for run := range strings.FieldsFuncSeq(text, notHex) {
+		if len(run) < 2*window {
+			continue
+		}
 		for skip := range 2 {
 			part := run[skip:]
 			b, _ := hex.DecodeString(part[:len(part)/2*2]) // all hex, and even
 			out = append(out, string(b))
 		}
 	}
-	standard := strings.NewReplacer("-", "+", "_", "/")
-	for _, run := range base64Run.FindAllString(text, -1) {
+	for run := range strings.FieldsFuncSeq(text, notBase64) {
+		if len(run) < window {
+			continue
+		}
 		for skip := range 4 {
 			part := standard.Replace(run[skip:])
 			if len(part)%4 == 1 {
@@ -83,6 +107,14 @@ func forms(text string) []string {
 		}
 	}
 	return out
+}
+
+func notHex(r rune) bool {
+	return (r < '0' || r > '9') && (r < 'A' || r > 'F') && (r < 'a' || r > 'f')
+}
+
+func notBase64(r rune) bool {
+	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("+/_-", r)
 }
 
 func unpercent(s string) string {
