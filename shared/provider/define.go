@@ -90,16 +90,17 @@ func decode[S Settings](raw json.RawMessage) (S, []Problem) {
 	return s, s.Problems()
 }
 
-// principal joins the fields tagged principal:"true", as they are written.
+// principal joins the fields tagged principal:"true", as they are written. One
+// that is left out names a principal too: the vendor's default.
 func principal(settings any) string {
 	v := reflect.ValueOf(settings)
 	var out []string
 	for i := range v.NumField() {
 		if v.Type().Field(i).Tag.Get("principal") == "true" {
-			out = append(out, fmt.Sprint(v.Field(i).Interface()))
+			out = append(out, fmt.Sprintf("%q", fmt.Sprint(v.Field(i).Interface())))
 		}
 	}
-	return strings.Join(out, "\x00")
+	return strings.Join(out, ",")
 }
 
 func names(t reflect.Type) map[string]int {

@@ -100,6 +100,15 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// Two secrets that both leave the user out have the same one.
+func TestPrincipal(t *testing.T) {
+	t.Parallel()
+	principal := func(raw string) string { return awsiam.Definition().Principal(json.RawMessage(raw)) }
+	if own, app := principal(`{}`), principal(`{"userName":"app"}`); own == "" || own == app || own != principal(`{"region":"eu-central-1"}`) {
+		t.Errorf("of the admin key's user %q, of another %q", own, app)
+	}
+}
+
 // Each partition has its hosts, and one region that IAM's requests are signed
 // for.
 func TestPlaces(t *testing.T) {
