@@ -1,10 +1,8 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"io"
 	"math"
@@ -102,55 +100,6 @@ func (cl *Client) now(h http.Header) time.Time {
 		return cl.Now()
 	}
 	return time.Now()
-}
-
-// decodeJSON reads one JSON value in which nothing is said twice.
-func decodeJSON(b []byte, out any) error {
-	if !unambiguous(b) {
-		return errUnexpected
-	}
-	return json.Unmarshal(b, out)
-}
-
-// unambiguous reports whether b is one JSON value in which no object has a
-// member twice. Parsers differ in which of two they take, and so may a proxy.
-// Case is folded because encoding/json folds it.
-func unambiguous(b []byte) bool {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	if !walk(d, 0) {
-		return false
-	}
-	_, err := d.Token()
-	return errors.Is(err, io.EOF)
-}
-
-func walk(d *json.Decoder, depth int) bool {
-	t, err := d.Token()
-	if err != nil || depth > 100 {
-		return false
-	}
-	open, ok := t.(json.Delim)
-	if !ok {
-		return true
-	}
-	seen := map[string]bool{}
-	for d.More() {
-		if open == '{' {
-			name, err := d.Token()
-			s, ok := name.(string)
-			s = strings.ToLower(s)
-			if err != nil || !ok || seen[s] {
-				return false
-			}
-			seen[s] = true
-		}
-		if !walk(d, depth+1) {
-			return false
-		}
-	}
-	_, err = d.Token()
-	return err == nil
 }
 
 // maxText is how much of a foreign text [Safe] keeps.
