@@ -95,7 +95,7 @@ func TestSlots_answers(t *testing.T) {
 		{"members that are new", "*6\r\n" + on + passwords + "$3\r\nnew\r\n$-1\r\n", 1},
 		{"no flags", "*2\r\n" + passwords, -1},
 		{"no passwords", "*2\r\n" + on, -1},
-		{"passwords twice", "*6\r\n" + on + passwords + passwords, -1},
+		{"passwords twice", "*6\r\n" + on + passwords + "$9\r\npasswords\r\n*0\r\n", -1},
 		{"a password twice", "*4\r\n" + on + "$9\r\npasswords\r\n*2\r\n" + one + one, -1},
 		{"a name without a value", "*3\r\n" + on + "$9\r\npasswords\r\n", -1},
 		{"neither on nor off", "*4\r\n$5\r\nflags\r\n*0\r\n" + passwords, -1},

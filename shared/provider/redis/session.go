@@ -80,12 +80,12 @@ func refusal(op, said string) error {
 	code, _, _ := strings.Cut(said, " ")
 	e := &provider.Error{Op: op, Kind: provider.KindPermanent}
 	switch {
-	case code == "WRONGPASS" && op == opAuth:
+	case code == "WRONGPASS":
 		return provider.ErrRejected
 	case code == "NOPERM":
 		e.Kind, e.Err = provider.KindAuth, errors.New("the user has no permission for this command")
-	case code == "NOAUTH", code == "WRONGPASS":
-		e.Kind, e.Err = provider.KindAuth, errors.New("the server does not know us any more")
+	case code == "NOAUTH":
+		e.Kind, e.Err = provider.KindAuth, errors.New("the server does not know us")
 	case slices.Contains([]string{"LOADING", "BUSY", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN"}, code):
 		e.Kind, e.Err = provider.KindRateLimited, errors.New("the server is loading its data, or busy")
 	case strings.Contains(said, "max number of clients"):
