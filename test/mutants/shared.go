@@ -4,6 +4,7 @@ package mutants
 func vendors() []Mutant {
 	const sendgrid, gitea, openai, cloudflare, launchdarkly = "shared/provider/sendgrid/sendgrid.go", "shared/provider/gitea/gitea.go",
 		"shared/provider/openai/openai.go", "shared/provider/cloudflare/cloudflare.go", "shared/provider/launchdarkly/launchdarkly.go"
+	const auth0, adyen = "shared/provider/auth0/auth0.go", "shared/provider/adyen/adyen.go"
 	return []Mutant{
 		{Name: "sendgrid-bare-200", File: sendgrid, Old: "func() bool { return len(out.Scopes) > 0 }", New: "func() bool { return true }", Why: "a captive portal's 200 passes for a live key"},
 		{Name: "sendgrid-create-again", File: sendgrid, Old: "Once: true, ", New: "", Why: "a second key is made when an answer is lost"},
@@ -23,6 +24,16 @@ func vendors() []Mutant {
 		{Name: "launchdarkly-reset-again", File: launchdarkly, Old: "Once:  true, ", New: "", Why: "a lost answer's value is replaced, and the grace with it"},
 		{Name: "launchdarkly-no-expiry", File: launchdarkly, Old: "c.now().Add(grace).UnixMilli()", New: "c.now().UnixMilli()", Why: "the old value ends at once"},
 		{Name: "launchdarkly-another-token", File: launchdarkly, Old: "if err == nil && out.TokenID != c.token {", New: "if false {", Why: "another token's value passes for this one's"},
+		{Name: "auth0-bare-200", File: auth0, Old: "return out.ID == id && (out.Secret.Empty() || out.Secret.Equal(value))", New: "return true", Why: "a captive portal's 200 passes for a secret that is set"},
+		{Name: "auth0-another-secret", File: auth0, Old: "out.ID == id && (out.Secret.Empty() || out.Secret.Equal(value))", New: "out.ID == id", Why: "a secret goes live that Auth0 did not take"},
+		{Name: "auth0-no-secret-to-set", File: auth0, Old: "other := app.otherwise(); other != \"\"", New: "other := app.otherwise(); false && other != \"\"", Why: "a secret is set that the application does not use"},
+		{Name: "auth0-any-application", File: auth0, Old: "id != c.settings.ClientID || !clientForm.MatchString(id)", New: "!clientForm.MatchString(id)", Why: "another application's secret is replaced"},
+		{Name: "auth0-403-is-dead", File: auth0, Old: "		Dead:  http.StatusUnauthorized,\n", New: "		Dead:  http.StatusForbidden,\n", Why: "a missing right passes for a secret's death"},
+		{Name: "adyen-generate-again", File: adyen, Old: "Once:   true, ", New: "", Why: "a key whose answer was lost is replaced, and its end comes sooner than it was told"},
+		{Name: "adyen-another-credential", File: adyen, Old: "	case out.ID != c.settings.CredentialID:", New: "	case false:", Why: "another credential's key passes for this one's"},
+		{Name: "adyen-not-active", File: adyen, Old: "	case !out.Active:", New: "	case false:", Why: "the key of a credential that is switched off goes live"},
+		{Name: "adyen-403-is-dead", File: adyen, Old: "		Dead:  http.StatusUnauthorized,\n", New: "		Dead:  http.StatusForbidden,\n", Why: "a missing role passes for a key's death"},
+		{Name: "adyen-any-credential", File: adyen, Old: "id != c.settings.CredentialID || !credentialForm.MatchString(id)", New: "!credentialForm.MatchString(id)", Why: "another credential's key is replaced"},
 	}
 }
 
@@ -35,7 +46,7 @@ func shared() []Mutant {
 		{Name: "old-answer-kept", File: httpapi, Old: "		reflect.ValueOf(c.Out).Elem().SetZero()\n", New: "		_ = reflect.ValueOf(c.Out)\n", Tests: []string{"shared/httpapi"}, Why: "two halves of two answers make a whole one"},
 		{Name: "anybody-refuses", File: httpapi, Old: "	if said && e.Status == c.Dead {", New: "	if e.Status == c.Dead {", Why: "a proxy's 401 passes for a key's death"},
 		{Name: "redirect-followed", File: httpapi, Old: "	hc.CheckRedirect, hc.Jar = stay, nil\n", New: "	hc.Jar = nil\n", Why: "the credential is sent where a redirect says"},
-		{Name: "two-members", File: classify, Old: "seen[s] {", New: "false {", Why: "which of two ids is taken depends on the parser"},
+		{Name: "two-members", File: "shared/httpapi/decode.go", Old: "seen[s] {", New: "false {", Why: "which of two ids is taken depends on the parser"},
 		{Name: "retry-after-wraps", File: classify, Old: "err == nil || errors.Is(err, strconv.ErrRange) && digits", New: "err == nil && digits", Why: "an absurd wait is none"},
 		{Name: "page-elsewhere", File: "shared/httpapi/pages.go", Old: "err != nil || !sameOrigin(n, u)", New: "err != nil", Why: "the admin credential is sent to another host"},
 		{Name: "pages-in-a-circle", File: "shared/httpapi/pages.go", Old: "u = n; seen[u.String()]", New: "u = n; false", Why: "a list never ends"},
