@@ -30,8 +30,8 @@ test: fmt-check vet ## Run all tests, offline, under the race detector
 	$(if $(RACE),,$(warning no C compiler, so no race detector))go test $(RACE) -vet=off -shuffle=on -timeout=6m ./...
 
 .PHONY: test-real
-test-real: ## Rotate keys of a real Gitea and Vault; drive the local AWS with Debian's clients (downloads)
-	go test -tags=real -p=1 -v -count=1 -timeout=45m ./test/real/...
+test-real: ## Rotate keys of a real Gitea, Vault and Redis; drive the local AWS with Debian's clients (downloads)
+	go test -tags=real -p=1 -parallel=6 -v -count=1 -timeout=45m ./test/real/...
 
 ##@ Run
 

@@ -51,6 +51,10 @@ func (w *scene) judgeAudit(keys ...key) {
 	if asked == nil || asked.Version != keys[2].version || !strings.Contains(asked.Detail["reason"], "laptop") {
 		w.t.Errorf("the audit trail's request: %+v", asked)
 	}
+	for i, act := range acts {
+		verb, id, _ := strings.Cut(act, " ")
+		acts[i] = verb + " " + short(id)
+	}
 	w.logf("the audit trail: %s; each with its intent before it", strings.Join(acts, ", "))
 }
 

@@ -35,7 +35,7 @@ func TestRotation(t *testing.T) {
 	if err := binaries.Build(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
-	for name, start := range map[string]func(*testing.T) vendor{"gitea": startGitea, "vault": startVault} {
+	for name, start := range map[string]func(*testing.T) vendor{"gitea": startGitea, "redis": startRedis, "vault": startVault} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			newScene(t, start(t), dir).live()
@@ -46,7 +46,7 @@ func TestRotation(t *testing.T) {
 func (w *scene) live() {
 	w.t.Helper()
 	byHand := w.mint(w.t)
-	w.logf("somebody makes a key by hand: %s", byHand.id)
+	w.logf("somebody makes a key by hand: %s", short(byHand.id))
 
 	first := w.initialize()
 	w.consume()
@@ -74,7 +74,7 @@ func (w *scene) live() {
 func (w *scene) fetch(current key) {
 	w.t.Helper()
 	w.consumer.fetch(w.t.Context(), w.t)
-	w.logf("the consumer reads the secret again, and uses key %s", current.id)
+	w.logf("the consumer reads the secret again, and uses key %s", current)
 }
 
 // initialize has the first key minted, as `keyturn init` does.
@@ -86,7 +86,7 @@ func (w *scene) initialize() key {
 	k := w.current()
 	w.made(w.t, k)
 	w.accepts(k)
-	w.logf("minted, verified and stored: key %s, %q", k.id, k.name)
+	w.logf("minted, verified and stored: key %s, %q", k, k.name)
 	w.untilNews(notify.Rotated, k.version) // or the next key's news may come in its place
 	return k
 }
@@ -137,7 +137,7 @@ func (w *scene) promoted(old key, version string) key {
 	}
 	k := w.current()
 	if k.version != version || k.id == old.id || k.value == old.value {
-		w.t.Fatalf("version %s with key %s is current, want version %s and not key %s", k.version, k.id, version, old.id)
+		w.t.Fatalf("version %s with key %s is current, want version %s and not key %s", k.version, k, version, old)
 	}
 	d, err := w.sm.DescribeSecret(w.t.Context(), &sm.DescribeSecretInput{SecretId: aws.String(w.secret)})
 	if err != nil {
@@ -149,14 +149,14 @@ func (w *scene) promoted(old key, version string) key {
 	}
 	w.accepts(old)
 	w.accepts(k)
-	w.logf("promoted: key %s, %q; the server accepts it, and key %s too", k.id, k.name, old.id)
+	w.logf("promoted: key %s, %q; the server accepts it, and key %s too", k, k.name, old)
 	return k
 }
 
 // waitHeld waits until the old key is held because it is in use.
 func (w *scene) waitHeld(old key) {
 	w.t.Helper()
-	rec := w.until("key "+old.id+" is held", 90*time.Second, func() (keyrecord.Record, bool) {
+	rec := w.until("key "+old.String()+" is held", 90*time.Second, func() (keyrecord.Record, bool) {
 		rec := w.record(old)
 		return rec, rec.State == keyrecord.Held
 	})
@@ -185,7 +185,7 @@ func (w *scene) waitHeld(old key) {
 // waitHalf waits for half of the grace. Nothing may happen to a key in use.
 func (w *scene) waitHalf(old key) {
 	w.t.Helper()
-	rec := w.until("half of the grace of key "+old.id+" is over", 90*time.Second, func() (keyrecord.Record, bool) {
+	rec := w.until("half of the grace of key "+old.String()+" is over", 90*time.Second, func() (keyrecord.Record, bool) {
 		rec := w.record(old)
 		return rec, !rec.Replaced.IsZero() && time.Since(rec.Replaced) > graceMost/2
 	})
@@ -193,14 +193,14 @@ func (w *scene) waitHalf(old key) {
 		w.t.Errorf("record in the grace: %+v", rec)
 	}
 	w.accepts(old)
-	w.logf("half of the grace is over, and the old key %s works on", old.id)
+	w.logf("half of the grace is over, and the old key %s works on", old)
 }
 
 // waitDead waits until the old key is proven dead, and tries it.
 func (w *scene) waitDead(old, current key) {
 	w.t.Helper()
 	lastUse := w.consumer.lastUse(old.value)
-	rec := w.until("key "+old.id+" is dead", 90*time.Second, func() (keyrecord.Record, bool) {
+	rec := w.until("key "+old.String()+" is dead", 90*time.Second, func() (keyrecord.Record, bool) {
 		rec := w.record(old)
 		return rec, rec.State == keyrecord.Dead
 	})
@@ -218,7 +218,7 @@ func (w *scene) waitDead(old, current key) {
 	w.accepts(current)
 	w.untilNews(notify.Retired, rec.Proof)
 	w.logf("dead: key %s, kept for %s, and quiet for %s before it was revoked; the server refuses it, and accepts key %s",
-		old.id, rec.Revoked.Sub(rec.Replaced).Round(time.Millisecond), rec.Revoked.Sub(lastUse).Round(time.Millisecond), current.id)
+		old, rec.Revoked.Sub(rec.Replaced).Round(time.Millisecond), rec.Revoked.Sub(lastUse).Round(time.Millisecond), current)
 	w.logf("proof: %s", rec.Proof)
 }
 

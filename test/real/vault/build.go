@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -9,8 +10,8 @@ import (
 )
 
 // What to build. The module's own go.mod has replace directives, which do not
-// count in ours: that of the SDK is repeated. Go checks what it downloads
-// against its checksum database.
+// count in ours: that of the SDK is repeated. Both are pinned; Go checks the
+// rest against its checksum database.
 const (
 	goMod = `module keyturn.test/vault
 
@@ -19,6 +20,11 @@ go 1.20
 require github.com/hashicorp/vault v` + Version + `
 
 replace github.com/hashicorp/vault/sdk => github.com/hashicorp/vault/sdk v0.8.1
+`
+	goSum = `github.com/hashicorp/vault v1.13.1 h1:4Q31hCWCwD2XRCwGL+9gsrCwxn6+ngToBgjT0FCTG+M=
+github.com/hashicorp/vault v1.13.1/go.mod h1:aD5a/VHOADe8hiMHx4rYJwv6W6+1WYlco/hf8MWbYaw=
+github.com/hashicorp/vault/sdk v0.8.1 h1:bdlhIpxBmJuOZ5Anumao1xeiLocR2eQrBRuJynZfTac=
+github.com/hashicorp/vault/sdk v0.8.1/go.mod h1:kEpyfUU2ECGWf6XohKVFzvJ97ybSnXvxsTsBkbeVcQg=
 `
 	needs = `//go:build needs
 
@@ -35,13 +41,13 @@ func Build(ctx context.Context, logf func(format string, args ...any)) (dir stri
 	return buildcache.Once("vault-"+Version, logf, func(dir string) error { return compile(ctx, dir) })
 }
 
-func compile(ctx context.Context, dir string) error {
+func compile(ctx context.Context, dir string) (err error) {
 	src, err := os.MkdirTemp("", "keyturn-vault-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(src)
-	for name, text := range map[string]string{"go.mod": goMod, "needs.go": needs} {
+	defer func() { err = errors.Join(err, os.RemoveAll(src)) }()
+	for name, text := range map[string]string{"go.mod": goMod, "go.sum": goSum, "needs.go": needs} {
 		if err := os.WriteFile(filepath.Join(src, name), []byte(text), 0o600); err != nil {
 			return err
 		}
