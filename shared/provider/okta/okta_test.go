@@ -177,6 +177,33 @@ func TestPlace_there(t *testing.T) {
 	}
 }
 
+// An answer that shows another secret than ours, or one that is not active,
+// proves nothing.
+func TestPlace_another(t *testing.T) {
+	t.Parallel()
+	value := strings.Repeat("v", 64)
+	for body, want := range map[string]bool{
+		`{"id":"ocs2f4zrZbs8nUa7p0g4","status":"ACTIVE","client_secret":"` + value + `"}`:   true,
+		`{"id":"ocs2f4zrZbs8nUa7p0g4","status":"ACTIVE","client_secret":"of Okta's own"}`:   false,
+		`{"id":"ocs2f4zrZbs8nUa7p0g4","status":"INACTIVE","client_secret":"` + value + `"}`: false,
+		`{"status":"ACTIVE","client_secret":"` + value + `"}`:                               false,
+	} {
+		o, _, _ := org(1)
+		c := client(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				w.WriteHeader(http.StatusCreated)
+				_, _ = io.WriteString(w, body)
+				return
+			}
+			o.ServeHTTP(w, r)
+		}), settings(), o.Admin(host))
+		k, err := c.Place(t.Context(), secret.New(value))
+		if (err == nil) != want || err == nil && k.ID == "" || err != nil && provider.KindOf(err) != provider.KindUnknown {
+			t.Errorf("%s: %+v and %v", body, k, err)
+		}
+	}
+}
+
 // Whether a change is sent again after an answer that was lost, and refused
 // then, the secret is what was asked for.
 func TestDisable_answerLost(t *testing.T) {
