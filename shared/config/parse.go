@@ -143,7 +143,8 @@ func sorted(accounts map[string]account) []string { return slices.Sorted(maps.Ke
 
 func (ps *problems) adminsAreNoKeys(accounts map[string]account, c *Config) {
 	for _, name := range sorted(accounts) {
-		if _, ok := c.Key(accounts[name].admin); ok {
+		k, ok := c.Key(accounts[name].admin)
+		if self := accounts[name].def != nil && accounts[name].def.Self && k.VendorAccount == name; ok && !self {
 			ps.add(entry("vendorAccounts", name)+".admin", "is also one of the keys", "keep the admin credential in a secret of its own")
 		}
 	}

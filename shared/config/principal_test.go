@@ -40,3 +40,32 @@ func TestParse_onePrincipalEach(t *testing.T) {
 		}
 	}
 }
+
+// A key may be its own admin credential where the vendor allows it, and nobody
+// else's.
+func TestParse_self(t *testing.T) {
+	t.Parallel()
+	const file = `{"version": 1,
+  "vendorAccounts": {
+    "a": {"provider": "acme", "admin": "one", "hosts": ["api.acme.example"]},
+    "b": {"provider": "acme", "admin": "ADMIN", "hosts": ["api.acme.example"]}},
+  "keys": {
+    "one": {"vendorAccount": "a", "owner": "o", "settings": {"app": "x"}},
+    "two": {"vendorAccount": "b", "owner": "o", "settings": {"app": "y"}}}}`
+	for _, tt := range []struct {
+		self  bool
+		other string // the admin of account b
+		want  int    // problems
+	}{{true, "two", 0}, {true, "one", 1}, {false, "admin", 1}} {
+		defs := []provider.Definition{provider.Define(provider.Info{Name: "acme", Strategy: "DualSlot", Self: tt.self},
+			func(appSettings, provider.Admin, *http.Client) provider.Strategy { return nil })}
+		_, err := config.Parse([]byte(strings.Replace(file, "ADMIN", tt.other, 1)), defs)
+		got := 0
+		if err != nil {
+			got = strings.Count(err.Error(), "is also one of the keys")
+		}
+		if got != tt.want || tt.want == 0 && err != nil {
+			t.Errorf("self %v, admin of b %q: %v", tt.self, tt.other, err)
+		}
+	}
+}

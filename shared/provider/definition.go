@@ -57,6 +57,7 @@ type Info struct {
 	Hosts    []string      // the vendor's own API hosts; empty: self-hosted
 	Admin    []Field       // the admin credential's fields, all of them needed
 	Limit    string        // in words: "100 keys an account"; "": none known
+	Self     bool          // a key may manage its own principal's keys: its secret may be the admin secret too
 	LastUsed bool          // the vendor says when a key was last used
 	UsageLag time.Duration // how late LastUsed may be
 	Settle   Settle

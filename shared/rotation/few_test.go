@@ -28,7 +28,8 @@ type few struct {
 	n     int
 	calls []string
 	fail  func(call string) (before, after error)
-	read  bool // the value of a key can be read
+	read  bool     // the value of a key can be read
+	admin []string // the admin credentials it was opened with
 }
 
 type fewKey struct {
@@ -53,7 +54,10 @@ func (f *few) Info(string) (provider.Info, error) {
 	return provider.Info{Name: "few", Title: "Few Keys", Strategy: s[f.kind], Shape: `few-[0-9]+-[0-9a-f]{24}`, Admin: []provider.Field{{Name: "apiKey"}}}, nil
 }
 
-func (f *few) Open(config.Key, provider.Admin) (provider.Strategy, error) {
+func (f *few) Open(_ config.Key, a provider.Admin) (provider.Strategy, error) {
+	if v := a.Field("apiKey"); !v.Empty() {
+		f.admin = append(f.admin, v.Reveal())
+	}
 	switch f.kind {
 	case "fill":
 		return provider.DualSlot{Slots: f, Max: f.max, Fill: f}, nil

@@ -361,3 +361,26 @@ func TestStrategies_plan(t *testing.T) {
 		})
 	}
 }
+
+// A key that is its own admin credential: each rotation is signed with the
+// current key, and the hosts it may be sent to stay beside it.
+func TestSelfRotation(t *testing.T) {
+	t.Parallel()
+	fewBubble(t, "fill", func(t *testing.T, w *world, f *few) {
+		w.key.Admin = name
+		first := f.add("")
+		w.putFirst(`{"hosts":["api.acme.test"],"apiKey":"` + first.value + `"}`)
+		w.enable()
+		f.admin = nil
+		w.rotate()
+		second := w.value("AWSCURRENT")
+		f.keys = slices.DeleteFunc(f.keys, func(k *fewKey) bool { return k.value == first.value }) // retired
+		w.rotate()
+		if third := w.value("AWSCURRENT"); third == second || second == first.value || !f.accepts(third) {
+			t.Errorf("%q, %q, %q; steps %q", first.value, second, third, w.steps)
+		}
+		if diff := cmp.Diff([]string{first.value, second}, f.admin); diff != "" {
+			t.Errorf("admin credentials used (-want +got):\n%s", diff)
+		}
+	})
+}

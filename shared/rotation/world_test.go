@@ -300,3 +300,11 @@ func (w *world) putPending(version, value string) {
 		w.t.Error(err)
 	}
 }
+
+// putFirst stores a first value that a person made.
+func (w *world) putFirst(value string) {
+	w.t.Helper()
+	if _, err := w.sm.PutSecretValue(w.t.Context(), &sm.PutSecretValueInput{SecretId: aws.String(name), SecretString: &value}); err != nil {
+		w.t.Fatal(err)
+	}
+}

@@ -104,10 +104,11 @@ func Definition() provider.Definition {
 		Strategy: "DualSlot",
 		Hosts:    []string{"iam.amazonaws.com", "sts.us-east-1.amazonaws.com"},
 		Admin: []provider.Field{
-			{Name: "accessKeyId", Doc: "the id of a long-lived access key, of another user than the one whose keys are rotated; its policy admits iam:CreateAccessKey, ListAccessKeys, UpdateAccessKey, DeleteAccessKey and GetAccessKeyLastUsed on that user"},
+			{Name: "accessKeyId", Doc: "the id of a long-lived access key, of another user or of the very user whose keys are rotated (then the key's own secret can be the admin secret, with hosts beside its fields); its policy admits iam:CreateAccessKey, ListAccessKeys, UpdateAccessKey, DeleteAccessKey and GetAccessKeyLastUsed on that user"},
 			{Name: "secretAccessKey", Doc: "the secret that belongs to accessKeyId"},
 		},
 		Limit:    "2 access keys of a user, active or not",
+		Self:     true,
 		LastUsed: true,
 		// How late LastUsedDate may be is not documented; this bound is ours.
 		UsageLag: 4 * time.Hour,
