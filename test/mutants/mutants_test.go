@@ -14,7 +14,7 @@ import (
 
 var (
 	all  = flag.Bool("all", false, "try every mutant, not a sample")
-	only = flag.String("only", "", "try the mutants with this in their names")
+	only = flag.String("only", "", "try the mutants with one of these, separated by commas, in their names")
 	seed = flag.Uint64("seed", 0, "of the sample; 0: made of the list, so that it changes with it")
 )
 
@@ -114,7 +114,10 @@ func chosen(t *testing.T) []Mutant {
 	case *all:
 		return list
 	case *only != "":
-		return slices.DeleteFunc(list, func(m Mutant) bool { return !strings.Contains(m.Name, *only) })
+		parts := strings.Split(*only, ",")
+		return slices.DeleteFunc(list, func(m Mutant) bool {
+			return !slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(m.Name, part) })
+		})
 	}
 	s := *seed
 	if s == 0 {

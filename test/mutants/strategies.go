@@ -4,12 +4,26 @@ package mutants
 func strategies() []Mutant {
 	const roll, slots, slot = "shared/rotation/roll.go", "shared/rotation/slot.go", "shared/slot/slot.go"
 	engine := []string{"shared/rotation"}
-	both := []string{"shared/rotation", "shared/retire"}
 	return []Mutant{
 		{
 			Name: "lease-not-taken", File: roll,
 			Old: "		if err == nil && first {", New: "		if err == nil && (first || true) {",
 			Why: "two runs replace one key's value, and the one that is stored is dead",
+		},
+		{
+			Name: "lease-not-waited-for", File: roll,
+			Old: "		if !wait(ctx, leaseEvery) {", New: "		if true {",
+			Why: "a run that was killed fails the next one too",
+		},
+		{
+			Name: "lease-outlived", File: roll,
+			Old: "context.WithTimeout(ctx, ttl)\n		first", New: "context.WithCancel(ctx)\n		first",
+			Why: "a slow run replaces the value again that another has stored meanwhile",
+		},
+		{
+			Name: "own-claim-unknown", File: "shared/keyrecord/dynamodb/table.go",
+			Old: "number(now.Add(ttl).Unix()), attrBy: by,", New: "number(now.Add(ttl).Unix()), attrBy: text(rand.Text()),",
+			Why: "whoever did not hear that he has the lease waits for himself",
 		},
 		{
 			Name: "roll-without-reread", File: roll,
@@ -67,22 +81,22 @@ func strategies() []Mutant {
 			Why: "an error page with a key's shape in it is stored",
 		},
 		{
-			Name: "undated-stray-ended", File: slot, Tests: both,
+			Name: "undated-stray-ended", File: slot,
 			Old: "version == \"\" && created.IsZero() || rotation == \"\"", New: "rotation == \"\"",
 			Why: "a key of unknown age, made a moment ago by somebody else, is ended",
 		},
 		{
-			Name: "identify-error-swallowed", File: slot, Tests: both,
+			Name: "identify-error-swallowed", File: slot,
 			Old: "		case provider.KindOf(err) != provider.KindNotFound:\n			return err\n", New: "",
 			Why: "a vendor's outage makes our own key a stranger's",
 		},
 		{
-			Name: "value-error-swallowed", File: slot, Tests: both,
+			Name: "value-error-swallowed", File: slot,
 			Old: "		value, ok, err := v.Value(ctx, at.ID)\n		if err != nil {\n			return err\n		}\n", New: "		value, ok, _ := v.Value(ctx, at.ID)\n",
 			Why: "a version that cannot be read makes our own key a stranger's",
 		},
 		{
-			Name: "records-not-believed", File: slot, Tests: both,
+			Name: "records-not-believed", File: slot,
 			Old: "		if rec.Version != \"\" {\n			version[rec.KeyID] = rec.Version", New: "		if false {\n			version[rec.KeyID] = rec.Version",
 			Why: "a key whose version was purged is nobody's, and is left behind",
 		},
