@@ -31,7 +31,8 @@ import (
 )
 
 const (
-	slots = 2 // not adjustable
+	slots    = 2  // not adjustable
+	maxPages = 20 // of two keys
 
 	active   = "Active"
 	inactive = "Inactive"
@@ -155,40 +156,40 @@ type page struct {
 	Marker    string `xml:"ListAccessKeysResult>Marker"`
 }
 
+func (p page) whole() bool {
+	if p.List == nil || p.Truncated && p.Marker == "" {
+		return false
+	}
+	for _, k := range p.List.Keys {
+		if !idForm.MatchString(k.ID) {
+			return false
+		}
+	}
+	return true
+}
+
 // Slots implements [provider.Slotter]. AWS may cut a list into pages wherever it
 // wants to.
 func (c *Client) Slots(ctx context.Context) ([]provider.Key, error) {
-	const name = "GET / ListAccessKeys"
-	query := url.Values{}
-	call := c.call("ListAccessKeys", query)
-	call.Method, call.In, call.Query, call.Said = http.MethodGet, nil, query, said(name)
-	pages, err := httpapi.Pages(ctx, &c.iam, c.admin, call, func(p page) bool {
-		if p.List == nil {
-			return false
-		}
-		for _, k := range p.List.Keys {
-			if !idForm.MatchString(k.ID) {
-				return false
-			}
-		}
-		return true
-	}, func(p page, _ http.Header) (string, bool) {
-		if !p.Truncated {
-			return "", true
-		}
-		query.Set("Marker", p.Marker)
-		return "?" + query.Encode(), p.Marker != ""
-	})
-	if err != nil {
-		return nil, op(name, err)
-	}
+	const name = "POST / ListAccessKeys"
 	var keys []provider.Key
-	for _, p := range pages {
+	in := url.Values{}
+	for range maxPages {
+		var p page
+		call := c.call("ListAccessKeys", in)
+		call.Out, call.Proof = &p, func() bool { return p.whole() }
+		if err := c.iam.Do(ctx, c.admin, call); err != nil {
+			return nil, op(name, err)
+		}
 		for _, k := range p.List.Keys {
 			keys = append(keys, provider.Key{ID: k.ID, Created: k.Created})
 		}
+		if !p.Truncated {
+			return keys, nil
+		}
+		in.Set("Marker", p.Marker)
 	}
-	return keys, nil
+	return nil, &provider.Error{Op: name, Kind: provider.KindPermanent, Err: errors.New("the list does not end")}
 }
 
 // empty is the answer that only says that it was done.
@@ -278,7 +279,7 @@ func (c *Client) Identify(ctx context.Context, value secret.Value) (string, erro
 		}
 	}
 	if !ok {
-		return "", &provider.Error{Op: "GET / ListAccessKeys", Kind: provider.KindNotFound}
+		return "", &provider.Error{Op: "POST / ListAccessKeys", Kind: provider.KindNotFound}
 	}
 	return k.id, nil
 }

@@ -268,14 +268,14 @@ func TestSlots_odd(t *testing.T) {
 		result string
 		keys   int // -1: an error
 	}{
-		"two alike":  {`<AccessKeyMetadata>` + k + k + `</AccessKeyMetadata><IsTruncated>false</IsTruncated>`, 2},
-		"none":       {`<AccessKeyMetadata/><IsTruncated>false</IsTruncated>`, 0},
-		"no list":    {`<IsTruncated>false</IsTruncated>`, -1},
-		"no marker":  {`<AccessKeyMetadata>` + k + `</AccessKeyMetadata><IsTruncated>true</IsTruncated>`, -1},
-		"in circles": {`<AccessKeyMetadata>` + k + `</AccessKeyMetadata><IsTruncated>true</IsTruncated><Marker>a&amp;b</Marker>`, -1},
-		"two lists":  {`<AccessKeyMetadata>` + k + `</AccessKeyMetadata><AccessKeyMetadata/><IsTruncated>false</IsTruncated>`, -1},
-		"no id":      {`<AccessKeyMetadata><member><Status>Active</Status></member></AccessKeyMetadata><IsTruncated>false</IsTruncated>`, -1},
-		"no date":    {`<AccessKeyMetadata>` + strings.Replace(k, "2015", "in 2015", 1) + `</AccessKeyMetadata>`, -1},
+		"two alike": {`<AccessKeyMetadata>` + k + k + `</AccessKeyMetadata><IsTruncated>false</IsTruncated>`, 2},
+		"none":      {`<AccessKeyMetadata/><IsTruncated>false</IsTruncated>`, 0},
+		"no list":   {`<IsTruncated>false</IsTruncated>`, -1},
+		"no marker": {`<AccessKeyMetadata>` + k + `</AccessKeyMetadata><IsTruncated>true</IsTruncated>`, -1},
+		"no end":    {`<AccessKeyMetadata>` + k + `</AccessKeyMetadata><IsTruncated>true</IsTruncated><Marker>a&amp;b</Marker>`, -1},
+		"two lists": {`<AccessKeyMetadata>` + k + `</AccessKeyMetadata><AccessKeyMetadata/><IsTruncated>false</IsTruncated>`, -1},
+		"no id":     {`<AccessKeyMetadata><member><Status>Active</Status></member></AccessKeyMetadata><IsTruncated>false</IsTruncated>`, -1},
+		"no date":   {`<AccessKeyMetadata>` + strings.Replace(k, "2015", "in 2015", 1) + `</AccessKeyMetadata>`, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -286,8 +286,8 @@ func TestSlots_odd(t *testing.T) {
 				if (err != nil) != (tt.keys < 0) || err == nil && len(keys) != tt.keys {
 					t.Errorf("%v and %v, want %d keys", keys, err, tt.keys)
 				}
-				if last := w.sent[len(w.sent)-1].form; name == "in circles" && last.Get("Marker") != "a&b" {
-					t.Errorf("sent %v", last)
+				if last := w.sent[len(w.sent)-1].form; name == "no end" && (last.Get("Marker") != "a&b" || len(w.sent) > 100) {
+					t.Errorf("sent %d, the last was %v", len(w.sent), last)
 				}
 			})
 		})
@@ -317,7 +317,9 @@ func TestLastUsed_noDate(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.Method == http.MethodGet { // the list
+				b, _ := io.ReadAll(r.Body)
+				r.Body = io.NopCloser(strings.NewReader(string(b)))
+				if strings.Contains(string(b), "Action=ListAccessKeys") {
 					iam.ServeHTTP(w, r)
 					return
 				}
