@@ -14,8 +14,10 @@ import (
 
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/provider/auth0/auth0test"
+	"github.com/keyturn/keyturn/shared/provider/awsiam/awsiamtest"
 	"github.com/keyturn/keyturn/shared/provider/gitea/giteatest"
 	"github.com/keyturn/keyturn/shared/provider/launchdarkly/launchdarklytest"
+	"github.com/keyturn/keyturn/shared/provider/okta/oktatest"
 	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
 	"github.com/keyturn/keyturn/shared/providertest"
 	"github.com/keyturn/keyturn/test/cloud"
@@ -51,7 +53,7 @@ func Rotation(ctx context.Context, vendor string) (Bill, error) {
 		}
 	}}})
 	defer r.Close() //nolint:errcheck // nothing runs any more
-	o, err := options(vendor, r)
+	o, given, err := options(vendor, r)
 	if err != nil {
 		return Bill{}, err
 	}
@@ -60,7 +62,7 @@ func Rotation(ctx context.Context, vendor string) (Bill, error) {
 		return Bill{}, err
 	}
 	defer s.Close()
-	if err = s.Init(ctx, secret); err != nil {
+	if err = first(ctx, r, s, given); err != nil {
 		return Bill{}, err
 	}
 	if err = s.Enable(ctx, secret); err != nil {
@@ -74,6 +76,19 @@ func Rotation(ctx context.Context, vendor string) (Bill, error) {
 		return Bill{}, fmt.Errorf("wait for the rotation: %w", err)
 	}
 	return m.bill(r.Cloud.Calls())
+}
+
+// first makes the first key, or stores the one that was there before us.
+func first(ctx context.Context, r *region.Region, s *stack.Stack, given string) error {
+	if given == "" {
+		return s.Init(ctx, secret)
+	}
+	value, err := json.Marshal(map[string]string{"apiKey": given})
+	if err != nil {
+		return err
+	}
+	_, err = sm.NewFromConfig(r.Cloud.Config()).PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: aws.String(secret), SecretString: aws.String(string(value))})
+	return err
 }
 
 // marks are the calls made before each step began.
@@ -131,42 +146,55 @@ func (m *marks) bill(log []cloud.CallRecord) (b Bill, err error) {
 type fake interface {
 	http.Handler
 	Admin(host string) provider.Admin
+	Add(name string, scopes ...string) provider.Issued
 }
 
 // simulated are the vendors whose rotation is counted.
 var simulated = map[string]struct {
 	start    func(clock func() time.Time) fake
 	settings map[string]any
-	path     string // of the API, behind the host
+	given    bool // there is a key before us
 }{
 	"sendgrid": {
 		func(c func() time.Time) fake { return sendgridtest.New(c, sendgridtest.Options{}) },
-		map[string]any{"scopes": []string{"mail.send"}}, "",
+		map[string]any{"scopes": []string{"mail.send"}}, false,
 	},
 	"gitea": {
 		func(c func() time.Time) fake { return giteatest.New(c, giteatest.Options{}) },
-		map[string]any{"scopes": []string{"read:user"}}, "",
+		map[string]any{"scopes": []string{"read:user"}}, false,
 	},
 	"launchdarkly": {
 		func(c func() time.Time) fake { return launchdarklytest.New(c, launchdarklytest.Options{}) },
-		map[string]any{"tokenID": launchdarklytest.TokenID}, "",
+		map[string]any{"tokenID": launchdarklytest.TokenID}, false,
+	},
+	"okta": {
+		func(c func() time.Time) fake { return oktatest.New(c, oktatest.Options{}) },
+		map[string]any{"appID": oktatest.AppID, "clientID": oktatest.ClientID}, true,
+	},
+	"aws-iam": {
+		func(c func() time.Time) fake { return awsiamtest.New(c, awsiamtest.Options{}) },
+		map[string]any{"userName": awsiamtest.UserName, "stsURL": "https://vendor.test"}, false,
 	},
 	"auth0": {
 		func(c func() time.Time) fake { return auth0test.New(c, auth0test.Options{}) },
-		map[string]any{"clientID": auth0test.ClientID, "audience": auth0test.Audience}, "",
+		map[string]any{"clientID": auth0test.ClientID, "audience": auth0test.Audience}, false,
 	},
 }
 
-func options(vendor string, r *region.Region) (stack.Options, error) {
+// options deploys a vendor; given is the key that it has before us, "" if none.
+func options(vendor string, r *region.Region) (o stack.Options, given string, err error) {
 	const host = "vendor.test"
 	s, ok := simulated[vendor]
 	if !ok {
-		return stack.Options{}, fmt.Errorf("no simulator of %q", vendor)
+		return o, "", fmt.Errorf("no simulator of %q", vendor)
 	}
 	f := s.start(r.Cloud.Clock().Now)
+	if s.given {
+		given = f.Add("made with the app").Value.Reveal()
+	}
 	return stack.Options{
-		Accounts: map[string]stack.Account{"main": {Provider: vendor, Base: "https://" + host + s.path, Hosts: []string{host}, Admin: f.Admin(host)}},
+		Accounts: map[string]stack.Account{"main": {Provider: vendor, Base: "https://" + host, Hosts: []string{host}, Admin: f.Admin(host)}},
 		Keys:     map[string]stack.Key{secret: {Account: "main", Settings: s.settings, More: map[string]any{"acceptDowntime": true}}},
 		Vendors:  &providertest.Transport{Handler: f, Host: host},
-	}, nil
+	}, given, nil
 }

@@ -13,7 +13,7 @@ import (
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	for vendor, most := range map[string]struct{ secret, all int }{
-		"sendgrid": {8, 14}, "gitea": {8, 14}, "launchdarkly": {8, 17}, "auth0": {9, 18},
+		"sendgrid": {8, 14}, "gitea": {8, 14}, "launchdarkly": {8, 17}, "auth0": {9, 18}, "okta": {9, 16}, "aws-iam": {8, 14},
 	} {
 		t.Run(vendor, func(t *testing.T) {
 			t.Parallel()

@@ -48,7 +48,7 @@ func run(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // temporary
 	bills := map[string]calls.Bill{}
-	for _, vendor := range []string{"sendgrid", "launchdarkly", "auth0"} {
+	for _, vendor := range []string{"sendgrid", "okta", "launchdarkly", "auth0"} {
 		if bills[vendor], err = calls.Rotation(ctx, vendor); err != nil {
 			return err
 		}
@@ -62,6 +62,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	figure("rotate_sm_calls_overlap", bills["sendgrid"].Secret, "calls")
+	figure("rotate_sm_calls_dualslot", bills["okta"].Secret, "calls")
 	figure("rotate_sm_calls_rollwithgrace", bills["launchdarkly"].Secret, "calls")
 	figure("rotate_sm_calls_rollinplace", bills["auth0"].Secret, "calls")
 	figure("rotate_aws_calls_overlap", bills["sendgrid"].All, "calls")
