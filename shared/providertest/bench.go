@@ -41,7 +41,7 @@ type bench struct {
 	tr      *Transport
 	carrier http.RoundTripper // tr, or what is put before it
 	start   time.Time
-	shape   *regexp.Regexp
+	known   *known
 	foreign []provider.Issued
 	faulty  bool // a fault is met; texts is known
 	slow    bool // the fake has delays: what works now says little
@@ -51,7 +51,6 @@ type bench struct {
 	random *rand.ChaCha8
 	found  []string
 	leaks  leaks
-	seen   map[any]bool // texts and keys that were looked at
 	made   map[string]secret.Value
 	chosen []string // values that the vendor may not know
 	texts  int      // that a Roll adds to what the fake hides
@@ -66,11 +65,13 @@ func benchWith(t *testing.T, s Subject, f Fake) *bench {
 	t.Helper()
 	b := &bench{
 		s: s, fake: f, tr: &Transport{Handler: f, Host: host}, start: time.Now(),
-		random: rand.NewChaCha8([32]byte{}), seen: map[any]bool{}, made: map[string]secret.Value{},
+		random: rand.NewChaCha8([32]byte{}), made: map[string]secret.Value{},
 	}
 	b.suite, _ = suiteOf(s)
 	b.carrier = b.tr
-	b.shape = regexp.MustCompile("^(?:" + s.Definition.Shape + ")$")
+	if b.known = s.known; b.known == nil {
+		b.known = know(s)
+	}
 	b.again = func() {
 		ctx, cancel := context.WithTimeout(t.Context(), deadline)
 		t.Cleanup(cancel)
@@ -84,6 +85,26 @@ func benchWith(t *testing.T, s Subject, f Fake) *bench {
 		}
 	}
 	return b
+}
+
+// known is what the benches of a sweep share, for speed.
+type known struct {
+	shape *regexp.Regexp
+	mu    sync.Mutex
+	seen  map[any]bool // texts and keys that were looked at
+}
+
+func know(s Subject) *known {
+	return &known{shape: regexp.MustCompile("^(?:" + s.Definition.Shape + ")$"), seen: map[any]bool{}}
+}
+
+// judged reports whether a text or a key was looked at before.
+func (k *known) judged(what any) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	was := k.seen[what]
+	k.seen[what] = true
+	return was
 }
 
 // open makes b's client anew, with another admin credential.
@@ -113,15 +134,6 @@ func (b *bench) breach(format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.found = append(b.found, fmt.Sprintf(format, args...))
-}
-
-// judged reports whether a text or a key was looked at before.
-func (b *bench) judged(what any) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	was := b.seen[what]
-	b.seen[what] = true
-	return was
 }
 
 // Read implements [io.Reader] with numbers that are the same each time.

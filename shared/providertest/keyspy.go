@@ -47,7 +47,7 @@ func (b *bench) listed(method string, keys []provider.Key, err error, there []pr
 		b.breach("%s returned %d keys, there are %d: a page that cannot be read is an error", method, len(keys), len(there))
 	}
 	for _, k := range keys {
-		if !b.judged(k) {
+		if !b.known.judged(k) {
 			b.show(method, k)
 		}
 	}

@@ -26,11 +26,18 @@ func Leak(text string, secrets []string) string {
 type leaks struct {
 	known map[string]bool
 	parts map[uint64]bool // windows of eight characters, as numbers
+	maybe [1 << 10]uint64 // bits of those that there may be, to ask parts less
 	short []string
 }
 
 func part(s string, at int) uint64 {
 	return binary.LittleEndian.Uint64([]byte(s[at : at+window]))
+}
+
+// slotOf returns where in maybe the bit of a window is.
+func slotOf(part uint64) (at, bit uint64) {
+	h := part * 0x9e3779b97f4a7c15 >> 48
+	return h >> 6, 1 << (h & 63)
 }
 
 // hide adds secrets to those that are known.
@@ -44,7 +51,9 @@ func (l *leaks) hide(secrets []string) {
 		}
 		l.known[s] = true
 		for i := range max(0, len(s)-window+1) {
-			l.parts[part(s, i)] = true
+			p := part(s, i)
+			at, bit := slotOf(p)
+			l.parts[p], l.maybe[at] = true, l.maybe[at]|bit
 		}
 		if len(s) < window {
 			l.short = append(l.short, s)
@@ -55,7 +64,8 @@ func (l *leaks) hide(secrets []string) {
 func (l *leaks) in(text string) string {
 	for _, form := range forms(text) {
 		for i := range max(0, len(form)-window+1) {
-			if l.parts[part(form, i)] {
+			p := part(form, i)
+			if at, bit := slotOf(p); l.maybe[at]&bit != 0 && l.parts[p] {
 				return form[i : i+window]
 			}
 		}

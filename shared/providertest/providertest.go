@@ -54,6 +54,8 @@ type Subject struct {
 	// Consume returns the request of a consumer that uses a key at base. Nil where
 	// the vendor does not say when a key was last used.
 	Consume func(base string, value secret.Value) (*http.Request, error)
+
+	known *known // nil outside a sweep
 	// Signs says that a value is an id and a secret that signs and is not sent. A
 	// secret that does not fit cannot be told from a clock that is wrong, so it is
 	// no rejection.
@@ -157,6 +159,7 @@ func onceWith(t *testing.T, s Subject, fake func(func() time.Time) Fake, f func(
 // request, and from one request on.
 func sweep(t *testing.T, s Subject, f Fault) (found []string) {
 	t.Helper()
+	s.known = know(s)
 	var calls, texts int
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, s)

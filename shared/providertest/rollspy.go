@@ -107,7 +107,7 @@ func (s readSpy) Read(ctx context.Context, id string) (secret.Value, error) {
 		b.breach("Read returned a value and an error")
 	case err == nil && b.sure() && !b.fake.Works(v):
 		b.breach("Read returned nil and a value that does not work")
-	case err == nil && !b.lied() && !b.shape.MatchString(v.Reveal()):
+	case err == nil && !b.lied() && !b.known.shape.MatchString(v.Reveal()):
 		b.breach("Read returned a value that does not have the shape")
 	}
 	return v, err

@@ -85,7 +85,7 @@ func (s chooseSpy) Choose(random io.Reader) (secret.Value, error) {
 	switch {
 	case err != nil && !v.Empty():
 		s.b.breach("Choose returned a value and an error")
-	case err == nil && (v.Empty() || !s.b.shape.MatchString(v.Reveal())):
+	case err == nil && (v.Empty() || !s.b.known.shape.MatchString(v.Reveal())):
 		s.b.breach("Choose returned a value that does not have the shape")
 	}
 	s.b.mu.Lock()

@@ -41,7 +41,7 @@ func (b *bench) show(method string, vs ...any) {
 	for _, v := range vs {
 		js, _ := json.Marshal(v) //nolint:errchkjson // what cannot be encoded shows nothing
 		text := fmt.Sprintf("%v %+v %#v %s", v, v, v, js)
-		if b.judged(text) {
+		if b.known.judged(text) {
 			continue
 		}
 		if b.leak(text) != "" {
@@ -94,7 +94,7 @@ func (b *bench) issue(method string, is provider.Issued) {
 		b.breach("%s returned nil and the id of no key", method)
 	case b.sure() && !b.fake.Works(is.Value):
 		b.breach("%s returned nil and a value that does not work", method)
-	case !b.shape.MatchString(is.Value.Reveal()):
+	case !b.known.shape.MatchString(is.Value.Reveal()):
 		b.breach("%s returned a value that does not have the shape", method)
 	}
 	b.give(is.ID, is.Value)
