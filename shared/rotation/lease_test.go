@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,10 +17,13 @@ import (
 type timed struct {
 	*records
 
+	mu    sync.Mutex
 	until map[string]time.Time
 }
 
-func (r timed) First(ctx context.Context, s, id string, ttl time.Duration) (bool, error) {
+func (r *timed) First(ctx context.Context, s, id string, ttl time.Duration) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if time.Now().After(r.until[id]) {
 		_ = r.Forget(ctx, s, id)
 	}
@@ -48,7 +52,7 @@ func (w *world) staged(f *few) (token string) {
 func TestLease_waitedFor(t *testing.T) {
 	t.Parallel()
 	fewBubble(t, "grace", func(t *testing.T, w *world, f *few) {
-		w.engine.Records = timed{w.records, map[string]time.Time{}}
+		w.engine.Records = &timed{records: w.records, until: map[string]time.Time{}}
 		w.first()
 		w.enable()
 		token, before := w.staged(f), f.count("roll")
@@ -89,21 +93,20 @@ func (h *hanging) Roll(ctx context.Context, id string, grace time.Duration) (pro
 func TestLease_isTheEnd(t *testing.T) {
 	t.Parallel()
 	fewBubble(t, "grace", func(t *testing.T, w *world, f *few) {
-		w.engine.Records = timed{w.records, map[string]time.Time{}}
+		w.engine.Records = &timed{records: w.records, until: map[string]time.Time{}}
 		w.first()
 		w.enable()
 		token := w.staged(f)
-		untouched := w.engine.Vendors
-		w.engine.Vendors = &hanging{few: f, takes: 4 * time.Minute}
+		engine := *w.engine
+		engine.Vendors = &hanging{few: f, takes: 4 * time.Minute}
 		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute) // the longest that a function runs
 		defer cancel()
 		slow := make(chan error)
 		go func() {
-			_, err := w.engine.Rotate(ctx, rotation.Event{Step: rotation.CreateSecret, SecretID: name, Token: token})
+			_, err := engine.Rotate(ctx, rotation.Event{Step: rotation.CreateSecret, SecretID: name, Token: token})
 			slow <- err
 		}()
 		time.Sleep(2*time.Minute + 3*time.Second) // the lease has ended
-		w.engine.Vendors = untouched
 		w.again(token)
 		if err := <-slow; errorType(err) != string(rotation.CurrentEnds) {
 			t.Errorf("the slow run: %v", err)
