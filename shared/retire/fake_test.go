@@ -189,8 +189,15 @@ func (w fakeScheduler) Schedule(_ context.Context, o schedule.Once) error {
 type fakeVendors struct{ *world }
 
 func (w fakeVendors) Info(string) (provider.Info, error) {
+	kind := w.kind
+	switch w.strategy.(type) {
+	case provider.RollInPlace:
+		kind = "RollInPlace"
+	case provider.RollWithGrace:
+		kind = "RollWithGrace"
+	}
 	return provider.Info{
-		Name: "acme", Title: "Acme", Strategy: cmp.Or(w.kind, "Overlap"), Settle: w.settle, LastUsed: w.usage, UsageLag: w.lag,
+		Name: "acme", Title: "Acme", Strategy: cmp.Or(kind, "Overlap"), Settle: w.settle, LastUsed: w.usage, UsageLag: w.lag,
 		Admin: []provider.Field{{Name: "token"}},
 	}, nil
 }

@@ -20,7 +20,7 @@ const pendingLinger = time.Hour // until a label that was left behind is taken o
 
 // labels mends AWSPENDING by the rules of heal.
 func (r *run) labels(ctx context.Context) error {
-	if r.skipped != "" && r.version != "" || !r.secret.Deleted.IsZero() {
+	if r.rescued || r.skipped != "" && r.version != "" || !r.secret.Deleted.IsZero() {
 		return nil // what the labels are is not certain, or not our concern
 	}
 	version := r.secret.VersionAt(store.Pending)
@@ -44,11 +44,15 @@ func (r *run) labels(ctx context.Context) error {
 	switch h := ruleFor(s); h.do {
 	case leave:
 	case tell:
-		r.daily(ctx, "unborn_label", r.messageUnbornLabel(version, since))
+		if s.current == missing {
+			r.daily(ctx, "unborn_label", r.messageUnbornLabel(version, since))
+		} else {
+			r.daily(ctx, "stuck_value", r.messageStuckValue(version, since, s.value))
+		}
 	case remove:
 		if s.pending == pendingOther {
 			// Told first: afterwards nothing is left to tell it by.
-			r.send(ctx, r.messageStuck(version, since, s.value), "stuck-"+version, day)
+			r.send(ctx, r.messageStuck(version, since, s), "stuck-"+version, day)
 		}
 		return r.unstage(ctx, version, h.why)
 	}
@@ -58,7 +62,10 @@ func (r *run) labels(ctx context.Context) error {
 // stateOf returns the state of the labels but for the pending version's value,
 // and since when it is so.
 func (r *run) stateOf(version string) (labelState, time.Time) {
-	s := labelState{reads: agree, current: there, pending: pendingOther, value: valueUntold, previous: elsewhere, age: young}
+	s := labelState{reads: agree, current: there, pending: pendingOther, value: valueUntold, previous: elsewhere, age: young, kind: apart}
+	if r.rolls() {
+		s.kind = replaced
+	}
 	since, limit := r.pendingSince(version), max(lostAge, 2*r.MaxRotation)
 	prev := r.secret.VersionAt(store.Previous)
 	switch version {

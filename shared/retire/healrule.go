@@ -9,6 +9,7 @@ type (
 	pending      string // where AWSPENDING is
 	pendingValue string // what the pending version holds, if it is neither AWSCURRENT nor AWSPREVIOUS
 	age          string // of AWSPENDING there
+	kind         string // of what a rotation makes
 	action       string
 )
 
@@ -35,6 +36,9 @@ const (
 	young age = "young"
 	old   age = "old"
 
+	apart    kind = "a key"
+	replaced kind = "a value in place of another" // RollInPlace, RollWithGrace
+
 	leave  action = "leave it"
 	tell   action = "leave it, tell somebody daily"
 	remove action = "take it off"
@@ -48,6 +52,7 @@ type labelState struct {
 	value    pendingValue
 	age      age
 	previous place // elsewhere, missing, onPending
+	kind     kind
 }
 
 // healRule says what is done in the states that it fits.
@@ -89,14 +94,21 @@ var heal = []healRule{
 
 	{labelState{reads: agree, current: there, pending: pendingOther, age: young}, leave,
 		"the rotation may still be tried again"},
-	{labelState{reads: agree, current: there, pending: pendingOther, value: valueNone, age: old}, remove,
+	{labelState{reads: agree, current: there, pending: pendingOther, value: valueNone, age: old, kind: apart}, remove,
 		"the rotation stopped before it stored a value, and blocks every other; its key is a lost one and is swept"},
-	{labelState{reads: agree, current: there, pending: pendingOther, value: valueAccepted, age: old}, remove,
+	{labelState{reads: agree, current: there, pending: pendingOther, value: valueAccepted, age: old, kind: apart}, remove,
 		"the rotation stopped before it was promoted, and blocks every other; its key is retired like a replaced one"},
 	{labelState{reads: agree, current: there, pending: pendingOther, value: valueRefused, age: old}, remove,
 		"the rotation cannot succeed with a key that the vendor refuses, and blocks every other; that the key is dead is proven like a replaced one's"},
-	{labelState{reads: agree, current: there, pending: pendingOther, value: valueUntold, age: old}, remove,
+	{labelState{reads: agree, current: there, pending: pendingOther, value: valueUntold, age: old, kind: apart}, remove,
 		"the rotation stopped, and blocks every other, whether or not its key works; the key is retired like a replaced one"},
+
+	{labelState{reads: agree, current: there, pending: pendingOther, value: valueNone, age: old, kind: replaced}, remove,
+		"nothing is stored that could be lost, and only another rotation makes a value that is known, should the current one have an end"},
+	{labelState{reads: agree, current: there, pending: pendingOther, value: valueAccepted, age: old, kind: replaced}, tell,
+		"it may soon be the only value that works, and a version without a label is deleted some day; it is made current as soon as the current one is refused"},
+	{labelState{reads: agree, current: there, pending: pendingOther, value: valueUntold, age: old, kind: replaced}, tell,
+		"it may be the only value that works, and a version without a label is deleted some day"},
 }
 
 // ruleFor returns the rule that fits a state. One that nobody foresaw is left
@@ -111,5 +123,5 @@ func ruleFor(s labelState) healRule {
 func (s labelState) fits(o labelState) bool {
 	return (s.reads == "" || s.reads == o.reads) && (s.current == "" || s.current == o.current) &&
 		(s.pending == "" || s.pending == o.pending) && (s.value == "" || s.value == o.value) &&
-		(s.age == "" || s.age == o.age) && (s.previous == "" || s.previous == o.previous)
+		(s.age == "" || s.age == o.age) && (s.kind == "" || s.kind == o.kind) && (s.previous == "" || s.previous == o.previous)
 }

@@ -57,6 +57,7 @@ type run struct {
 
 	roles   map[string]role
 	skipped string // why nothing was looked at
+	rescued bool   // AWSCURRENT was moved, so the labels are not those that were looked at
 	late    []string
 	unsent  []error // notifications that did not go out
 	calls   map[string]int

@@ -188,24 +188,52 @@ func (q *Request) asked(m *notify.Message) {
 }
 
 // messageStuck tells that a rotation is given up which blocks all others.
-func (r *run) messageStuck(version string, since time.Time, value pendingValue) notify.Message {
-	m := r.message(notify.Failed, notify.Warning, "stuck-"+version, "A rotation of "+r.key.Secret+" never came to its end and is given up.")
+func (r *run) messageStuck(version string, since time.Time, s labelState) notify.Message {
+	severity := notify.Warning
+	if s.kind == replaced {
+		severity = notify.Critical
+	}
+	m := r.message(notify.Failed, severity, "stuck-"+version, "A rotation of "+r.key.Secret+" never came to its end and is given up.")
 	m.ErrorType = "RotationStuck"
 	m.Known = []string{
 		"AWSPENDING has been on version " + version + " since " + stamp(since) + ", so no rotation could begin. It is taken off.",
 		"The current version and its key are left as they are.",
 	}
-	switch value {
-	case valueNone:
+	switch {
+	case s.value == valueNone && s.kind == replaced:
+		m.Known = append(m.Known, "That version has no value. The vendor may have replaced the key's value all the same: then the current one does not work, or ends soon, and the new one was not stored.")
+	case s.value == valueNone:
 		m.Known = append(m.Known, "That version has no value. A key that was made for it is swept.")
-	case valueAccepted:
+	case s.value == valueAccepted:
 		m.Known = append(m.Known, "The vendor accepts the key in that version. It is retired like a replaced one.")
-	case valueRefused:
+	case s.value == valueRefused:
 		m.Known = append(m.Known, "The vendor refuses the key in that version.")
-	case valueUntold:
+	case s.value == valueUntold:
 		m.Known = append(m.Known, "Whether the vendor accepts the key in that version is not known. It is retired like a replaced one.")
 	}
 	m.Next = []string{"Rotate it now, or leave it to the schedule: keyturn rotate-now " + r.key.Secret + " --reason \"a rotation was stuck\""}
+	m.Detail = map[string]string{"version": version, "value": string(s.value)}
+	return m
+}
+
+// messageStuckValue tells of a rotation that stopped and may have left the only
+// value that works.
+func (r *run) messageStuckValue(version string, since time.Time, value pendingValue) notify.Message {
+	m := r.message(notify.Failed, notify.Critical, "stuck_value", "A rotation of "+r.key.Secret+" never came to its end, and may have left the only value that works.")
+	m.ErrorType = "RotationStuck"
+	m.Known = []string{
+		"AWSPENDING has been on version " + version + " since " + stamp(since) + ", so no rotation can begin. Nothing is changed.",
+		"Whether the vendor accepts the value in that version is not known.",
+		"It is made current by itself as soon as the vendor accepts it and refuses the current one.",
+	}
+	if value == valueAccepted {
+		m.Known[1] = "The vendor accepts the value in that version."
+	}
+	label := "aws secretsmanager update-secret-version-stage --secret-id " + r.key.Secret + " --version-stage "
+	m.Next = []string{
+		"To make it current now: " + label + store.Current + " --move-to-version-id " + version + " --remove-from-version-id " + r.version,
+		"Once it is known that the current value stays: " + label + store.Pending + " --remove-from-version-id " + version,
+	}
 	m.Detail = map[string]string{"version": version, "value": string(value)}
 	return m
 }

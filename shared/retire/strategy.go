@@ -27,6 +27,12 @@ func (r *run) use(strategy provider.Strategy) {
 	}
 }
 
+// rolls reports whether the vendor replaces a key's value, also where it could
+// not be looked at.
+func (r *run) rolls() bool {
+	return r.info.Strategy == "RollInPlace" || r.info.Strategy == "RollWithGrace"
+}
+
 // nobodys is the rotation that strays are put down to if none is under way.
 const nobodys = "0000000000000000"
 
@@ -146,6 +152,7 @@ func (r *run) rescue(ctx context.Context) error {
 	}
 	r.calls["secretsmanager"]++
 	err = r.Store.Promote(ctx, r.key.Secret, version, r.version)
+	r.rescued = true
 	a.Phase, a.Result = audit.Outcome, audit.Done
 	if err != nil {
 		a.Result, a.Error = audit.Failed, err.Error()
