@@ -1,7 +1,9 @@
 package catalog_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"go/build"
 	"net/http"
 	"net/url"
@@ -127,6 +129,33 @@ func TestOpen(t *testing.T) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 		})
+	}
+}
+
+// A vendor is opened with what it speaks through, and with nothing else.
+func TestOpen_net(t *testing.T) {
+	t.Parallel()
+	dial := func(context.Context, string, string) (provider.Conn, error) { return nil, errors.New("not here") }
+	for _, tt := range []struct {
+		vendor, settings string
+		http             bool
+	}{
+		{"redis", `{"address": "redis.test:6379", "user": "app"}`, false},
+		{"sendgrid", `{"scopes": ["mail.send"]}`, true},
+	} {
+		d, _ := catalog.Get(tt.vendor)
+		raw := json.RawMessage(tt.settings)
+		if st, err := catalog.Open(tt.vendor, raw, provider.Admin{}, http.DefaultClient, dial); err != nil || st == nil || d.SpeaksHTTP() != tt.http {
+			t.Errorf("%s: got %T and %v; speaks HTTP: %v", tt.vendor, st, err, d.SpeaksHTTP())
+		}
+		_, asHTTP := d.Open(raw, provider.Admin{}, http.DefaultClient)
+		_, asNet := d.OpenNet(raw, provider.Admin{}, dial)
+		if (asHTTP == nil) != tt.http || (asNet == nil) == tt.http {
+			t.Errorf("%s: opened as HTTP: %v; opened as something else: %v", tt.vendor, asHTTP, asNet)
+		}
+	}
+	if _, err := catalog.Open("redis", json.RawMessage(`{}`), provider.Admin{}, http.DefaultClient, dial); provider.KindOf(err) != provider.KindPermanent {
+		t.Errorf("wrong settings: %v", err)
 	}
 }
 

@@ -2,7 +2,9 @@ package metric_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/shared/metric"
+	"github.com/keyturn/keyturn/shared/provider"
 )
 
 func TestWrite(t *testing.T) {
@@ -150,5 +153,27 @@ func TestFrom_noMeter(t *testing.T) {
 	metric.From(t.Context()).Label(metric.Labels{Vendor: "acme"})
 	if l := metric.From(t.Context()).Labels(); l != (metric.Labels{}) {
 		t.Errorf("labels %+v came from nowhere", l)
+	}
+}
+
+// A connection to a vendor that does not speak HTTP counts as a request.
+func TestDialer(t *testing.T) {
+	t.Parallel()
+	ctx, m := metric.With(t.Context())
+	gone := errors.New("gone")
+	dial := metric.Dialer(func(_ context.Context, network, address string) (provider.Conn, error) {
+		if network != "tls" || address != "redis.test:6379" {
+			t.Errorf("dialed %s %s", network, address)
+		}
+		return nil, gone
+	})
+	for range 3 {
+		if _, err := dial(ctx, "tls", "redis.test:6379"); !errors.Is(err, gone) {
+			t.Errorf("got %v", err)
+		}
+	}
+	var out bytes.Buffer
+	if err := m.Write(&out, metric.Invocation{Time: time.Unix(1, 0)}); err != nil || !strings.Contains(out.String(), `"vendor_calls":3`) {
+		t.Errorf("got %v and %s", err, out.String())
 	}
 }

@@ -120,7 +120,7 @@ func TestSlots_answers(t *testing.T) {
 }
 
 // A server that announces more than it sends gets no memory for it.
-func TestBounded(t *testing.T) {
+func TestBounded(t *testing.T) { //nolint:paralleltest // memory is measured
 	for name, answer := range map[string]string{
 		"a bulk string of 4 GB":         "$4294967296\r\n",
 		"more than a number":            "$99999999999999999999999\r\n",
@@ -131,7 +131,7 @@ func TestBounded(t *testing.T) {
 		"a line that does not end":      "+" + strings.Repeat("x", 3<<20),
 		"after a string with line ends": "*2\r\n$12\r\n$1\r\n*1\r\n\r\n\r\n\r\n$4294967296\r\n",
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // memory is measured
+		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			synctest.Test(t, func(t *testing.T) {

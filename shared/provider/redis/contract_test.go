@@ -50,8 +50,28 @@ type bridge struct {
 
 func (b bridge) dial(ctx context.Context, _, _ string) (provider.Conn, error) {
 	near, far := net.Pipe()
-	go b.serve(ctx, far)
-	return near, nil
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b.serve(ctx, far)
+	}()
+	return nearEnd{near, cancel, done}, nil
+}
+
+// nearEnd leaves nobody behind who still looks at the faults.
+type nearEnd struct {
+	net.Conn
+
+	cancel context.CancelFunc
+	done   <-chan struct{}
+}
+
+func (n nearEnd) Close() error {
+	n.cancel()
+	err := n.Conn.Close()
+	<-n.done
+	return err
 }
 
 // serve ends when the near end is closed, or at the end of ctx.

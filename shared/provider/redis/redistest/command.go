@@ -185,9 +185,9 @@ func refused(why string) string { return "-" + why + "\r\n" }
 func bulk(v string) string { return "$" + strconv.Itoa(len(v)) + "\r\n" + v + "\r\n" }
 
 func list(vs []string) string {
-	out := "*" + strconv.Itoa(len(vs)) + "\r\n"
+	out := []string{"*" + strconv.Itoa(len(vs)) + "\r\n"}
 	for _, v := range vs {
-		out += bulk(v)
+		out = append(out, bulk(v))
 	}
-	return out
+	return strings.Join(out, "")
 }
