@@ -121,7 +121,7 @@ func TestSlots_answers(t *testing.T) {
 
 // A server that announces more than it sends gets no memory for it.
 func TestBounded(t *testing.T) { //nolint:paralleltest // memory is measured
-	for name, answer := range map[string]string{
+	for name, answer := range map[string]string{ //nolint:paralleltest // the same
 		"a bulk string of 4 GB":         "$4294967296\r\n",
 		"more than a number":            "$99999999999999999999999\r\n",
 		"a number with many zeros":      "$" + strings.Repeat("0", 60) + "4294967296\r\n",
