@@ -211,6 +211,7 @@ func TestRestore_faults(t *testing.T) {
 func restoredIn(t *testing.T, m mode, at int, repeated bool) (over bool) {
 	t.Helper()
 	w, old, _ := unplugged(t)
+	time.Sleep(time.Hour)
 	w.calls, w.faultAt, w.mode = nil, at, m
 	_, _, _ = w.ask(enable)
 	over = len(w.calls) <= at
@@ -265,6 +266,35 @@ func TestRestore_races(t *testing.T) {
 					if err == nil && (w.keys[old].revoked || w.keys[old].disabled) {
 						t.Errorf("call %d (%s): told to work: %+v", at, w.calls[at], w.keys[old])
 					}
+					w.check()
+				})
+			}
+		})
+	}
+}
+
+// A rollback that enabled the previous key and came no further leaves it as it
+// would leave one in its grace.
+func TestRollback_enabled(t *testing.T) {
+	t.Parallel()
+	for m := range modes {
+		t.Run(m.String(), func(t *testing.T) {
+			t.Parallel()
+			for at, over := 0, false; !over; at++ {
+				synctest.Test(t, func(t *testing.T) {
+					w, old, _ := unplugged(t)
+					time.Sleep(time.Hour)
+					w.calls, w.faultAt, w.mode = nil, at, m
+					_, _, _ = w.ask(back)
+					over, w.faultAt = len(w.calls) <= at, -1
+					if w.keys[old].disabled || w.secret.VersionAt(store.Current) == token(1) {
+						return
+					}
+					since := w.now()
+					if !w.live(w.engine(), key(), weeks, w.is(old, keyrecord.Dead)) {
+						t.Errorf("call %d: not retired: %+v", at, w.record(old))
+					}
+					w.wholly(old, since)
 					w.check()
 				})
 			}
