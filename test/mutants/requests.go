@@ -8,7 +8,7 @@ func requests() []Mutant {
 	return []Mutant{
 		{
 			Name: "adopt-labels-moved", File: record,
-			Old: "	if s.VersionAt(store.Current) != t.out.VersionID {", New: "	if false {",
+			Old: "	if s.VersionAt(store.Current) != t.out.VersionID {", New: "	if s.VersionAt(store.Current) != t.out.VersionID && false {",
 			Why: "a key is adopted for a version that is not current any more",
 		},
 		{
@@ -27,8 +27,8 @@ func requests() []Mutant {
 			Why: "a secret that another function rotates is rotated by two",
 		},
 		{
-			Name: "adopt-of-a-dead-key", File: adopt,
-			Old: "	case errors.Is(err, provider.ErrRejected):\n		t.problem(t.err(KeyRejected", New: "	case errors.Is(err, provider.ErrRejected) && false:\n		t.problem(t.err(KeyRejected",
+			Name: "adopt-untried", File: adopt,
+			Old: "	switch err = t.accepts(ctx, cur); {", New: "	switch err = nil; {",
 			Why: "a key of another account is adopted by the id that somebody says",
 		},
 		{
@@ -58,7 +58,7 @@ func requests() []Mutant {
 		},
 		{
 			Name: "adopt-anothers-value", File: key,
-			Old: "	case !value.Equal(t.value):", New: "	case false:",
+			Old: "	case !value.Equal(t.value):", New: "	case !value.Equal(t.value) && false:",
 			Why: "the value of a key that the secret does not hold is replaced",
 		},
 		{
