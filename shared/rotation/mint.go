@@ -219,25 +219,27 @@ func (r *run) makeRoom(ctx context.Context, o provider.Overlap, f family) (found
 		full.Next = append(full.Next, "or, if no one but this secret's consumers uses the keys of this principal, hand it over: \"exclusive\": true in the key's configuration")
 	}
 	own := f.of(r.token)
-	attempts := slices.DeleteFunc(slices.Clone(own), func(k provider.Key) bool {
-		n, _ := keyname.Parse(k.Name)
-		return r.Now().Sub(n.Created) < max(attemptAge, r.longest)
-	})
-	if len(attempts) == 0 {
-		if len(own) > 0 {
-			full.Next = []string{"nothing: an attempt of this rotation takes the room, and the first try after it can no longer be stored ends it"}
-		}
+	if len(own) == 0 {
 		return false, full
 	}
-	for range 2 {
-		if !wait(ctx, rereadEvery) {
-			return false, full
+	full.Next = []string{"nothing: an attempt of this rotation takes the room, and the first try after it can no longer be stored ends it"}
+	var attempts []provider.Key
+	for {
+		for _, k := range own {
+			if n, _ := keyname.Parse(k.Name); r.Now().Sub(n.Created) >= max(attemptAge, r.longest) {
+				attempts = append(attempts, k)
+			}
 		}
-		switch _, err = r.Store.Get(ctx, r.id, r.token, ""); {
-		case err == nil:
-			return true, nil
-		case store.KindOf(err) != store.KindNotFound:
-			return false, r.stored("read the pending version again", err)
+		if len(attempts) > 0 {
+			break
+		}
+		if found, err = r.stores(ctx, full); found || err != nil {
+			return found, err
+		}
+	}
+	for range 2 {
+		if found, err = r.stores(ctx, full); found || err != nil {
+			return found, err
 		}
 	}
 	for _, k := range attempts {
@@ -246,6 +248,19 @@ func (r *run) makeRoom(ctx context.Context, o provider.Overlap, f family) (found
 		}
 	}
 	return false, nil
+}
+
+// stores reports, after a while, whether somebody has stored a value under this
+// token. late is the error where there is no time for it.
+func (r *run) stores(ctx context.Context, late error) (bool, error) {
+	if !wait(ctx, rereadEvery) {
+		return false, late
+	}
+	_, err := r.Store.Get(ctx, r.id, r.token, "")
+	if err != nil && store.KindOf(err) != store.KindNotFound {
+		return false, r.stored("read the pending version again", err)
+	}
+	return err == nil, nil
 }
 
 const (

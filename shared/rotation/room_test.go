@@ -65,7 +65,9 @@ func TestMakeRoom_refuses(t *testing.T) {
 		goes   bool
 	}{
 		{name: "old", secret: name, age: deadline + time.Second, want: rotation.Minted, goes: true},
-		{name: "its function may still run", secret: name, age: deadline - time.Second, err: rotation.VendorFull},
+		{name: "its function may still run", secret: name, age: 10 * time.Second, err: rotation.VendorFull},
+		{name: "its function ends before ours", secret: name, age: deadline / 2, want: rotation.Minted, goes: true},
+		{name: "its function stores it meanwhile", secret: name, age: deadline / 2, want: rotation.Found, do: storedAt(1)},
 		{name: "of another secret", secret: other, age: time.Hour, err: rotation.VendorFull},
 		{name: "of another rotation", secret: name, age: time.Hour, do: func(w *world, _ string) {
 			w.vendor.keys = w.vendor.keys[:2]
