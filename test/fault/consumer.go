@@ -3,6 +3,7 @@ package fault
 import (
 	"encoding/json"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"time"
 
@@ -100,9 +101,17 @@ func (w *World) version(label string) (id string, key secret.Value) {
 		return "", secret.Value{}
 	}
 	var out struct{ VersionId, SecretString string } //nolint:revive,staticcheck // AWS's spelling
-	var value struct{ APIKey string }
+	var value map[string]json.RawMessage
 	if json.Unmarshal(b, &out) != nil || json.Unmarshal([]byte(out.SecretString), &value) != nil {
 		return out.VersionId, secret.Value{}
 	}
-	return out.VersionId, secret.New(value.APIKey)
+	var parts []string
+	for _, name := range w.subject.fields() {
+		var part string
+		if json.Unmarshal(value[name], &part) != nil {
+			return out.VersionId, secret.Value{}
+		}
+		parts = append(parts, part)
+	}
+	return out.VersionId, secret.New(strings.Join(parts, ":"))
 }

@@ -15,6 +15,7 @@ import (
 var (
 	all  = flag.Bool("all", false, "every run, not a sample")
 	only = flag.String("only", "", "the run with this name")
+	most = flag.Int("most", 0, "with -all: no more pairs and races than this")
 )
 
 var tally Tally
@@ -97,7 +98,7 @@ func TestPairs(t *testing.T) {
 			calls := Calls(t, s)
 			n := 10
 			if *all {
-				n = 2000
+				n = limit(2000)
 			}
 			var runs []Run
 			for seed := range n {
@@ -118,9 +119,9 @@ func TestRaces(t *testing.T) {
 			calls := Calls(t, s)
 			n := 10
 			if *all {
-				n = 5000
+				n = limit(5000)
 				if s.Again {
-					n = 500
+					n = limit(500)
 				}
 			}
 			var runs []Run
@@ -138,4 +139,11 @@ func sample(runs []Run, n int) (out []Run) {
 		out = append(out, runs[i])
 	}
 	return out
+}
+
+func limit(n int) int {
+	if *most > 0 {
+		return min(n, *most)
+	}
+	return n
 }

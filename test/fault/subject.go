@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,10 +37,16 @@ type Subject struct {
 	Consume func(base string, value secret.Value) (*http.Request, error)
 	// Act says what a request changes at the vendor; an empty Act: nothing.
 	Act func(r *http.Request, body []byte) Act
+	// Parts are the fields of the value that are the key; nil: apiKey.
+	Parts []string
 	// Again says that another vendor shows this strategy, too.
 	Again bool
 	// Named says that keys carry our names.
 	Named bool
+	// Alone says that the principal is handed over: nobody else has keys there.
+	Alone bool
+	// Adopted says that the first key was there before us.
+	Adopted bool
 	// Refusals says that consumers may be refused between two fetches: the
 	// window that RollInPlace prints.
 	Refusals bool
@@ -51,8 +58,20 @@ type Act struct {
 	ID, Name string // of the key, as far as the request says
 }
 
-// Subjects returns the strategies that are built, each once.
+// Subjects returns every strategy with a vendor that shows it, and some with
+// another one.
 func Subjects() []Subject {
+	return slices.Concat(overlaps(), slots(), rolls())
+}
+
+func (s Subject) fields() []string {
+	if s.Parts == nil {
+		return []string{"apiKey"}
+	}
+	return s.Parts
+}
+
+func overlaps() []Subject {
 	return []Subject{
 		{
 			Name: "overlap", Vendor: "cloudflare", Path: "/client/v4", Named: true, Consume: cloudflaretest.Consume, Act: cloudflareAct,
@@ -109,7 +128,10 @@ func giteaAct(r *http.Request, body []byte) Act {
 func last(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
 // foreign are keys that are nobody's business of ours.
-func foreign(f providertest.Fake) []provider.Issued {
+func (s Subject) foreign(f providertest.Fake) []provider.Issued {
+	if s.Alone {
+		return nil
+	}
 	return []provider.Issued{f.Add("somebody's own"), f.Add("keyturn-0123456789-0123456789abcdef-0lfls2o00001")}
 }
 

@@ -133,7 +133,7 @@ func NewWorld(s Subject) *World {
 	w.cloud.Subscribe(func(e cloud.Event) bool { return e.DetailType == "Secret Label Updated" }, w.label)
 	w.transport = w.cloud.Transport()
 	w.fake = s.New(clock.Now)
-	w.foreign = foreign(w.fake)
+	w.foreign = s.foreign(w.fake)
 	w.consumer = &consumer{world: w}
 	w.deploy()
 	return w
@@ -178,8 +178,14 @@ func (w *World) deploy() {
 		fields[name] = v.Reveal()
 	}
 	w.must(w.cloud.SecretsManager(), "CreateSecret", map[string]any{"Name": adminName, "SecretString": string(encode(fields)), "ClientRequestToken": w.uuid()})
-	w.must(w.cloud.SecretsManager(), "CreateSecret", map[string]any{"Name": secretName, "ClientRequestToken": w.uuid()})
-	if _, failure := w.invoke(rotating, encode(map[string]any{"version": 1, "mode": "init", "secret": secretName, "token": w.uuid()}), nil); failure != "" {
+	first := map[string]any{"Name": secretName, "ClientRequestToken": w.uuid()}
+	begin := map[string]any{"version": 1, "mode": "init", "secret": secretName, "token": w.uuid()}
+	if w.subject.Adopted {
+		first["SecretString"] = string(encode(map[string]string{"apiKey": w.fake.Add("made by hand").Value.Reveal()}))
+		begin = map[string]any{"version": 1, "mode": "adopt", "secret": secretName}
+	}
+	w.must(w.cloud.SecretsManager(), "CreateSecret", first)
+	if _, failure := w.invoke(rotating, encode(begin), nil); failure != "" {
 		panic("the first key was not made: " + failure + "\n" + w.said.String())
 	}
 }
@@ -307,11 +313,12 @@ func (w *World) accepted(body []byte) {
 	}
 }
 
-// judgeAct looks whether a change at the vendor was announced.
-func (w *World) judgeAct(r *http.Request, body []byte) {
+// judgeAct looks whether a change at the vendor was announced. It returns false
+// for what changes nothing.
+func (w *World) judgeAct(r *http.Request, body []byte) bool {
 	act := w.subject.Act(r, body)
 	if act.Kind == "" {
-		return
+		return false
 	}
 	w.mu.Lock()
 	announced := false
@@ -327,6 +334,7 @@ func (w *World) judgeAct(r *http.Request, body []byte) {
 			w.breach("%s of key %s, which is somebody else's", act.Kind, act.ID)
 		}
 	}
+	return true
 }
 
 func encode(v any) []byte {

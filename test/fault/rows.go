@@ -1,0 +1,129 @@
+package fault
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/provider/adyen/adyentest"
+	"github.com/keyturn/keyturn/shared/provider/auth0/auth0test"
+	"github.com/keyturn/keyturn/shared/provider/awsiam/awsiamtest"
+	"github.com/keyturn/keyturn/shared/provider/launchdarkly/launchdarklytest"
+	"github.com/keyturn/keyturn/shared/provider/okta/oktatest"
+	"github.com/keyturn/keyturn/shared/providertest"
+)
+
+// slots are the strategies whose keys have no names.
+func slots() []Subject {
+	return []Subject{
+		{
+			Name: "dualslot-fill", Vendor: "aws-iam", Alone: true, Consume: awsiamtest.Consume, Act: awsIAMAct,
+			Config: map[string]any{"exclusive": true}, Parts: []string{"accessKeyId", "secretAccessKey"},
+			New: func(clock func() time.Time) providertest.Fake {
+				return awsiamtest.New(clock, awsiamtest.Options{})
+			},
+			Settings: func(providertest.Fake) map[string]any {
+				return map[string]any{"stsURL": base, "userName": awsiamtest.UserName}
+			},
+		},
+		{
+			Name: "dualslot-place", Vendor: "okta", Alone: true, Adopted: true, Consume: oktatest.Consume, Act: oktaAct,
+			New: func(clock func() time.Time) providertest.Fake {
+				return oktatest.New(clock, oktatest.Options{})
+			},
+			Settings: func(providertest.Fake) map[string]any {
+				return map[string]any{"appID": oktatest.AppID, "clientID": oktatest.ClientID}
+			},
+		},
+	}
+}
+
+// rolls are the strategies that replace the value of one key.
+func rolls() []Subject {
+	return []Subject{
+		launchDarkly("rollwithgrace", launchdarklytest.Options{}, false),
+		launchDarkly("rollwithgrace-one", launchdarklytest.Options{OneOld: true}, true),
+		{
+			Name: "rollwithgrace-fixed", Vendor: "adyen", Path: "/v3", Again: true, Consume: adyentest.Consume,
+			New: func(clock func() time.Time) providertest.Fake {
+				return adyentest.New(clock, adyentest.Options{})
+			},
+			Settings: func(providertest.Fake) map[string]any {
+				return map[string]any{"merchantID": adyentest.MerchantID, "credentialID": adyentest.CredentialID}
+			},
+			Act: func(r *http.Request, _ []byte) Act {
+				if r.Method == http.MethodPost {
+					return Act{Kind: audit.Roll, ID: adyentest.CredentialID}
+				}
+				return Act{}
+			},
+		},
+		{
+			Name: "rollinplace", Vendor: "auth0", Refusals: true, Consume: auth0test.Consume,
+			Config: map[string]any{"acceptDowntime": true},
+			New: func(clock func() time.Time) providertest.Fake {
+				return auth0test.New(clock, auth0test.Options{Spread: 30 * time.Second})
+			},
+			Settings: func(providertest.Fake) map[string]any {
+				return map[string]any{"clientID": auth0test.ClientID, "audience": auth0test.Audience}
+			},
+			Act: func(r *http.Request, _ []byte) Act {
+				if r.Method == http.MethodPatch {
+					return Act{Kind: audit.Roll, ID: auth0test.ClientID}
+				}
+				return Act{}
+			},
+		},
+	}
+}
+
+func launchDarkly(name string, o launchdarklytest.Options, again bool) Subject {
+	return Subject{
+		Name: name, Vendor: "launchdarkly", Again: again, Consume: launchdarklytest.Consume,
+		New:      func(clock func() time.Time) providertest.Fake { return launchdarklytest.New(clock, o) },
+		Settings: func(providertest.Fake) map[string]any { return map[string]any{"tokenID": launchdarklytest.TokenID} },
+		Act: func(r *http.Request, _ []byte) Act {
+			if r.Method == http.MethodPost {
+				return Act{Kind: audit.Roll, ID: last(strings.TrimSuffix(r.URL.Path, "/reset"))}
+			}
+			return Act{}
+		},
+	}
+}
+
+func oktaAct(r *http.Request, _ []byte) Act {
+	path, _, _ := strings.Cut(r.URL.Path, "/lifecycle/")
+	id := last(path)
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/deactivate"):
+		return Act{Kind: audit.Disable, ID: id}
+	case strings.HasSuffix(r.URL.Path, "/activate"):
+		return Act{Kind: audit.Enable, ID: id}
+	case r.Method == http.MethodDelete:
+		return Act{Kind: audit.Revoke, ID: id}
+	case r.Method == http.MethodPost && id == "secrets":
+		return Act{Kind: audit.Create}
+	}
+	return Act{}
+}
+
+func awsIAMAct(_ *http.Request, body []byte) Act {
+	in, err := url.ParseQuery(string(body))
+	if err != nil {
+		return Act{}
+	}
+	id := in.Get("AccessKeyId")
+	switch in.Get("Action") + in.Get("Status") {
+	case "CreateAccessKey":
+		return Act{Kind: audit.Create}
+	case "UpdateAccessKeyInactive":
+		return Act{Kind: audit.Disable, ID: id}
+	case "UpdateAccessKeyActive":
+		return Act{Kind: audit.Enable, ID: id}
+	case "DeleteAccessKey":
+		return Act{Kind: audit.Revoke, ID: id}
+	}
+	return Act{}
+}
