@@ -43,8 +43,8 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+// live is the whole story. It is no helper: its lines are those of the log.
 func (w *scene) live() {
-	w.t.Helper()
 	byHand := w.mint(w.t)
 	w.logf("somebody makes a key by hand: %s", short(byHand.id))
 

@@ -132,7 +132,7 @@ func (s vaultServer) try(ctx context.Context, value string) (accepted bool, err 
 		} `json:"auth"`
 	}
 	err = s.Do(ctx, "", http.MethodPost, "/v1/auth/approle/login", map[string]any{"role_id": s.RoleID, "secret_id": value}, &out)
-	if r, ok := errors.AsType[*vault.Refusal](err); ok && slices.Equal(r.Errors, []string{"invalid secret id"}) {
+	if r, ok := errors.AsType[*vault.RefusalError](err); ok && slices.Equal(r.Errors, []string{"invalid secret id"}) {
 		return false, nil
 	}
 	if err != nil {

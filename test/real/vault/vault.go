@@ -111,18 +111,18 @@ func (s *Server) setUp(ctx context.Context) error {
 	return nil
 }
 
-// Refusal is Vault's answer to what it did not do.
-type Refusal struct {
+// RefusalError is Vault's answer to what it did not do.
+type RefusalError struct {
 	Status int
 	Errors []string
 }
 
 // Error implements error.
-func (r *Refusal) Error() string { return fmt.Sprintf("status %d: %q", r.Status, r.Errors) }
+func (r *RefusalError) Error() string { return fmt.Sprintf("status %d: %q", r.Status, r.Errors) }
 
 // Do asks Vault with plain net/http, so what it shows does not depend on our
 // own client. token, in and out may be empty. An answer that is not 2xx is a
-// [*Refusal].
+// [*RefusalError].
 func (s *Server) Do(ctx context.Context, token, method, path string, in, out any) error {
 	body := []byte(nil)
 	if in != nil {
@@ -142,13 +142,12 @@ func (s *Server) Do(ctx context.Context, token, method, path string, in, out any
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
-	if err != nil {
+	if err = errors.Join(err, res.Body.Close()); err != nil {
 		return err
 	}
 	if res.StatusCode/100 != 2 {
-		r := &Refusal{Status: res.StatusCode}
+		r := &RefusalError{Status: res.StatusCode}
 		// A body that is none of Vault's says nothing.
 		return fmt.Errorf("%s %s: %w", method, path, errors.Join(r, json.Unmarshal(text, r)))
 	}
