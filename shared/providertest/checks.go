@@ -30,6 +30,9 @@ func definition(t *testing.T, s Subject) []string {
 		if b.roll.id != "" && !b.live(b.roll.id) {
 			return errors.New("the key that is rolled is not at the vendor")
 		}
+		if d.Strategy != "Overlap" && d.Principal(s.Settings(base)) == "" {
+			return errors.New("no setting names the principal or the key: two secrets could end each other's keys")
+		}
 		if d.LastUsed != (b.Usage != nil) {
 			return errors.New("LastUsed and Usage disagree")
 		}

@@ -170,7 +170,7 @@ func emptied(b *bench) error {
 	return nil
 }
 
-// disabledRevoked: a key that is disabled already can be revoked.
+// disabledRevoked: a key that is disabled already is found and can be revoked.
 func disabledRevoked(b *bench) error {
 	if b.Disable == nil {
 		return nil
@@ -179,7 +179,13 @@ func disabledRevoked(b *bench) error {
 	if err != nil {
 		return err
 	}
-	if err = errors.Join(b.Disable.Disable(b.ctx, is.ID), b.Keys.Revoke(b.ctx, is.ID)); err != nil {
+	if err = b.Disable.Disable(b.ctx, is.ID); err != nil {
+		return err
+	}
+	if id, err := b.Identify.Identify(b.ctx, is.Value); err != nil || id != is.ID {
+		return fmt.Errorf("Identify of a disabled key returned %q and %w, want %q: nobody would revoke it", id, err, is.ID)
+	}
+	if err = b.Keys.Revoke(b.ctx, is.ID); err != nil {
 		return err
 	}
 	return dead(b, "a revoked key", is.Value)

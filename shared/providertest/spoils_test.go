@@ -356,3 +356,12 @@ func findsForEver(c *toyClient) {
 		return c.find(context.WithoutCancel(ctx), v)
 	}
 }
+
+func identifiesWorking(c *toyClient) {
+	c.identify = func(ctx context.Context, v secret.Value) (string, error) {
+		if err := c.verify(ctx, v); errors.Is(err, provider.ErrRejected) {
+			return "", toyError(provider.KindNotFound, "no such value")
+		}
+		return c.find(ctx, v)
+	}
+}

@@ -10,12 +10,30 @@ import (
 	"github.com/keyturn/keyturn/shared/secret"
 )
 
+type toySettings struct {
+	URL       string `json:"baseURL"`
+	Principal string `json:"principal" principal:"true"`
+}
+
+func (s toySettings) BaseURL() string            { return s.URL }
+func (toySettings) Problems() []provider.Problem { return nil }
+
+// sharedSettings do not say what they hand over.
+type sharedSettings struct {
+	URL       string `json:"baseURL"`
+	Principal string `json:"principal"`
+}
+
+func (s sharedSettings) BaseURL() string            { return s.URL }
+func (sharedSettings) Problems() []provider.Problem { return nil }
+
 // toy is a subject whose package can be spoiled.
 type toy struct {
 	strategy string
 	place    bool // DualSlot: by Place
 	only     bool // RollInPlace: by Roll only
 	info     func(*provider.Info)
+	shared   bool // nothing names the principal
 	spoil    func(*toyClient)
 }
 
@@ -35,17 +53,24 @@ func (y toy) subject() Subject {
 	if y.info != nil {
 		y.info(&info)
 	}
+	open := func(admin provider.Admin, hc *http.Client) provider.Strategy {
+		c := newToyClient(admin, hc)
+		if y.spoil != nil {
+			y.spoil(c)
+		}
+		return y.strategyOf(c)
+	}
+	definition := provider.Define(info, func(_ toySettings, a provider.Admin, hc *http.Client) provider.Strategy { return open(a, hc) })
+	if y.shared {
+		definition = provider.Define(info, func(_ sharedSettings, a provider.Admin, hc *http.Client) provider.Strategy { return open(a, hc) })
+	}
 	return Subject{
-		Definition: provider.Define(info, func(_ settings, admin provider.Admin, hc *http.Client) provider.Strategy {
-			c := newToyClient(admin, hc)
-			if y.spoil != nil {
-				y.spoil(c)
-			}
-			return y.strategyOf(c)
-		}),
-		Settings: func(base string) json.RawMessage { return settings{URL: base}.raw() },
-		New:      func(clock func() time.Time) Fake { return newToy(clock, o) },
-		Slow:     func(clock func() time.Time) Fake { return newToy(clock, slow) },
+		Definition: definition,
+		Settings: func(base string) json.RawMessage {
+			return json.RawMessage(`{"baseURL":"` + base + `","principal":"p"}`)
+		},
+		New:  func(clock func() time.Time) Fake { return newToy(clock, o) },
+		Slow: func(clock func() time.Time) Fake { return newToy(clock, slow) },
 		Consume: func(base string, v secret.Value) (*http.Request, error) {
 			req, err := http.NewRequest(http.MethodGet, base+"/v1/data", nil) //nolint:noctx // the caller adds it
 			if err == nil {
@@ -83,5 +108,15 @@ func TestRun_acceptsSoundPackages(t *testing.T) {
 			t.Parallel()
 			Run(t, y.subject())
 		})
+	}
+}
+
+func TestGrace_fixed(t *testing.T) {
+	t.Parallel()
+	fixed := toy{strategy: "RollWithGrace", spoil: func(c *toyClient) {
+		capped(time.Hour, time.Hour, [2]time.Duration{time.Hour, time.Hour})(c)
+	}}
+	if found := scenario(grace)(t, fixed.subject()); len(found) > 0 {
+		t.Error(found)
 	}
 }
