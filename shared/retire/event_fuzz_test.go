@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,12 +21,15 @@ import (
 type looked struct {
 	retire.Store
 
+	mu    sync.Mutex // a sweep looks at several at once
 	names []string
 }
 
 var errLooked = &store.Error{Op: "DescribeSecret", Kind: store.KindDenied}
 
 func (l *looked) Describe(_ context.Context, secretID string) (store.Secret, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.names = append(l.names, secretID)
 	return store.Secret{}, errLooked
 }
