@@ -7,7 +7,7 @@ import (
 
 // advice says what to do about a function's errorType: what the function itself
 // advises goes out as a notification, and Lambda returns no more than a text.
-func advice(errorType, key string) []string {
+func advice(errorType, key string) []string { //nolint:funlen // one case for each type
 	look := "see how it is: keyturn status " + key
 	if next := adviceBack(retire.Type(errorType), key); next != nil {
 		return append([]string{look}, next...)

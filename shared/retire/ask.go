@@ -95,7 +95,8 @@ func refuse(t Type, what string, cause error) *Error { return &Error{t, what, ca
 // report tells. It can be repeated: what is done already is Unchanged, or
 // refused. Its errors are *[Error] where the request is refused.
 func (e *Engine) Do(ctx context.Context, k config.Key, q Request) (Answer, Report, error) {
-	a, err := Answer{}, error(keyrecord.ErrConflict)
+	var a Answer
+	err := keyrecord.ErrConflict
 	for n := 0; n < looks && errors.Is(err, keyrecord.ErrConflict); n++ {
 		r := &run{Engine: e, key: k, calls: map[string]int{}, prints: map[string]string{}}
 		a = Answer{Version: payloadVersion, Mode: q.Mode, Secret: k.Secret}

@@ -190,10 +190,10 @@ type fakeVendors struct{ *world }
 
 func (w fakeVendors) Info(string) (provider.Info, error) {
 	kind := w.kind
-	switch w.strategy.(type) {
-	case provider.RollInPlace:
+	if _, ok := w.strategy.(provider.RollInPlace); ok {
 		kind = "RollInPlace"
-	case provider.RollWithGrace:
+	}
+	if _, ok := w.strategy.(provider.RollWithGrace); ok {
 		kind = "RollWithGrace"
 	}
 	return provider.Info{

@@ -41,6 +41,11 @@ func (r *run) labels(ctx context.Context) error {
 			return err
 		}
 	}
+	return r.mend(ctx, version, s, since)
+}
+
+// mend does what the rule for a state says.
+func (r *run) mend(ctx context.Context, version string, s labelState, since time.Time) error {
 	switch h := ruleFor(s); h.do {
 	case leave:
 	case tell:

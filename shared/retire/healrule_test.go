@@ -25,8 +25,10 @@ func (s labelState) possible() bool {
 		return s.previous == onPending
 	case pendingOther:
 		return s.previous != onPending
+	case pendingNowhere: // so nothing is beside it
+		return s.previous != onPending
 	}
-	return s.previous != onPending // on nothing, so nothing is beside it
+	return false
 }
 
 // allStates returns every state that is possible.

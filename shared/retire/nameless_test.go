@@ -15,18 +15,18 @@ import (
 
 // handedOver is a world in which a key was taken over without its id. It returns
 // the vendor's id, which nobody but the test knows, and that of its record.
-func handedOver(t *testing.T) (w *world, real, recorded string) {
+func handedOver(t *testing.T) (w *world, vendorID, recorded string) {
 	t.Helper()
 	w = newWorld(t)
-	real = w.foreign("made by hand")
-	w.put(token(1), w.keys[real].value)
+	vendorID = w.foreign("made by hand")
+	w.put(token(1), w.keys[vendorID].value)
 	w.promote(token(1))
 	recorded = keyrecord.UnknownID(keyname.Rotation(token(1)))
 	w.book.Keys = []keyrecord.Record{{
 		Secret: name, KeyID: recorded, Vendor: "acme", Origin: keyrecord.Adopted, State: keyrecord.Held, Why: keyrecord.WhyUnknownID,
 		Version: token(1), Promoted: w.now(), Revision: 1,
 	}}
-	return w, real, recorded
+	return w, vendorID, recorded
 }
 
 // A key whose id nobody knows is never acted on and never forgotten, though no
@@ -35,7 +35,7 @@ func handedOver(t *testing.T) (w *world, real, recorded string) {
 func TestNameless(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, real, recorded := handedOver(t)
+		w, vendorID, recorded := handedOver(t)
 		e, k := w.engine(), key()
 		k.Grace.OnMax, k.Grace.NoUsage = config.Revoke, config.Revoke
 		w.live(e, k, 2*24*time.Hour, never)
@@ -54,8 +54,8 @@ func TestNameless(t *testing.T) {
 		}
 		delete(w.values, token(1)) // Secrets Manager has pruned the version
 		w.live(e, k, 30*24*time.Hour, never)
-		if rec := w.record(recorded); rec.State != keyrecord.Held || w.keys[real].revoked || w.keys[real].disabled || w.told(notify.Held) != 1 {
-			t.Errorf("with its value gone: %+v, %+v", rec, w.keys[real])
+		if rec := w.record(recorded); rec.State != keyrecord.Held || w.keys[vendorID].revoked || w.keys[vendorID].disabled || w.told(notify.Held) != 1 {
+			t.Errorf("with its value gone: %+v, %+v", rec, w.keys[vendorID])
 		}
 		for _, r := range w.trail {
 			if r.KeyID == recorded && r.Act != audit.Hold {
@@ -70,10 +70,10 @@ func TestNameless(t *testing.T) {
 func TestNameless_deletedByHand(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, real, recorded := handedOver(t)
+		w, vendorID, recorded := handedOver(t)
 		w.rotate(token(2))
 		w.live(w.engine(), key(), 3*24*time.Hour, never)
-		w.keys[real].revoked = true
+		w.keys[vendorID].revoked = true
 		if !w.live(w.engine(), key(), 2*24*time.Hour, w.is(recorded, keyrecord.Dead)) || w.record(recorded).Proof == "" {
 			t.Errorf("%+v", w.record(recorded))
 		}
@@ -85,12 +85,12 @@ func TestNameless_deletedByHand(t *testing.T) {
 func TestNameless_backAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, real, recorded := handedOver(t)
+		w, vendorID, recorded := handedOver(t)
 		w.rotate(token(2))
 		w.live(w.engine(), key(), 3*time.Hour, never)
 		w.promote(token(1))
 		w.live(w.engine(), key(), 10*24*time.Hour, never)
-		if rec := w.record(recorded); rec.State != keyrecord.Held || !rec.Next.IsZero() || rec.Why != keyrecord.WhyUnknownID || w.keys[real].revoked {
+		if rec := w.record(recorded); rec.State != keyrecord.Held || !rec.Next.IsZero() || rec.Why != keyrecord.WhyUnknownID || w.keys[vendorID].revoked {
 			t.Errorf("%+v, want nothing to be due", rec)
 		}
 		w.check()

@@ -81,11 +81,11 @@ func (r *run) disabledKey(id string) (*keyrecord.Record, error) {
 		case 1:
 			return found[0], nil
 		}
-		ids := ""
+		var ids []string
 		for _, rec := range found {
-			ids += " " + rec.KeyID
+			ids = append(ids, rec.KeyID)
 		}
-		return nil, refuse(SeveralDisabled, "several older keys of "+r.key.Secret+" are disabled:"+ids, nil)
+		return nil, refuse(SeveralDisabled, "several older keys of "+r.key.Secret+" are disabled: "+strings.Join(ids, " "), nil)
 	}
 	if i := slices.IndexFunc(found, func(rec *keyrecord.Record) bool { return rec.KeyID == id }); i >= 0 {
 		return found[i], nil

@@ -1,6 +1,7 @@
 package retire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -133,6 +134,29 @@ func (r *run) pendingElsewhere() string {
 // holders returns the records of all keys that a version may hold, new ones for
 // keys that have none.
 func (r *run) holders(ctx context.Context, version string, value secret.Value) []*keyrecord.Record {
+	var out []*keyrecord.Record
+	for id := range r.holderIDs(ctx, version, value) {
+		rec := r.records[id]
+		if rec == nil {
+			rec = r.newRecord(r.listed[id])
+			rec.Version = version
+		}
+		out = append(out, rec)
+	}
+	// The one that is recorded for the version first.
+	slices.SortFunc(out, func(a, b *keyrecord.Record) int {
+		switch {
+		case a.Version == version && b.Version != version:
+			return -1
+		case a.Version != version && b.Version == version || a.KeyID > b.KeyID:
+			return 1
+		}
+		return -1
+	})
+	return out
+}
+
+func (r *run) holderIDs(ctx context.Context, version string, value secret.Value) map[string]bool {
 	ids := map[string]bool{}
 	for id, rec := range r.records {
 		if rec.Version == version {
@@ -154,26 +178,7 @@ func (r *run) holders(ctx context.Context, version string, value secret.Value) [
 			ids[id] = true
 		}
 	}
-	var out []*keyrecord.Record
-	for id := range ids {
-		rec := r.records[id]
-		if rec == nil {
-			rec = r.newRecord(r.listed[id])
-			rec.Version = version
-		}
-		out = append(out, rec)
-	}
-	// The one that is recorded for the version first.
-	slices.SortFunc(out, func(a, b *keyrecord.Record) int {
-		switch {
-		case a.Version == version && b.Version != version:
-			return -1
-		case a.Version != version && b.Version == version || a.KeyID > b.KeyID:
-			return 1
-		}
-		return -1
-	})
-	return out
+	return ids
 }
 
 // notEnded refuses to go back to a key whose end has begun. Which of several
@@ -233,23 +238,18 @@ func (r *run) works(ctx context.Context, value secret.Value, enabled bool) error
 		until = until.Add(min(s.Within, claimFor/4))
 	}
 	for good := 0; ; {
-		err := r.verify(ctx, value)
-		if err == nil {
+		switch err := r.verify(ctx, value); {
+		case err == nil:
 			if good++; good >= s.Successes {
 				return nil
 			}
-		} else {
+		case !errors.Is(err, provider.ErrRejected) || !r.Now().Before(until):
+			return err
+		default:
 			good = 0
 		}
-		if errors.Is(err, provider.ErrRejected) && !r.Now().Before(until) || err != nil && !errors.Is(err, provider.ErrRejected) {
-			return err
-		}
-		every := s.Every
-		if every == 0 {
-			every = 2 * time.Second
-		}
 		select {
-		case <-time.After(every):
+		case <-time.After(cmp.Or(s.Every, 2*time.Second)):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

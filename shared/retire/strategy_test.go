@@ -119,7 +119,7 @@ func rolling(t *testing.T, s func(fakeVendor) provider.Strategy) (w *world, old 
 	w = newWorld(t)
 	w.strategy = s(fakeVendor{w})
 	old = w.rotate(token(1))
-	w.run(w.engine()) //nolint:errcheck // looked at below
+	w.run(w.engine())
 	w.rotate(token(2))
 	return w, old
 }
@@ -240,7 +240,7 @@ func TestRollInPlace_rescue(t *testing.T) {
 				w := newWorld(t)
 				w.strategy = inPlace(fakeVendor{w})
 				current := w.rotate(token(1))
-				w.run(w.engine()) //nolint:errcheck // looked at below
+				w.run(w.engine())
 				fresh := w.mint(token(2))
 				w.put(token(2), w.keys[fresh].value)
 				w.secret.Stages[token(2)] = []string{store.Pending}

@@ -110,24 +110,17 @@ func (f Finder) reads(ctx context.Context, out *Readers, names ...string) error 
 			StartTime: &out.Since, MaxResults: aws.Int32(pageSize),
 			LookupAttributes: []types.LookupAttribute{{AttributeKey: types.LookupAttributeKeyResourceName, AttributeValue: &name}},
 		}
-		for page := 1; ; page++ {
-			got, err := f.Trail.LookupEvents(ctx, in)
-			if err != nil {
-				return awserror.Safe("LookupEvents", err)
+		more, err := f.events(ctx, in, func(e types.Event) {
+			if id := aws.ToString(e.EventId); !seen[id] {
+				seen[id] = true
+				count(by, e)
 			}
-			for _, e := range got.Events {
-				if id := aws.ToString(e.EventId); !seen[id] {
-					seen[id] = true
-					count(by, e)
-				}
-			}
-			if in.NextToken = got.NextToken; aws.ToString(in.NextToken) == "" {
-				break
-			}
-			if page == pages {
-				out.Unknown = append(out.Unknown, fmt.Sprintf("who read it before the last %d events under the name %s: there are more", pages*pageSize, name))
-				break
-			}
+		})
+		if err != nil {
+			return err
+		}
+		if more {
+			out.Unknown = append(out.Unknown, fmt.Sprintf("who read it before the last %d events under the name %s: there are more", pages*pageSize, name))
 		}
 	}
 	for _, r := range by {
@@ -135,6 +128,23 @@ func (f Finder) reads(ctx context.Context, out *Readers, names ...string) error 
 	}
 	slices.SortFunc(out.Reads, func(a, b Read) int { return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.Principal, b.Principal)) })
 	return nil
+}
+
+// events gives each of the last events, and reports whether there are more.
+func (f Finder) events(ctx context.Context, in *cloudtrail.LookupEventsInput, each func(types.Event)) (more bool, err error) {
+	for range pages {
+		got, err := f.Trail.LookupEvents(ctx, in)
+		if err != nil {
+			return false, awserror.Safe("LookupEvents", err)
+		}
+		for _, e := range got.Events {
+			each(e)
+		}
+		if in.NextToken = got.NextToken; aws.ToString(in.NextToken) == "" {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // count adds an event, if it is a read of a value that succeeded.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +50,7 @@ func (a account) LookupEvents(_ context.Context, in *cloudtrail.LookupEventsInpu
 	}
 	out := &cloudtrail.LookupEventsOutput{Events: all[from:min(from+2, len(all))]}
 	if from+2 < len(all) {
-		out.NextToken = aws.String(fmt.Sprint(from + 2))
+		out.NextToken = aws.String(strconv.Itoa(from + 2))
 	}
 	return out, nil
 }
@@ -97,7 +98,7 @@ func TestReads_many(t *testing.T) {
 	t.Parallel()
 	var many []types.Event
 	for i := range 50 {
-		many = append(many, event(fmt.Sprint(i), "GetSecretValue", `{"userIdentity":{"arn":"a"}}`, time.Hour))
+		many = append(many, event(strconv.Itoa(i), "GetSecretValue", `{"userIdentity":{"arn":"a"}}`, time.Hour))
 	}
 	got := find(t, account{events: map[string][]types.Event{arn: many}})
 	if len(got.Reads) != 1 || got.Reads[0].Count != 40 || !strings.Contains(strings.Join(got.Unknown, "\n"), "there are more") {
@@ -124,11 +125,13 @@ func TestPolicy(t *testing.T) {
 		"none": {"", nil, ""},
 		"two principals": {
 			`{"Statement":[{"Effect":"Allow","Principal":{"AWS":["arn:b","arn:a"]},"Action":"secretsmanager:GetSecretValue","Resource":"*"}]}`,
-			[]readers.Grant{{Principal: "arn:a"}, {Principal: "arn:b"}}, "",
+			[]readers.Grant{{Principal: "arn:a"}, {Principal: "arn:b"}},
+			"",
 		},
 		"patterns, everybody, one statement": {
 			`{"Statement":{"Effect":"Allow","Principal":"*","Action":["ssm:*","secretsmanager:G?tSecret*"],"Condition":{"StringEquals":{"a":"b"}}}}`,
-			[]readers.Grant{{Principal: "*", Conditional: true}}, "",
+			[]readers.Grant{{Principal: "*", Conditional: true}},
+			"",
 		},
 		"all actions":         {`{"Statement":[{"Effect":"Allow","Principal":{"Service":"x.amazonaws.com"},"Action":"*"}]}`, []readers.Grant{{Principal: "x.amazonaws.com"}}, ""},
 		"other actions":       {`{"Statement":[{"Effect":"Allow","Principal":"*","Action":"secretsmanager:DescribeSecret"}]}`, nil, ""},
