@@ -68,7 +68,7 @@ func requests() []Mutant {
 		},
 		{
 			Name: "rollback-untried", File: back,
-			Old: "		err := r.verify(ctx, value)\n		if err == nil {", New: "		err := error(nil)\n		if err == nil {",
+			Old: "		switch err := r.verify(ctx, value); {\n", New: "		switch err := error(nil); {\n",
 			Why: "AWSCURRENT goes back to a dead key",
 		},
 		{
