@@ -21,15 +21,16 @@ import (
 // own catalog. Values of a rolled key are keys too: the last one is the present
 // value, those before it live until their end.
 type few struct {
-	mu    sync.Mutex
-	kind  string // "fill", "place", "set", "roll" or "grace"
-	max   int
-	keys  []*fewKey
-	n     int
-	calls []string
-	fail  func(call string) (before, after error)
-	read  bool     // the value of a key can be read
-	admin []string // the admin credentials it was opened with
+	within time.Duration // of Settle
+	mu     sync.Mutex
+	kind   string // "fill", "place", "set", "roll" or "grace"
+	max    int
+	keys   []*fewKey
+	n      int
+	calls  []string
+	fail   func(call string) (before, after error)
+	read   bool     // the value of a key can be read
+	admin  []string // the admin credentials it was opened with
 }
 
 type fewKey struct {
@@ -51,7 +52,7 @@ func newFew(kind string) *few {
 
 func (f *few) Info(string) (provider.Info, error) {
 	s := map[string]string{"fill": "DualSlot", "place": "DualSlot", "set": "RollInPlace", "roll": "RollInPlace", "grace": "RollWithGrace"}
-	return provider.Info{Name: "few", Title: "Few Keys", Strategy: s[f.kind], Shape: `few-[0-9]+-[0-9a-f]{24}`, Admin: []provider.Field{{Name: "apiKey"}}}, nil
+	return provider.Info{Name: "few", Title: "Few Keys", Strategy: s[f.kind], Shape: `few-[0-9]+-[0-9a-f]{24}`, Admin: []provider.Field{{Name: "apiKey"}}, Settle: provider.Settle{Within: f.within}}, nil
 }
 
 func (f *few) Open(_ config.Key, a provider.Admin) (provider.Strategy, error) {

@@ -369,10 +369,13 @@ func (r *run) replace(ctx context.Context, in provider.RollInPlace, p pendingKey
 	return nil
 }
 
-// window says how long consumers that fetched in time could fail.
+// window says how long consumers could fail, from began on: until the label has
+// moved, and as long as the vendor may still take one value here and the other
+// there.
 func (r *run) window(ctx context.Context, began time.Time) {
+	most := max(r.Now().Sub(began), r.info.Settle.Within)
 	r.Log.LogAttrs(ctx, slog.LevelInfo, "value replaced in place", slog.String("secret", r.key.Secret), slog.String("vendor", r.key.Vendor),
-		slog.String("version", r.token), slog.Int64("window_ms", r.Now().Sub(began).Milliseconds()))
+		slog.String("version", r.token), slog.Time("began", began.UTC()), slog.Int64("window_ms", most.Milliseconds()))
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -384,3 +384,20 @@ func TestSelfRotation(t *testing.T) {
 		}
 	})
 }
+
+// Where the vendor takes a while, consumers may fail for as long as it does,
+// whatever we see.
+func TestWindow(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"set", "roll"} {
+		fewBubble(t, kind, func(t *testing.T, w *world, f *few) {
+			f.within = 45 * time.Second
+			w.first()
+			w.enable()
+			w.rotate()
+			if !strings.Contains(w.log.String(), `"window_ms":45000`) {
+				t.Errorf("%s: %s", kind, w.log)
+			}
+		})
+	}
+}
