@@ -3,6 +3,8 @@ package fault
 import (
 	"encoding/json"
 	"net/http/httptest"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -20,7 +22,23 @@ type consumer struct {
 	mu      sync.Mutex // an invocation whose time is up may still be at its last call
 	held    []fetched  // the newest is the last
 	quiet   bool       // does not call: for what runs after the vendor is gone
-	refused int
+	refused []time.Time
+
+	// Where replacing a value may end the current one.
+	rolls  int       // since the current value works
+	broken bool      // the current value may be dead
+	last   time.Time // the last replacement
+	healed time.Time // when the current one worked again
+}
+
+// rolled notes that the vendor is asked to replace the value.
+func (c *consumer) rolled() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rolls++
+	if c.world.subject.Spoils > 0 && c.rolls >= c.world.subject.Spoils {
+		c.broken, c.last = true, time.Now()
+	}
 }
 
 type fetched struct {
@@ -40,6 +58,12 @@ func (c *consumer) fetch() {
 		return
 	}
 	now := time.Now()
+	if n := len(c.held); n > 0 && !c.held[n-1].key.Equal(key) && c.world.fake.Works(key) {
+		c.rolls = 0
+	}
+	if c.broken && c.rolls == 0 && now.Sub(c.last) > c.world.subject.Spread {
+		c.broken, c.healed = false, now
+	}
 	kept := c.held[:0]
 	for _, h := range c.held {
 		if !h.key.Equal(key) && now.Sub(h.at) <= freshness {
@@ -67,9 +91,31 @@ func (c *consumer) use() {
 		if ok {
 			continue
 		}
-		c.refused++
-		if !c.world.subject.Refusals {
+		c.refused = append(c.refused, time.Now())
+		late := i < len(c.held)-1 && time.Since(c.healed) <= freshness // fetched before it was mended
+		if !c.broken && !late {
 			c.world.breach("a consumer that fetched the secret %s ago is refused, after call %d", time.Since(h.at), c.world.counted())
+		}
+	}
+}
+
+// printed is what the function says of the time in which consumers may fail.
+var printed = regexp.MustCompile(`"msg":"value replaced in place"[^\n]*"began":"([^"]+)"[^\n]*"window_ms":(\d+)`)
+
+// judge looks whether consumers were refused at a time that no log names, in a
+// run in which nothing went wrong.
+func (c *consumer) judge(said string) {
+	for _, at := range c.refused {
+		told := false
+		for _, m := range printed.FindAllStringSubmatch(said, -1) {
+			from, err := time.Parse(time.RFC3339Nano, m[1])
+			check(err)
+			ms, err := strconv.Atoi(m[2])
+			check(err)
+			told = told || !at.Before(from) && !at.After(from.Add(time.Duration(ms)*time.Millisecond+freshness))
+		}
+		if !told {
+			c.world.breach("a consumer was refused at %s, which is in no window that was printed", at.UTC().Format(time.TimeOnly))
 		}
 	}
 }

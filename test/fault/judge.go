@@ -108,6 +108,9 @@ func (w *World) Judge(old Known, reruns int) []string {
 	if w.attempts > 1+reruns {
 		w.breach("it took %d reruns to heal, and may take %d", w.attempts-1, reruns)
 	}
+	if len(w.plan) == 0 && w.race == nil {
+		w.consumer.judge(w.said.String())
+	}
 	w.leaks()
 	return w.breaches
 }

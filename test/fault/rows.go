@@ -15,6 +15,8 @@ import (
 	"github.com/keyturn/keyturn/shared/providertest"
 )
 
+const spread = 30 * time.Second // Auth0's
+
 // slots are the strategies whose keys have no names.
 func slots() []Subject {
 	return []Subject{
@@ -43,8 +45,8 @@ func slots() []Subject {
 // rolls are the strategies that replace the value of one key.
 func rolls() []Subject {
 	return []Subject{
-		launchDarkly("rollwithgrace", launchdarklytest.Options{}, false),
-		launchDarkly("rollwithgrace-one", launchdarklytest.Options{OneOld: true}, true),
+		launchDarkly("rollwithgrace", launchdarklytest.Options{}, 0),
+		launchDarkly("rollwithgrace-one", launchdarklytest.Options{OneOld: true}, 2),
 		{
 			Name: "rollwithgrace-fixed", Vendor: "adyen", Path: "/v3", Again: true, Consume: adyentest.Consume,
 			New: func(clock func() time.Time) providertest.Fake {
@@ -61,10 +63,10 @@ func rolls() []Subject {
 			},
 		},
 		{
-			Name: "rollinplace", Vendor: "auth0", Refusals: true, Consume: auth0test.Consume,
+			Name: "rollinplace", Vendor: "auth0", Spoils: 1, Spread: spread, Consume: auth0test.Consume,
 			Config: map[string]any{"acceptDowntime": true},
 			New: func(clock func() time.Time) providertest.Fake {
-				return auth0test.New(clock, auth0test.Options{Spread: 30 * time.Second})
+				return auth0test.New(clock, auth0test.Options{Spread: spread})
 			},
 			Settings: func(providertest.Fake) map[string]any {
 				return map[string]any{"clientID": auth0test.ClientID, "audience": auth0test.Audience}
@@ -79,9 +81,9 @@ func rolls() []Subject {
 	}
 }
 
-func launchDarkly(name string, o launchdarklytest.Options, again bool) Subject {
+func launchDarkly(name string, o launchdarklytest.Options, spoils int) Subject {
 	return Subject{
-		Name: name, Vendor: "launchdarkly", Again: again, Consume: launchdarklytest.Consume,
+		Name: name, Vendor: "launchdarkly", Again: o.OneOld, Spoils: spoils, Consume: launchdarklytest.Consume,
 		New:      func(clock func() time.Time) providertest.Fake { return launchdarklytest.New(clock, o) },
 		Settings: func(providertest.Fake) map[string]any { return map[string]any{"tokenID": launchdarklytest.TokenID} },
 		Act: func(r *http.Request, _ []byte) Act {

@@ -47,9 +47,11 @@ type Subject struct {
 	Alone bool
 	// Adopted says that the first key was there before us.
 	Adopted bool
-	// Refusals says that consumers may be refused between two fetches: the
-	// window that RollInPlace prints.
-	Refusals bool
+	// Spoils is how often in a row the value must be replaced to end the current
+	// one at once; 0: never. Until it works again consumers may be refused.
+	Spoils int
+	// Spread is how long the vendor takes the old value here and the new there.
+	Spread time.Duration
 }
 
 // Act is a change at the vendor.
@@ -63,6 +65,9 @@ type Act struct {
 func Subjects() []Subject {
 	return slices.Concat(overlaps(), slots(), rolls())
 }
+
+// rolls reports whether there is one key, whose value is replaced.
+func (s Subject) rolls() bool { return !s.Named && !s.Alone }
 
 func (s Subject) fields() []string {
 	if s.Parts == nil {

@@ -320,6 +320,9 @@ func (w *World) judgeAct(r *http.Request, body []byte) bool {
 	if act.Kind == "" {
 		return false
 	}
+	if act.Kind == audit.Roll {
+		w.consumer.rolled()
+	}
 	w.mu.Lock()
 	announced := false
 	for _, in := range w.intents {
