@@ -30,7 +30,7 @@ func TestDo_signedForm(t *testing.T) {
 				t.Errorf("headers %v", r.Header)
 			}
 			if n == 1 {
-				w.WriteHeader(503)
+				w.WriteHeader(http.StatusServiceUnavailable)
 			}
 			fmt.Fprint(w, "read me")
 		})
@@ -77,7 +77,7 @@ func TestDo_resetHeader(t *testing.T) {
 			server := start.Add(time.Hour) // another clock
 			w.Header().Set("Date", server.UTC().Format(http.TimeFormat))
 			w.Header().Set("X-Rate-Limit-Reset", strconv.FormatInt(server.Add(7*time.Second).Unix(), 10))
-			w.WriteHeader(429)
+			w.WriteHeader(http.StatusTooManyRequests)
 		})
 		cl.ResetHeader = "X-Rate-Limit-Reset"
 		if err := cl.Do(t.Context(), key, httpapi.Call{Method: "GET", Path: "/"}); err != nil {

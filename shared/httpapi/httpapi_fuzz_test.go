@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -47,7 +48,7 @@ func FuzzRetryAfter(f *testing.F) {
 				t.Errorf("%q is a wait of %s", after, e.RetryAfter)
 			}
 		case digits && len(strings.TrimLeft(s, "0")) < 10:
-			if got := fmt.Sprint(int64(e.RetryAfter / time.Second)); got != strings.TrimLeft(s, "0") && (got != "0" || strings.Trim(s, "0") != "") {
+			if got := strconv.FormatInt(int64(e.RetryAfter/time.Second), 10); got != strings.TrimLeft(s, "0") && (got != "0" || strings.Trim(s, "0") != "") {
 				t.Errorf("%q is a wait of %s s", after, got)
 			}
 		case !digits:
@@ -181,7 +182,7 @@ func FuzzGuard(f *testing.F) {
 			t.Errorf("%q: sent %v, and the error is %v", raw, sent, err)
 		}
 		if err == nil {
-			res.Body.Close() //nolint:errcheck,gosec // it holds nothing
+			res.Body.Close()
 			return
 		}
 		if b, ok := errors.AsType[*httpapi.BlockedError](err); ok && strings.ContainsFunc(b.Error(), func(r rune) bool { return r < ' ' || r > '~' }) {

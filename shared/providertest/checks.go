@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -21,32 +20,36 @@ import (
 func definition(t *testing.T, s Subject) []string {
 	return once(t, s, func(b *bench) error {
 		d := s.Definition
-		if len(d.Check(s.Settings(base))) > 0 {
-			return fmt.Errorf("the subject's settings have problems: %v", d.Check(s.Settings(base)))
-		}
-		if len(d.Check(json.RawMessage(`{"no_such_setting": 1}`))) == 0 {
-			return errors.New("an unknown setting is no problem")
-		}
 		if b.roll.id != "" && !b.live(b.roll.id) {
 			return errors.New("the key that is rolled is not at the vendor")
 		}
-		if d.Strategy != "Overlap" && d.Principal(s.Settings(base)) == "" {
-			return errors.New("no setting names the principal or the key: two secrets could end each other's keys")
-		}
 		if d.LastUsed != (b.Usage != nil) {
 			return errors.New("LastUsed and Usage disagree")
-		}
-		if at := d.BaseURL(s.Settings(base)); at != base && !strings.HasPrefix(at, base+"/") {
-			return errors.New("BaseURL is not where the requests go")
 		}
 		for _, f := range d.Admin {
 			if b.fake.Admin(host).Field(f.Name).Empty() {
 				return fmt.Errorf("the fake's admin credential has no field %q", f.Name)
 			}
 		}
-		_, err := regexp.Compile(d.Shape)
-		return err
+		return settingsFit(d, s.Settings(base))
 	})
+}
+
+// settingsFit checks what the facts make of the subject's settings.
+func settingsFit(d provider.Definition, raw json.RawMessage) error {
+	if p := d.Check(raw); len(p) > 0 {
+		return fmt.Errorf("the subject's settings have problems: %v", p)
+	}
+	if len(d.Check(json.RawMessage(`{"no_such_setting": 1}`))) == 0 {
+		return errors.New("an unknown setting is no problem")
+	}
+	if d.Strategy != "Overlap" && d.Principal(raw) == "" {
+		return errors.New("no setting names the principal or the key: two secrets could end each other's keys")
+	}
+	if at := d.BaseURL(raw); at != base && !strings.HasPrefix(at, base+"/") {
+		return errors.New("BaseURL is not where the requests go")
+	}
+	return nil // know compiles the shape
 }
 
 func want(what string, err error, kinds ...provider.Kind) error {

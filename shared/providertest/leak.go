@@ -81,7 +81,6 @@ func (l *leaks) in(text string) string {
 var (
 	percent    = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 	jsonEscape = regexp.MustCompile(`\\(u[0-9A-Fa-f]{4}|.)`)
-	standard   = strings.NewReplacer("-", "+", "_", "/")
 )
 
 // forms returns text and everything that it may be an encoding of.
@@ -108,7 +107,7 @@ func forms(text string) []string {
 			continue
 		}
 		for skip := range 4 {
-			part := standard.Replace(run[skip:])
+			part := strings.Map(standard, run[skip:])
 			if len(part)%4 == 1 {
 				part = part[:len(part)-1]
 			}
@@ -117,6 +116,17 @@ func forms(text string) []string {
 		}
 	}
 	return out
+}
+
+// standard returns a digit of base64 for URLs as one of the usual base64.
+func standard(r rune) rune {
+	switch r {
+	case '-':
+		return '+'
+	case '_':
+		return '/'
+	}
+	return r
 }
 
 func notHex(r rune) bool {

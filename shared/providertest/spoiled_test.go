@@ -15,7 +15,7 @@ type spoiledToy struct {
 }
 
 func (y spoiledToy) run(t *testing.T) {
-	t.Parallel()
+	t.Helper()
 	for _, name := range y.found {
 		c, ok := checkCalled(y.toy.subject(), name)
 		if !ok {
@@ -91,7 +91,10 @@ func TestSuite_findsBrokenSlots(t *testing.T) {
 		{"one success believed", informed(filled(nil), settlesOnce), []string{"settles"}},
 		{"another number of slots than there are", filled(countsWrong), []string{"no room"}},
 	} {
-		t.Run(y.name, y.run)
+		t.Run(y.name, func(t *testing.T) {
+			t.Parallel()
+			y.run(t)
+		})
 	}
 }
 
@@ -145,6 +148,9 @@ func TestSuite_findsBrokenRolls(t *testing.T) {
 		{"with a grace: a request without admin", graced(asksAnyone), []string{"admin credential missing"}},
 		{"with a grace: a settle time too short", informed(graced(nil), settlesSoon), []string{"settles"}},
 	} {
-		t.Run(y.name, y.run)
+		t.Run(y.name, func(t *testing.T) {
+			t.Parallel()
+			y.run(t)
+		})
 	}
 }

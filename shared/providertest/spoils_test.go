@@ -196,7 +196,7 @@ func (c *toyClient) raw(ctx context.Context, method, path, token, body string) (
 	if err != nil {
 		return 0, nil
 	}
-	defer res.Body.Close() //nolint:errcheck // in memory
+	defer res.Body.Close()
 	b, _ := io.ReadAll(res.Body)
 	return res.StatusCode, b
 }
@@ -236,12 +236,10 @@ func fullNever(c *toyClient) {
 
 func verifiesAny(c *toyClient) {
 	c.verify = func(ctx context.Context, v secret.Value) error {
-		switch status, _ := c.raw(ctx, "GET", "/v1/me", v.Reveal(), ""); {
-		case status/100 == 2:
+		if status, _ := c.raw(ctx, "GET", "/v1/me", v.Reveal(), ""); status/100 == 2 {
 			return nil
-		default:
-			return c.verifyOne(ctx, v)
 		}
+		return c.verifyOne(ctx, v)
 	}
 }
 
@@ -261,11 +259,11 @@ func verifiesAsAdmin(c *toyClient) {
 
 func tellsValue(c *toyClient) {
 	c.verify = func(ctx context.Context, v secret.Value) error {
-		if err := c.verifyOne(ctx, v); err != nil && !errors.Is(err, provider.ErrRejected) {
+		err := c.verifyOne(ctx, v)
+		if err != nil && !errors.Is(err, provider.ErrRejected) {
 			return toyError(provider.KindOf(err), "tried "+v.Reveal())
-		} else {
-			return err
 		}
+		return err
 	}
 }
 

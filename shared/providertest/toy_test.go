@@ -72,7 +72,7 @@ func (y toy) subject() Subject {
 		New:  func(clock func() time.Time) Fake { return newToy(clock, o) },
 		Slow: func(clock func() time.Time) Fake { return newToy(clock, slow) },
 		Consume: func(base string, v secret.Value) (*http.Request, error) {
-			req, err := http.NewRequest(http.MethodGet, base+"/v1/data", nil) //nolint:noctx // the caller adds it
+			req, err := http.NewRequest(http.MethodGet, base+"/v1/data", nil)
 			if err == nil {
 				req.Header.Set("Authorization", "Bearer "+v.Reveal())
 			}

@@ -244,7 +244,9 @@ func (c *toyClient) Choose(random io.Reader) (secret.Value, error)    { return c
 func (c *toyClient) Revoke(ctx context.Context, id string) error      { return c.revoke(ctx, id) }
 func (c *toyClient) Verify(ctx context.Context, v secret.Value) error { return c.verify(ctx, v) }
 func (c *toyClient) Disable(ctx context.Context, id string) error     { return c.state(ctx, id, true) }
-func (c *toyClient) Enable(ctx context.Context, id string) error      { return c.state(ctx, id, false) }
+
+func (c *toyClient) Enable(ctx context.Context, id string) error { return c.state(ctx, id, false) }
+
 func (c *toyClient) Read(ctx context.Context, id string) (secret.Value, error) {
 	return c.read(ctx, id)
 }
