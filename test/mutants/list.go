@@ -69,12 +69,12 @@ func rotations() []Mutant {
 		},
 		{
 			Name: "room-without-reread", File: mint,
-			Old: "	for range 2 {\n		if !wait(ctx, rereadEvery)", New: "	for range 0 {\n		if !wait(ctx, rereadEvery)",
+			Old: "	for range 2 {\n		if found, err = r.stores(ctx, full)", New: "	for range 0 {\n		if found, err = r.stores(ctx, full)",
 			Why: "the attempt of a run that is about to store is revoked",
 		},
 		{
 			Name: "room-without-age", File: mint,
-			Old: "		return r.Now().Sub(n.Created) < max(attemptAge, r.longest)\n", New: "		_ = n\n		return false\n",
+			Old: "r.Now().Sub(n.Created) >= max(attemptAge, r.longest)", New: "r.Now().Sub(n.Created) >= 0",
 			Why: "an attempt that is seconds old is revoked by its twin",
 		},
 		{
