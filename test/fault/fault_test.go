@@ -3,9 +3,11 @@ package fault
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +20,7 @@ var (
 	most = flag.Int("most", 0, "with -all: no more pairs and races than this")
 )
 
-var tally Tally
+var total Tally
 
 var began = time.Now()
 
@@ -27,9 +29,9 @@ func TestMain(m *testing.M) {
 	debug.SetGCPercent(400) // memory is there, and time is not
 	code := m.Run()
 	if *all {
-		fmt.Printf("fault_runs_per_second %.0f\n", float64(tally.Runs.Load())/time.Since(began).Seconds())
-		fmt.Printf("fault_runs %d\nfault_broken %d\n", tally.Runs.Load(), tally.Broken.Load())
-		if tally.Broken.Load() > 0 {
+		fmt.Printf("fault_runs_per_second %.0f\n", float64(total.Runs.Load())/time.Since(began).Seconds())
+		fmt.Printf("fault_runs %d\nfault_broken %d\n", total.Runs.Load(), total.Broken.Load())
+		if total.Broken.Load() > 0 {
 			code = 1
 		}
 	}
@@ -37,8 +39,13 @@ func TestMain(m *testing.M) {
 }
 
 // play plays runs, and fails for each that broke something.
-func play(t *testing.T, what string, runs []Run) {
+func play(t *testing.T, what string, runs []Run) *Tally {
 	t.Helper()
+	tally := &Tally{}
+	defer func() {
+		total.Runs.Add(tally.Runs.Load())
+		total.Broken.Add(tally.Broken.Load())
+	}()
 	began := time.Now()
 	var mu sync.Mutex
 	tally.All(t, runtime.GOMAXPROCS(0), runs, func(r Run, broken []string) {
@@ -50,6 +57,7 @@ func play(t *testing.T, what string, runs []Run) {
 		took := time.Since(began)
 		fmt.Printf("%-40s %6d runs in %5.1f s, %5.0f a second\n", what, len(runs), took.Seconds(), float64(len(runs))/took.Seconds())
 	}
+	return tally
 }
 
 // Only is a run by its name.
@@ -99,6 +107,9 @@ func TestPairs(t *testing.T) {
 			n := 10
 			if *all {
 				n = limit(2000)
+				if s.Again {
+					n = limit(500)
+				}
 			}
 			var runs []Run
 			for seed := range n {
@@ -128,7 +139,10 @@ func TestRaces(t *testing.T) {
 			for seed := range n {
 				runs = append(runs, Racing(s, len(calls), uint64(seed)))
 			}
-			play(t, s.Name+" races", runs)
+			races := play(t, s.Name+" races", runs)
+			if *all {
+				granted(t, s, races)
+			}
 		})
 	}
 }
@@ -146,4 +160,16 @@ func limit(n int) int {
 		return min(n, *most)
 	}
 	return n
+}
+
+// granted looks whether those who ran beside the rotations got their way at
+// times: who is always refused races with nobody.
+func granted(t *testing.T, s Subject, y *Tally) {
+	t.Helper()
+	for _, what := range slices.Sorted(maps.Keys(y.Asked)) {
+		fmt.Printf("    %-36s %6d of %d granted\n", what, y.Granted[what], y.Asked[what])
+		if never := s.rolls() && what == "rollback"; (y.Granted[what] == 0) != never {
+			t.Errorf("%s: %s was granted %d of %d times", s.Name, what, y.Granted[what], y.Asked[what])
+		}
+	}
 }

@@ -1,13 +1,20 @@
 package fault
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/keyturn/keyturn/shared/catalog"
 	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/providertest"
 	"github.com/keyturn/keyturn/shared/secret"
 )
 
@@ -25,7 +32,10 @@ func (d Deed) String() string {
 
 // Deeds returns what can be done.
 func Deeds() []string {
-	return []string{"rotate", "pass", "sweep", "fault", "outage", "label back", "rollback", "pause", "resume", "stick"}
+	return []string{
+		"rotate", "pass", "sweep", "fault", "outage", "label back", "rollback", "restore", "adopt", "pause", "resume", "stick",
+		"delete by hand", "rename by hand",
+	}
 }
 
 // Machine lives through deeds in any order and holds the world against a model:
@@ -91,12 +101,20 @@ func (m *machine) do(d Deed) {
 		m.labelBack()
 	case "rollback":
 		m.ask(retiring, map[string]any{"mode": "rollback"})
+	case "restore":
+		m.ask(retiring, map[string]any{"mode": "restore"})
+	case "adopt":
+		m.ask(rotating, map[string]any{"mode": "adopt"})
+	case "delete by hand":
+		m.older(m.deleteByHand)
+	case "rename by hand":
+		m.older(func(id string) { rename(m.fake, m.subject, id) })
 	case "pause":
 		m.ask(demand, map[string]any{"mode": "pause", "owner": "somebody", "until": time.Now().Add(time.Duration(d.Hours) * time.Hour).UTC().Format(time.RFC3339)})
 	case "resume":
 		m.ask(demand, map[string]any{"mode": "resume"})
 	case "stick":
-		if key, ok := m.current(); ok && m.fake.Works(key) {
+		if key, ok := m.current(); ok && m.fake.Works(key) && m.subject.Usage { // else nobody can know
 			m.stuck = append(m.stuck, key)
 		}
 	}
@@ -108,8 +126,99 @@ func (m *machine) ask(function string, q map[string]any) {
 	m.invoke(function, encode(q), nil)
 }
 
+// older does something to a key that was replaced and lives, if there is one.
+func (m *machine) older(do func(id string)) {
+	if m.subject.rolls() {
+		return
+	}
+	st := m.strategy()
+	var kept []string
+	for _, label := range []string{"AWSCURRENT", "AWSPENDING"} {
+		_, key := m.version(label)
+		if d, ok := st.(provider.DualSlot); ok && key.Reveal() != "" {
+			id, _ := d.Slots.Identify(m.ctx, key) // no such key: none to keep
+			kept = append(kept, id)
+		}
+	}
+	records, staged := m.records(), m.staged()
+	for _, k := range m.ours() {
+		if slices.Contains(kept, k.ID) || m.subject.Named && staged[k.Name] {
+			continue
+		}
+		switch records[k.ID].State {
+		case keyrecord.Grace, keyrecord.Disabled, keyrecord.Held:
+			do(k.ID)
+			return
+		default:
+		}
+	}
+}
+
+// strategy is the vendor's, past all faults.
+func (m *machine) strategy() provider.Strategy {
+	settings := m.subject.Settings(m.fake)
+	settings["baseURL"] = base + m.subject.Path
+	st, err := catalog.Open(m.subject.Vendor, encode(settings), m.fake.Admin(host), &http.Client{Transport: byHand{m.fake}}, nil)
+	check(err)
+	return st
+}
+
+// deleteByHand ends a key past all rules. Whoever used it knows.
+func (m *machine) deleteByHand(id string) {
+	var err error
+	switch s := m.strategy().(type) {
+	case provider.Overlap:
+		err = s.Keys.Revoke(m.ctx, id)
+	case provider.DualSlot:
+		err = s.Slots.Revoke(m.ctx, id)
+	case provider.RollInPlace, provider.RollWithGrace:
+	}
+	check(err)
+	m.stuck = slices.DeleteFunc(m.stuck, func(key secret.Value) bool { return !m.fake.Works(key) })
+	m.consumer.held = slices.DeleteFunc(m.consumer.held, func(h fetched) bool { return !m.fake.Works(h.key) })
+}
+
+// byHand brings requests to the vendor that are none of ours.
+type byHand struct{ http.Handler }
+
+// RoundTrip implements [http.RoundTripper].
+func (h byHand) RoundTrip(r *http.Request) (*http.Response, error) {
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, r)
+	return rec.Result(), nil
+}
+
+// rename gives a key a name that is not ours, where the vendor lets people do
+// so: Cloudflare.
+func rename(f providertest.Fake, s Subject, id string) {
+	if s.Vendor != "cloudflare" {
+		return
+	}
+	path := s.Path + "/user/tokens/" + id
+	token := f.Admin(host).Field("apiToken").Reveal()
+	var is struct{ Result map[string]any }
+	check(json.Unmarshal(send(f, http.MethodGet, path, token, nil), &is))
+	is.Result["name"] = "renamed by hand"
+	send(f, http.MethodPut, path, token, encode(is.Result))
+}
+
+func send(f http.Handler, method, path, token string, body []byte) []byte {
+	r := httptest.NewRequest(method, base+path, bytes.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/json")
+	rec := httptest.NewRecorder()
+	f.ServeHTTP(rec, r)
+	if rec.Code != http.StatusOK {
+		panic(fmt.Sprintf("%s %s: %d", method, path, rec.Code))
+	}
+	return rec.Body.Bytes()
+}
+
 // labelBack moves AWSCURRENT to the previous version by hand, if its key works.
 func (m *machine) labelBack() {
+	if m.subject.rolls() {
+		return // the vendor ends that value, whatever anybody does
+	}
 	to, key := m.version("AWSPREVIOUS")
 	from, _ := m.version("AWSCURRENT")
 	if to == "" || !m.fake.Works(key) {
@@ -186,14 +295,25 @@ func (m *machine) calm() {
 	stuck := m.stuck
 	m.pass(8 * 24 * time.Hour)
 	m.hold(Deed{What: "calm"})
-	_, current := m.version("AWSCURRENT")
+	if !m.subject.rolls() {
+		m.left(len(stuck) > 0)
+	}
+	m.leaks()
+}
+
+// left looks for keys of ours that nobody answers for.
+func (m *machine) left(used bool) {
 	records := m.records()
 	staged := m.staged()
+	current, _ := m.version("AWSCURRENT")
+	pending, value := m.version("AWSPENDING")
+	unnamed := !m.subject.Named && pending != "" && pending != current && m.fake.Works(value)
 	for _, k := range m.ours() {
-		r := records[k.ID]
+		r, known := records[k.ID]
 		switch {
-		case r.State == keyrecord.Held, r.State == keyrecord.Current, staged[k.Name]:
-		case len(stuck) > 0 && r.State == keyrecord.Grace: // in use
+		case r.State == keyrecord.Held, r.State == keyrecord.Current, m.subject.Named && staged[k.Name]:
+		case used && r.State == keyrecord.Grace: // in use
+		case unnamed && (!known || r.Version == pending):
 		default:
 			m.breach("a week later key %s (%s) is left: %q %s %s", k.ID, k.Name, r.State, r.Why, r.LastErr)
 		}
@@ -201,6 +321,4 @@ func (m *machine) calm() {
 			m.breach("a week later key %s is still lost", k.ID)
 		}
 	}
-	_ = current
-	m.leaks()
 }

@@ -19,7 +19,7 @@ func TestMachine(t *testing.T) {
 			continue
 		}
 		t.Run(s.Name, func(t *testing.T) {
-			began, most, runs := time.Now(), 3*time.Second, 0
+			began, most, runs, failed := time.Now(), 2*time.Second, 0, false
 			if *all {
 				most = 2 * time.Minute
 			}
@@ -32,17 +32,18 @@ func TestMachine(t *testing.T) {
 			})
 			rapid.Check(t, func(rt *rapid.T) {
 				deeds := rapid.SliceOfN(deed, 1, 12).Draw(rt, "deeds")
-				if time.Since(began) > most {
+				if time.Since(began) > most && !failed {
 					return
 				}
 				runs++
-				tally.Runs.Add(1)
+				total.Runs.Add(1)
 				if broken := s.Machine(t, deeds); len(broken) > 0 {
+					failed = true
 					rt.Fatalf("%v:\n\t%s", deeds, strings.Join(broken, "\n\t"))
 				}
 			})
 			if t.Failed() {
-				tally.Broken.Add(1)
+				total.Broken.Add(1)
 			}
 			if *all {
 				fmt.Printf("%-40s %6d runs in %5.1f s\n", s.Name+" state machine", runs, time.Since(began).Seconds())

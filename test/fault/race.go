@@ -31,6 +31,7 @@ type race struct {
 	again  [4]bool  // the steps that are invoked twice
 	beside map[string][]string
 	begun  map[string]bool
+	after  []string // what runs beside each other when the rotation is over
 }
 
 // actor is one invocation of a race.
@@ -50,12 +51,15 @@ func (r *Race) begin(w *World) *race {
 		step := steps[x.rng.IntN(len(steps))]
 		x.beside[step] = append(x.beside[step], besides[x.rng.IntN(len(besides))])
 	}
+	for range x.rng.IntN(4) {
+		x.after = append(x.after, besides[x.rng.IntN(len(besides))])
+	}
 	return x
 }
 
 var (
 	steps   = [...]string{"createSecret", "setSecret", "testSecret", "finishSecret"}
-	besides = [...]string{"retire", "retire", "sweep", "sweep", "rotate-now", "plan", "pause", "rollback", "adopt"}
+	besides = [...]string{"retire", "retire", "sweep", "sweep", "rotate-now", "plan", "pause", "rollback", "rollback", "adopt", "observe"}
 )
 
 // wait is called by an actor before each of its requests.
@@ -119,27 +123,34 @@ func (x *race) join(what string) {
 		}
 		return encode(q)
 	}
+	count := func(_ []byte, failure string) {
+		x.world.mu.Lock()
+		defer x.world.mu.Unlock()
+		x.world.asked[what]++
+		if failure == "" {
+			x.world.granted[what]++
+			x.world.back = x.world.back || what == "rollback"
+		}
+	}
 	switch what {
 	case "retire":
-		x.enter(retiring, encode(map[string]any{"version": 1, "secret": secretName}), nil)
+		x.enter(retiring, encode(map[string]any{"version": 1, "secret": secretName}), count)
 	case "sweep":
-		x.enter(retiring, []byte(`{"version":1,"sweep":true}`), nil)
+		x.enter(retiring, []byte(`{"version":1,"sweep":true}`), count)
 	case "rotate-now":
-		x.enter(demand, now("rotate", nil), nil)
+		x.enter(demand, now("rotate", nil), count)
 	case "plan":
-		x.enter(rotating, now("plan", nil), nil)
+		x.enter(rotating, now("plan", nil), count)
+	case "observe":
+		x.enter(rotating, now("adopt", map[string]any{"observe": true}), count)
 	case "adopt":
-		x.enter(rotating, now("adopt", map[string]any{"observe": true}), nil)
+		x.enter(rotating, now("adopt", nil), count)
 	case "rollback":
-		x.enter(retiring, now("rollback", nil), func(_ []byte, failure string) {
-			if failure == "" {
-				x.world.mu.Lock()
-				x.world.back = true
-				x.world.mu.Unlock()
-			}
-		})
+		x.enter(retiring, now("rollback", nil), count)
+	case "restore":
+		x.enter(retiring, now("restore", nil), count)
 	case "pause":
-		x.enter(demand, now("pause", map[string]any{"until": time.Now().Add(20 * time.Second).UTC().Format(time.RFC3339), "owner": "somebody"}), nil)
+		x.enter(demand, now("pause", map[string]any{"until": time.Now().Add(20 * time.Second).UTC().Format(time.RFC3339), "owner": "somebody"}), count)
 	}
 }
 
@@ -163,9 +174,17 @@ func (x *race) run() {
 		}
 		select {
 		case <-idle:
-			if left == 0 {
+			if left > 0 {
+				break
+			}
+			if len(x.after) == 0 {
 				return
 			}
+			for _, what := range x.after {
+				x.join(what)
+			}
+			x.after = nil
+			continue
 		default:
 		}
 		time.Sleep(time.Second) // longer than the clients' own pauses, so that their jitter decides nothing

@@ -21,7 +21,7 @@ const spread = 30 * time.Second // Auth0's
 func slots() []Subject {
 	return []Subject{
 		{
-			Name: "dualslot-fill", Vendor: "aws-iam", Alone: true, Consume: awsiamtest.Consume, Act: awsIAMAct,
+			Name: "dualslot-fill", Vendor: "aws-iam", Alone: true, Usage: true, Consume: awsiamtest.Consume, Act: awsIAMAct,
 			Config: map[string]any{"exclusive": true}, Parts: []string{"accessKeyId", "secretAccessKey"},
 			New: func(clock func() time.Time) providertest.Fake {
 				return awsiamtest.New(clock, awsiamtest.Options{})

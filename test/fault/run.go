@@ -112,6 +112,9 @@ func (r Run) Play(t *testing.T) (broken []string, w *World) {
 // Tally counts runs and what they broke.
 type Tally struct {
 	Runs, Broken atomic.Int64
+
+	mu             sync.Mutex
+	Asked, Granted map[string]int // in races, of what is no step
 }
 
 // All plays runs on all processors. report is told of each that broke
@@ -123,8 +126,9 @@ func (y *Tally) All(t *testing.T, workers int, runs []Run, report func(Run, []st
 	for range workers {
 		wg.Go(func() {
 			for r := range next {
-				broken, _ := r.Play(t)
+				broken, w := r.Play(t)
 				y.Runs.Add(1)
+				y.add(w)
 				if len(broken) > 0 {
 					y.Broken.Add(1)
 					report(r, broken)
@@ -137,4 +141,19 @@ func (y *Tally) All(t *testing.T, workers int, runs []Run, report func(Run, []st
 	}
 	close(next)
 	wg.Wait()
+}
+
+func (y *Tally) add(w *World) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if y.Asked == nil {
+		y.Asked, y.Granted = map[string]int{}, map[string]int{}
+	}
+	if w == nil {
+		return
+	}
+	for what, n := range w.asked {
+		y.Asked[what] += n
+		y.Granted[what] += w.granted[what]
+	}
 }

@@ -45,6 +45,8 @@ type Subject struct {
 	Named bool
 	// Alone says that the principal is handed over: nobody else has keys there.
 	Alone bool
+	// Usage says that the vendor tells when a key was used last.
+	Usage bool
 	// Adopted says that the first key was there before us.
 	Adopted bool
 	// Spoils is how often in a row the value must be replaced to end the current
@@ -79,7 +81,7 @@ func (s Subject) fields() []string {
 func overlaps() []Subject {
 	return []Subject{
 		{
-			Name: "overlap", Vendor: "cloudflare", Path: "/client/v4", Named: true, Consume: cloudflaretest.Consume, Act: cloudflareAct,
+			Name: "overlap", Vendor: "cloudflare", Path: "/client/v4", Named: true, Usage: true, Consume: cloudflaretest.Consume, Act: cloudflareAct,
 			New: func(clock func() time.Time) providertest.Fake {
 				return cloudflaretest.New(clock, cloudflaretest.Options{PageSize: 5})
 			},

@@ -84,7 +84,9 @@ type World struct {
 	wakeups  [][]byte       // schedules that are due
 	woken    chan struct{}
 	breaches []string
-	ids      int
+
+	asked, granted map[string]int // in a race, of what is no step
+	ids            int
 
 	reads  map[string]*http.Request // nil: stale answers of the vendor are not wanted
 	before map[string]snapshot
@@ -115,7 +117,7 @@ func (steady) BackoffDelay(attempt int, _ error) (time.Duration, error) {
 func NewWorld(s Subject) *World {
 	w := &World{
 		subject: s, over: make(chan struct{}), woken: make(chan struct{}, 1), warm: map[string][]*process{},
-		before: map[string]snapshot{},
+		before: map[string]snapshot{}, asked: map[string]int{}, granted: map[string]int{},
 	}
 	w.ctx, w.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the root of the world
 	w.cloud = cloud.New(cloud.Options{
