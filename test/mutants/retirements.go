@@ -168,7 +168,7 @@ func retirements() []Mutant {
 		{
 			Name: "heal-without-second-look", File: "shared/retire/heal.go",
 			Old: "	if s.VersionAt(store.Pending) != version || ", New: "	if ",
-			Why: "AWSPENDING is taken off a version that it has left",
+			Why: "the trail says that a label was taken off that was not there, and a rotation that has begun is not seen",
 		},
 	}
 }
