@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/retire"
 	"github.com/keyturn/keyturn/shared/store"
@@ -63,4 +64,27 @@ func TestRollback_tooLate(t *testing.T) {
 		}
 		w.check()
 	})
+}
+
+// Where the vendor does not tell that the key has just been tried, only the claim
+// says that somebody is going back to it.
+// Promise: never-the-current
+func TestRollback_claims(t *testing.T) {
+	t.Parallel()
+	k := key()
+	k.Grace.NoUsage = config.Revoke
+	for at, over := 0, false; !over; at++ {
+		synctest.Test(t, func(t *testing.T) {
+			w, old, _ := apart(t, noUsage)
+			time.Sleep(k.Grace.Max + time.Hour) // its grace is over
+			w.calls, w.faultAt = nil, at
+			w.between = func() { _, _ = w.engine().Reconcile(t.Context(), k) }
+			_, _, err := w.engine().Do(t.Context(), k, back)
+			over = w.between != nil
+			if went := w.secret.VersionAt(store.Current) == token(1); went != (err == nil) || went == w.keys[old].revoked {
+				t.Errorf("call %d (%s): went back: %v, %v; %+v", at, w.calls[min(at, len(w.calls)-1)], went, err, w.record(old))
+			}
+			w.check()
+		})
+	}
 }
