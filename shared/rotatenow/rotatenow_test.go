@@ -49,7 +49,9 @@ func newWorld() *world {
 
 func (w *world) engine() *rotatenow.Engine {
 	return &rotatenow.Engine{
-		Keys:  func(id string) (config.Key, bool) { return config.Key{Secret: name, Vendor: "acme", Owner: "owner@example.com"}, id == name },
+		Keys: func(id string) (config.Key, bool) {
+			return config.Key{Secret: name, Vendor: "acme", Owner: "owner@example.com"}, id == name
+		},
 		Store: w, Records: w, Audit: sink{w}, Notifier: w,
 		Plan: func(_ context.Context, function, secret string) (rotation.Plan, error) {
 			w.did = append(w.did, "plan "+function)
