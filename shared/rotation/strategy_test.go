@@ -12,6 +12,7 @@ import (
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/rotation"
+	"github.com/keyturn/keyturn/shared/store"
 )
 
 func TestStrategies(t *testing.T) {
@@ -147,6 +148,33 @@ func TestDualSlot_stranger(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A list that is late does not know the key in use: then nothing is a stray, for
+// it may be that key, and no record need know it.
+// Promise: foreign-untouched
+func TestDualSlot_lateList(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"fill", "place"} {
+		fewBubble(t, kind, func(t *testing.T, w *world, f *few) {
+			w.first()
+			w.enable()
+			f.add("few-9-" + strings.Repeat("9", 24))
+			w.key.Exclusive = true
+			f.fail = func(call string) (before, after error) {
+				if call == "identify" {
+					return &provider.Error{Op: call, Kind: provider.KindNotFound}, nil
+				}
+				return nil, nil
+			}
+			time.Sleep(time.Hour)
+			current := w.value(store.Current)
+			w.again(w.rotate())
+			if f.count("revoke") > 0 || len(f.keys) != 2 || w.value(store.Current) != current {
+				t.Errorf("%s: calls %q, left %d keys", kind, f.calls, len(f.keys))
+			}
+		})
 	}
 }
 

@@ -90,8 +90,12 @@ func (k keys) List(ctx context.Context) ([]provider.Key, error) {
 	}
 	unknown := slices.DeleteFunc(slices.Clone(listed), func(l provider.Key) bool { return version[l.ID] != "" })
 	if len(unknown) > 0 {
-		if err := k.v.lookUp(ctx, unknown, version); err != nil {
+		clear, err := k.v.lookUp(ctx, listed, unknown, version)
+		if err != nil {
 			return nil, err
+		}
+		if !clear { // one of the unknown keys may be the one in use
+			k.v.Stray = ""
 		}
 	}
 	for i, l := range listed {
@@ -100,41 +104,56 @@ func (k keys) List(ctx context.Context) ([]provider.Key, error) {
 	return listed, nil
 }
 
-// lookUp finds the versions of keys that no record knows.
-func (v View) lookUp(ctx context.Context, unknown []provider.Key, version map[string]string) error {
+// lookUp finds the versions of keys that no record knows. clear says that the
+// keys which are still unknown then are in no use by this secret: the current
+// version's key is listed, and the previous version's value could be read. A
+// list that is late, or a value of another shape, says nothing of a key.
+func (v View) lookUp(ctx context.Context, listed, unknown []provider.Key, version map[string]string) (clear bool, err error) {
 	all, err := v.Versions(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
-	recorded := map[string]bool{}
-	for _, at := range version {
+	recorded, lives := map[string]bool{}, map[string]bool{}
+	for id, at := range version {
 		recorded[at] = true
+		if isListed(listed, id) {
+			lives[at] = true
+		}
 	}
+	unread := false
 	slices.SortStableFunc(all, func(a, b store.VersionInfo) int { return len(b.Stages) - len(a.Stages) })
 	for _, at := range all {
 		if len(unknown) == 0 {
-			return nil
+			return true, nil
 		}
-		if recorded[at.ID] {
+		current := slices.Contains(at.Stages, store.Current)
+		if recorded[at.ID] && (lives[at.ID] || !current) {
+			clear = clear || current
 			continue
 		}
 		value, ok, err := v.Value(ctx, at.ID)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if !ok {
+			unread = unread || slices.Contains(at.Stages, store.Previous)
 			continue
 		}
 		id, err := v.DualSlot.Slots.Identify(ctx, value)
 		switch {
 		case err == nil:
 			version[id] = at.ID
+			clear = clear || current && isListed(listed, id)
 			unknown = slices.DeleteFunc(unknown, func(k provider.Key) bool { return k.ID == id })
 		case provider.KindOf(err) != provider.KindNotFound:
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return clear && !unread, nil
+}
+
+func isListed(keys []provider.Key, id string) bool {
+	return slices.ContainsFunc(keys, func(k provider.Key) bool { return k.ID == id })
 }
 
 func (v View) name(k provider.Key, version string) string {

@@ -160,6 +160,23 @@ func TestList(t *testing.T) {
 		{"handed over, and of unknown age", func(p *principal, v *slot.View) {
 			v.Stray, p.keys[1].Created = stray, time.Time{}
 		}, map[string]string{"ours": v1, "other": ""}},
+		{"handed over, and the current value's key is not found", func(p *principal, v *slot.View) {
+			v.Stray, p.owner = stray, nil
+		}, map[string]string{"ours": "", "other": ""}},
+		{"handed over, and the current version is not read yet", func(p *principal, v *slot.View) {
+			v.Stray, p.versions = stray, nil
+		}, map[string]string{"ours": "", "other": ""}},
+		{"handed over, and the current version's value is not to be read", func(p *principal, v *slot.View) {
+			v.Stray, p.values = stray, nil
+		}, map[string]string{"ours": "", "other": ""}},
+		{"handed over, and the previous version's value is not to be read", func(p *principal, v *slot.View) {
+			v.Stray = stray
+			p.versions = append(p.versions, store.VersionInfo{ID: "v0", Stages: []string{store.Previous}})
+		}, map[string]string{"ours": v1, "other": ""}},
+		{"handed over, and the current version's record names a key that is not listed", func(p *principal, v *slot.View) {
+			v.Stray = stray
+			v.Records = []keyrecord.Record{{KeyID: "ended long ago", Version: "v1"}}
+		}, map[string]string{"ours": v1, "other": named(stray, noon.Add(time.Hour))}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
