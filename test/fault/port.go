@@ -135,6 +135,9 @@ func (o *port) serve(r *http.Request, body []byte, c Call, stale bool) (*http.Re
 		return refusal(r, vendor, false), nil
 	}
 	if !o.aws {
+		if w.subject.Act(r, body).Kind != "" {
+			defer o.process.actor.changed()
+		}
 		return w.vendor(r, body, stale), nil
 	}
 	if c.Service != "secretsmanager" {
@@ -143,6 +146,11 @@ func (o *port) serve(r *http.Request, body []byte, c Call, stale bool) (*http.Re
 	res, err := w.awsAnswers(r, stale)
 	if err == nil && res.StatusCode == http.StatusOK && c.Operation == "SendMessage" {
 		w.accepted(body)
+	}
+	if err == nil && res.StatusCode == http.StatusOK && c.Operation == "UpdateSecretVersionStage" && c.Step == "rollback" {
+		w.mu.Lock()
+		w.back = true // whatever becomes of the process
+		w.mu.Unlock()
 	}
 	return res, err
 }

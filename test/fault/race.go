@@ -3,6 +3,7 @@ package fault
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing/synctest"
 	"time"
 )
@@ -32,11 +33,17 @@ type race struct {
 	beside map[string][]string
 	begun  map[string]bool
 	after  []string // what runs beside each other when the rotation is over
+	turns  int      // given so far
+	polite bool     // who has changed something at the vendor lets all others pass
 }
+
+const latest = 30 // turns until the last of those who come to others has come
 
 // actor is one invocation of a race.
 type actor struct {
 	turn  chan struct{}
+	from  int  // the first turn that it may have, unless it is alone
+	shy   bool // it lets all others pass
 	at    bool // it waits for its turn
 	ended bool
 	race  *race
@@ -44,6 +51,7 @@ type actor struct {
 
 func (r *Race) begin(w *World) *race {
 	x := &race{world: w, rng: rand.New(rand.NewPCG(r.Seed, 3)), beside: map[string][]string{}, begun: map[string]bool{}} //nolint:gosec // not a secret
+	x.polite = x.rng.IntN(2) == 0
 	for i := range x.again {
 		x.again[i] = x.rng.IntN(2) == 0
 	}
@@ -77,6 +85,9 @@ func (a *actor) wait() {
 func (x *race) enter(function string, payload []byte, then func(out []byte, failure string)) {
 	a := &actor{turn: make(chan struct{}), race: x}
 	x.world.mu.Lock()
+	if len(x.actors) > 0 { // whoever comes to others comes at any time
+		a.from = x.turns + x.rng.IntN(latest)
+	}
 	x.actors = append(x.actors, a)
 	x.world.mu.Unlock()
 	go func() {
@@ -129,7 +140,6 @@ func (x *race) join(what string) {
 		x.world.asked[what]++
 		if failure == "" {
 			x.world.granted[what]++
-			x.world.back = x.world.back || what == "rollback"
 		}
 	}
 	switch what {
@@ -167,7 +177,8 @@ func (x *race) run() {
 		if len(ready) > 0 {
 			a := ready[x.rng.IntN(len(ready))]
 			x.world.mu.Lock()
-			a.at = false
+			a.at, a.shy = false, false
+			x.turns++
 			x.world.mu.Unlock()
 			a.turn <- struct{}{}
 			continue
@@ -205,5 +216,23 @@ func (x *race) look() (ready []*actor, left int) {
 		}
 	}
 	x.actors = kept
+	for _, first := range []func(*actor) bool{
+		func(a *actor) bool { return !a.shy && a.from <= x.turns },
+		func(a *actor) bool { return a.from <= x.turns },
+	} {
+		if now := slices.DeleteFunc(slices.Clone(ready), func(a *actor) bool { return !first(a) }); len(now) > 0 {
+			return now, len(kept)
+		}
+	}
 	return ready, len(kept)
+}
+
+// changed is told of a change that the actor made at the vendor.
+func (a *actor) changed() {
+	if a == nil {
+		return
+	}
+	a.race.world.mu.Lock()
+	a.shy = a.race.polite
+	a.race.world.mu.Unlock()
 }
