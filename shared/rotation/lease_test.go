@@ -140,3 +140,89 @@ func TestRoll_readsAgain(t *testing.T) {
 		})
 	}
 }
+
+// Whoever comes too late does not end the lease of another, which would let a
+// third replace the value while the second does.
+// Promise: killed-anywhere
+func TestLease_ofAnother(t *testing.T) {
+	t.Parallel()
+	fewBubble(t, "grace", func(t *testing.T, w *world, f *few) {
+		w.engine.Records = &timed{records: w.records, until: map[string]time.Time{}}
+		w.first()
+		w.enable()
+		token := w.staged(f)
+		engine := *w.engine
+		engine.Vendors = &deaf{few: f, takes: 3 * time.Minute}
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute) // the longest that a function runs
+		defer cancel()
+		slow := make(chan error)
+		go func() {
+			_, err := engine.Rotate(ctx, rotation.Event{Step: rotation.CreateSecret, SecretID: name, Token: token})
+			slow <- err
+		}()
+		time.Sleep(2*time.Minute + 3*time.Second) // the lease has ended
+		if first, err := w.engine.Records.First(t.Context(), name, "lease", 2*time.Minute); !first || err != nil {
+			t.Fatal(first, err)
+		}
+		<-slow
+		if first, err := w.engine.Records.First(t.Context(), name, "lease", 2*time.Minute); first || err != nil {
+			t.Errorf("the second run's lease is free: %v, %v", first, err)
+		}
+	})
+}
+
+// deaf is a vendor whose call outlives its context.
+type deaf struct {
+	*few
+
+	takes time.Duration
+}
+
+func (d *deaf) Open(config.Key, provider.Admin) (provider.Strategy, error) {
+	return provider.RollWithGrace{ID: "the-key", Key: d, MinGrace: time.Hour, MaxGrace: 24 * time.Hour}, nil
+}
+
+func (d *deaf) Roll(ctx context.Context, id string, grace time.Duration) (provider.Issued, error) {
+	time.Sleep(d.takes)
+	return d.few.Roll(ctx, id, grace)
+}
+
+// tardy is a vendor whose answer comes when the lease is over.
+type tardy struct{ *deaf }
+
+func (l tardy) Open(config.Key, provider.Admin) (provider.Strategy, error) {
+	return provider.RollWithGrace{ID: "the-key", Key: l, MinGrace: time.Hour, MaxGrace: 24 * time.Hour}, nil
+}
+
+func (l tardy) Roll(ctx context.Context, id string, grace time.Duration) (provider.Issued, error) {
+	is, err := l.few.Roll(ctx, id, grace)
+	time.Sleep(l.takes)
+	return is, err
+}
+
+// A value that another run has replaced since has an end, and does not go live.
+// Promise: killed-anywhere
+func TestLease_lateAnswer(t *testing.T) {
+	t.Parallel()
+	fewBubble(t, "grace", func(t *testing.T, w *world, f *few) {
+		w.engine.Records = &timed{records: w.records, until: map[string]time.Time{}}
+		w.first()
+		w.enable()
+		token := w.staged(f)
+		engine := *w.engine
+		engine.Vendors = tardy{&deaf{few: f, takes: 3 * time.Minute}}
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute) // the longest that a function runs
+		defer cancel()
+		slow := make(chan error)
+		go func() {
+			_, err := engine.Rotate(ctx, rotation.Event{Step: rotation.CreateSecret, SecretID: name, Token: token})
+			slow <- err
+		}()
+		time.Sleep(2*time.Minute + 3*time.Second) // the lease has ended
+		w.again(token)
+		err := <-slow
+		if cur := w.value("AWSCURRENT"); cur != f.keys[len(f.keys)-1].value {
+			t.Errorf("current %q is not what the vendor made last; %v; stages %v; %q", cur, err, w.stages(), w.steps)
+		}
+	})
+}

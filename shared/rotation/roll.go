@@ -34,11 +34,16 @@ func (r *run) lease(ctx context.Context) (leased context.Context, release func()
 		ttl = min(ttl, r.longest)
 	}
 	for {
-		leased, cancel := context.WithTimeout(ctx, ttl)
+		end := time.Now().Add(ttl)
+		leased, cancel := context.WithDeadline(ctx, end)
 		first, err := r.Records.First(ctx, r.key.Secret, leaseName, ttl+leaseSpare)
 		if err == nil && first {
+			r.leased = end
 			return leased, func() {
 				cancel()
+				if !time.Now().Before(end) {
+					return // it may be another's by now
+				}
 				tidy, done := r.tidy(ctx)
 				defer done()
 				_ = r.Records.Forget(tidy, r.key.Secret, leaseName) // it ends by itself
@@ -184,6 +189,8 @@ func (r *run) keepRolled(ctx context.Context, x rolled, rec audit.Record) (Outco
 		switch got, e := r.Store.Get(tidy, r.id, r.token, ""); {
 		case e == nil && got.Value.Equal(v):
 			return Minted, r.record(tidy, rec)
+		case e == nil && !r.leased.IsZero() && !time.Now().Before(r.leased):
+			// Whoever came after us has replaced this value: it must not go live.
 		case e == nil:
 			r.note(tidy, rec)
 			return "", r.supersede(tidy, x)

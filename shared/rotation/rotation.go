@@ -175,6 +175,7 @@ type run struct {
 	holds         bool          // the token's version was seen to hold a value, as AWSPENDING
 	end           time.Time     // of the invocation; zero: none
 	longest       time.Duration // that an invocation of this function lasts; 0: not known
+	leased        time.Time     // when the lease ends, if there is one
 }
 
 func (e *Engine) begin(k config.Key, id, token string, s Step) (*run, error) {
