@@ -102,7 +102,7 @@ leak: ## Look for secrets in what is said under every fault, not a sample (long)
 	go test ./test/leak -all -timeout=3h
 
 .PHONY: fault
-fault: ## Crash, fail and race whole rotations at every call (10 minutes)
+fault: ## Crash, fail and race whole rotations at every call (long)
 	go test -c -o dist/fault.test ./test/fault
 	cd test/fault && ../../dist/fault.test -all -test.timeout=3h
 

@@ -89,7 +89,7 @@ func TestSweep(t *testing.T) {
 			calls := Calls(t, s)
 			runs := Sweep(s, calls)
 			if !*all {
-				runs = sample(runs, 61)
+				runs = sample(runs, 131)
 			}
 			play(t, s.Name+" one fault", runs)
 		})
@@ -104,7 +104,7 @@ func TestPairs(t *testing.T) {
 	for _, s := range Subjects() {
 		t.Run(s.Name, func(t *testing.T) {
 			calls := Calls(t, s)
-			n := 10
+			n := 5
 			if *all {
 				n = limit(2000)
 				if s.Again {
@@ -128,7 +128,7 @@ func TestRaces(t *testing.T) {
 	for _, s := range Subjects() {
 		t.Run(s.Name, func(t *testing.T) {
 			calls := Calls(t, s)
-			n := 10
+			n := 5
 			if *all {
 				n = limit(5000)
 				if s.Again {

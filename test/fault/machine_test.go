@@ -19,7 +19,7 @@ func TestMachine(t *testing.T) {
 			continue
 		}
 		t.Run(s.Name, func(t *testing.T) {
-			began, most, runs, failed := time.Now(), 2*time.Second, 0, false
+			began, most, runs, failed := time.Now(), 700*time.Millisecond, 0, false
 			if *all {
 				most = 2 * time.Minute
 			}
