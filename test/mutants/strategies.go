@@ -17,7 +17,7 @@ func strategies() []Mutant {
 		},
 		{
 			Name: "lease-outlived", File: roll,
-			Old: "context.WithTimeout(ctx, ttl)\n		first", New: "context.WithCancel(ctx)\n		first",
+			Old: "context.WithDeadline(ctx, end)\n		first", New: "context.WithCancel(ctx)\n		first",
 			Why: "a slow run replaces the value again that another has stored meanwhile",
 		},
 		{
@@ -87,13 +87,18 @@ func strategies() []Mutant {
 		},
 		{
 			Name: "identify-error-swallowed", File: slot,
-			Old: "		case provider.KindOf(err) != provider.KindNotFound:\n			return err\n", New: "",
+			Old: "		case provider.KindOf(err) != provider.KindNotFound:\n			return false, err\n", New: "",
 			Why: "a vendor's outage makes our own key a stranger's",
 		},
 		{
 			Name: "value-error-swallowed", File: slot,
-			Old: "		value, ok, err := v.Value(ctx, at.ID)\n		if err != nil {\n			return err\n		}\n", New: "		value, ok, _ := v.Value(ctx, at.ID)\n",
+			Old: "		value, ok, err := v.Value(ctx, at.ID)\n		if err != nil {\n			return false, err\n		}\n", New: "		value, ok, _ := v.Value(ctx, at.ID)\n",
 			Why: "a version that cannot be read makes our own key a stranger's",
+		},
+		{
+			Name: "stray-while-unclear", File: slot,
+			Old: "	return clear && !unread, nil\n", New: "	return true, nil\n",
+			Why: "our own key is a stray while a late list does not show the current one",
 		},
 		{
 			Name: "records-not-believed", File: slot,
