@@ -67,6 +67,12 @@ func New(lineage, rotation string, now time.Time, random uint32) Name {
 	}
 }
 
+// Undated returns the name of a key whose attempt's time is not known, or that
+// no vendor ever saw: always the same one.
+func Undated(lineage, rotation string) Name {
+	return New(lineage, rotation, time.Date(2001, 9, 9, 1, 46, 40, 0, time.UTC), 0)
+}
+
 // String returns the name as the vendor shows it.
 func (n Name) String() string {
 	return prefix + n.Lineage + "-" + n.Rotation + "-" + strconv.FormatInt(n.Created.UnixMilli(), 36) + n.salt

@@ -64,6 +64,11 @@ type RollWithGrace struct {
 	MaxGrace time.Duration // the longest grace the API accepts
 }
 
+// Grace returns the grace nearest to want that the API accepts.
+func (s RollWithGrace) Grace(want time.Duration) time.Duration {
+	return min(max(want, s.MinGrace), s.MaxGrace)
+}
+
 func (Overlap) strategy()       {}
 func (DualSlot) strategy()      {}
 func (RollInPlace) strategy()   {}

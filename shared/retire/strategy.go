@@ -23,7 +23,7 @@ func (r *run) use(strategy provider.Strategy) {
 	case provider.RollInPlace:
 		r.roll(s.ID, s.Key, r.info.Settle.Within)
 	case provider.RollWithGrace:
-		r.roll(s.ID, s.Key, min(max(r.key.Grace.Max, s.MinGrace), s.MaxGrace))
+		r.roll(s.ID, s.Key, s.Grace(r.key.Grace.Max))
 	}
 }
 
@@ -90,7 +90,7 @@ func (g generations) List(context.Context) ([]provider.Key, error) {
 	add := func(id, version string) {
 		if !seen[version] {
 			seen[version] = true
-			out = append(out, provider.Key{ID: id, Name: keyname.New(g.r.lineage, keyname.Rotation(version), undated(), 0).String()})
+			out = append(out, provider.Key{ID: id, Name: keyname.Undated(g.r.lineage, keyname.Rotation(version)).String()})
 		}
 	}
 	for _, rec := range g.r.book.Keys {
@@ -104,9 +104,6 @@ func (g generations) List(context.Context) ([]provider.Key, error) {
 	}
 	return out, nil
 }
-
-// undated is the time in a name that no vendor ever saw.
-func undated() time.Time { return time.Date(2001, 9, 9, 1, 46, 40, 0, time.UTC) }
 
 // expire waits for the vendor to end a replaced value, and proves that it has.
 func (r *run) expire(ctx context.Context, rec *keyrecord.Record) error {

@@ -70,7 +70,7 @@ func (r *run) first(ctx context.Context) error {
 		}
 		return r.firstBeside(ctx, r.named(st, basis{secret: s, book: book, lineage: lineage}), lineage)
 	case provider.RollWithGrace:
-		g := min(max(r.key.Grace.Max, st.MinGrace), st.MaxGrace)
+		g := st.Grace(r.key.Grace.Max)
 		return r.firstRolled(ctx, func() (provider.Issued, audit.Record, error) {
 			return r.roll(ctx, st.Key, st.ID, g, lineage)
 		}, st.Key)

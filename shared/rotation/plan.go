@@ -135,7 +135,7 @@ func (r *run) planGrace(ctx context.Context, p *Plan, st provider.RollWithGrace,
 	if err != nil {
 		return // said by planCurrent
 	}
-	until := cur.Created.Add(min(max(r.key.Grace.Max, st.MinGrace), st.MaxGrace))
+	until := cur.Created.Add(st.Grace(r.key.Grace.Max))
 	if s.VersionAt(store.Previous) != "" && r.Now().Before(until) {
 		p.add(r.err(Held, "the value before the current one may be in use until "+stamp(until), nil, "rotate after "+stamp(until)))
 	}

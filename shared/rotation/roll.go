@@ -78,7 +78,7 @@ func (r *run) rolls() bool {
 
 // withGrace is createSecret where the vendor keeps the replaced value alive.
 func (r *run) withGrace(ctx context.Context, st provider.RollWithGrace, b basis) (Outcome, error) {
-	g := min(max(r.key.Grace.Max, st.MinGrace), st.MaxGrace)
+	g := st.Grace(r.key.Grace.Max)
 	if until := b.current.Created.Add(g); b.secret.VersionAt(store.Previous) != "" && r.Now().Before(until) && !emergency(b.book, r.token) {
 		return "", r.err(Held, fmt.Sprintf("skipped: the value before the current one may be in use until %s, and replacing the current one now would leave three", stamp(until)), nil,
 			"rotate after "+stamp(until))

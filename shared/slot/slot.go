@@ -12,7 +12,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"time"
 
 	"github.com/keyturn/keyturn/shared/keyname"
 	"github.com/keyturn/keyturn/shared/keyrecord"
@@ -20,9 +19,6 @@ import (
 	"github.com/keyturn/keyturn/shared/secret"
 	"github.com/keyturn/keyturn/shared/store"
 )
-
-// undated is the time in the name of a key without a creation date.
-var undated = time.Date(2001, 9, 9, 1, 46, 40, 0, time.UTC)
 
 // View is one principal as one secret sees it.
 type View struct {
@@ -170,7 +166,7 @@ func (v View) name(k provider.Key, version string) string {
 		return "" // of unknown age: it may have been made a moment ago
 	}
 	if created.IsZero() {
-		created = undated
+		return keyname.Undated(v.Lineage, rotation).String()
 	}
 	return keyname.New(v.Lineage, rotation, created, 0).String()
 }
