@@ -10,6 +10,14 @@ FUNCTIONS := $(patsubst functions/%/main.go,%,$(wildcard functions/*/main.go))
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 TOOL := go tool -modfile=tools.mod
 
+# The CDK's runtime for Go has data races of its own, so what uses it is tested
+# apart, and never compiled for the race detector.
+JSII := ./infra ./infra/cdk/...
+PURE = $(shell go list ./... | grep -vE '/infra$$|/infra/cdk(/|$$)')
+# Says that Node 20 is past its support date on every run.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
+CDK := infra/node_modules/.bin/cdk
+
 .DEFAULT_GOAL := help
 need = $(if $($1),,$(error $@ needs $1=..., see `make help`))
 
@@ -27,7 +35,8 @@ demo: ## Watch whole rotations on this machine, in about a minute
 .PHONY: test
 test: fmt-check vet ## Run all tests, offline, under the race detector
 	@test -d "$${KEYTURN_REFERENCE:-../shared}" || echo "the reference folder is not there: recorded answers and vendors' descriptions are not compared"
-	$(if $(RACE),,$(warning no C compiler, so no race detector))go test $(RACE) -vet=off -shuffle=on -timeout=6m ./...
+	$(if $(RACE),,$(warning no C compiler, so no race detector))go test $(RACE) -vet=off -shuffle=on -timeout=6m $(PURE)
+	go test -vet=off -timeout=6m $(JSII)
 
 .PHONY: test-real
 test-real: ## Rotate keys of a real Gitea, Vault and Redis; drive the local AWS with Debian's clients (downloads)
@@ -46,6 +55,26 @@ invoke: ## Give a function a sample event: FUNCTION=rotate EVENT=create-secret
 .PHONY: rotate-now
 rotate-now: ## Rotate one key now: KEY=prod/mailer/sendgrid REASON="why"
 	$(call need,KEY)$(call need,REASON)go run ./infra/keyturn rotate-now "$$KEY" --reason "$$REASON"
+
+##@ Deploy
+
+# --ignore-scripts: the CDK CLI needs none, and a package that has one must not run it.
+$(CDK): infra/package-lock.json
+	npm ci --prefix infra --ignore-scripts --no-audit --no-fund --silent
+	touch $@
+
+.PHONY: synth
+synth: build $(CDK) ## Make and prove the templates of keyturn.yaml: ENVIRONMENT=prod
+	$(CDK) synth --quiet $(if $(ENVIRONMENT),-c environment=$(ENVIRONMENT))
+
+.PHONY: diff
+diff: build $(CDK) ## Compare them with what is deployed
+	$(CDK) diff $(if $(ENVIRONMENT),-c environment=$(ENVIRONMENT))
+
+.PHONY: deploy
+deploy: build $(CDK) ## Check the account, then deploy; asks before it widens a right
+	go run ./infra/keyturn preflight $(if $(ENVIRONMENT),--environment $(ENVIRONMENT))
+	$(CDK) deploy --all --require-approval broadening $(if $(ENVIRONMENT),-c environment=$(ENVIRONMENT))
 
 ##@ Build
 
@@ -84,7 +113,8 @@ fmt-check: ## Fail if a file is not formatted
 
 .PHONY: vet
 vet: ## Run go vet
-	go vet $(RACE) -tags=real ./...
+	go vet $(RACE) -tags=real $(PURE)
+	go vet $(JSII)
 
 .PHONY: lint
 lint: ## Run golangci-lint (the first time builds it: 3 minutes)
