@@ -29,6 +29,24 @@ type Key struct {
 	// AcceptDowntime allows what cuts consumers off until they fetch again, where
 	// the vendor offers nothing better (RollInPlace).
 	AcceptDowntime bool
+	// Freeze are the times in which no scheduled rotation starts.
+	Freeze []Freeze
+}
+
+// Freeze is a time in which rotations are refused. An emergency goes through it.
+type Freeze struct {
+	From, Until time.Time // Until is over
+	Reason      string
+}
+
+// Frozen returns the freeze that is in force at t; false if there is none.
+func (k Key) Frozen(t time.Time) (Freeze, bool) {
+	for _, f := range k.Freeze {
+		if !t.Before(f.From) && t.Before(f.Until) {
+			return f, true
+		}
+	}
+	return Freeze{}, false
 }
 
 // Value is the shape of the secret's value.

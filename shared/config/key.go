@@ -57,7 +57,7 @@ func (ps *problems) keys(raw json.RawMessage, accounts map[string]account) map[s
 }
 
 func (ps *problems) key(path string, raw json.RawMessage, accounts map[string]account) Key {
-	f := ps.fields(path, raw, "vendorAccount", "settings", "value", "grace", "owner", "tier", "exclusive", "acceptDowntime")
+	f := ps.fields(path, raw, "vendorAccount", "settings", "value", "grace", "owner", "tier", "exclusive", "acceptDowntime", "freeze")
 	k := Key{Settings: f["settings"]}
 	if ps.into(path+".vendorAccount", f["vendorAccount"], &k.VendorAccount, "a string") {
 		a, ok := accounts[k.VendorAccount]
@@ -84,6 +84,7 @@ func (ps *problems) key(path string, raw json.RawMessage, accounts map[string]ac
 	}
 	ps.into(path+".exclusive", f["exclusive"], &k.Exclusive, "true or false")
 	ps.into(path+".acceptDowntime", f["acceptDowntime"], &k.AcceptDowntime, "true or false")
+	k.Freeze = ps.freezes(path+".freeze", f["freeze"])
 	return k
 }
 

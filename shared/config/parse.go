@@ -32,8 +32,9 @@ type Config struct{ keys map[string]Key }
 //
 // An account may also have "allowPrivate" (false), and a key "value"
 // {"plain","field","fields","strict"}, "grace" {"min","quiet","max","disabled","onMax",
-// "noUsage"} with durations like "36h", and "tier": see [Key], [Value] and
-// [Grace], which also say the defaults.
+// "noUsage"} with durations like "36h", "tier", and "freeze", a list of {"from",
+// "until","reason"}: see [Key], [Value], [Grace] and [Freeze], which also say the
+// defaults.
 func Parse(data []byte, defs []provider.Definition) (*Config, error) {
 	var ps problems
 	switch {
