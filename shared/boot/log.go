@@ -43,6 +43,15 @@ func requestID(ctx context.Context) string {
 	return ""
 }
 
+// FunctionARN returns the ARN that the function was invoked by, with its alias
+// if it has one; "" outside an invocation.
+func FunctionARN(ctx context.Context) string {
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		return lc.InvokedFunctionArn
+	}
+	return ""
+}
+
 func parseLevel(s string) (level slog.Level, bad []string) {
 	switch s {
 	case "", "info":

@@ -22,14 +22,14 @@ type File struct {
 	// names. It never changes after the first deployment.
 	Shards         int                      `yaml:"shards" json:"shards,omitempty" doc:"stacks that the keys are spread over; never changes" default:"32"`
 	Environments   map[string]Environment   `yaml:"environments" json:"environments,omitempty" doc:"where this is deployed"`
-	Defaults       Defaults                 `yaml:"defaults" json:"defaults,omitempty" doc:"what keys have unless they say otherwise"`
-	Policy         Policy                   `yaml:"policy" json:"policy,omitempty" doc:"bounds that no key exceeds without an exception"`
+	Defaults       Defaults                 `yaml:"defaults" json:"defaults,omitzero" doc:"what keys have unless they say otherwise"`
+	Policy         Policy                   `yaml:"policy" json:"policy,omitzero" doc:"bounds that no key exceeds without an exception"`
 	VendorAccounts map[string]VendorAccount `yaml:"vendorAccounts" json:"vendorAccounts" doc:"the vendors' accounts that the keys belong to"`
 	Keys           []Key                    `yaml:"keys" json:"keys" doc:"the keys, each a secret in Secrets Manager"`
 	Freeze         []Freeze                 `yaml:"freeze" json:"freeze,omitempty" doc:"times in which no scheduled rotation starts"`
-	Notifications  Notifications            `yaml:"notifications" json:"notifications,omitempty" doc:"who is told what"`
-	Access         Access                   `yaml:"access" json:"access,omitempty" doc:"who may operate"`
-	Functions      Functions                `yaml:"functions" json:"functions,omitempty" doc:"how the functions are deployed"`
+	Notifications  Notifications            `yaml:"notifications" json:"notifications,omitzero" doc:"who is told what"`
+	Access         Access                   `yaml:"access" json:"access,omitzero" doc:"who may operate"`
+	Functions      Functions                `yaml:"functions" json:"functions,omitzero" doc:"how the functions are deployed"`
 }
 
 // Environment is an AWS account and Region. Every command refuses to work with
@@ -46,7 +46,7 @@ type Defaults struct {
 	Window   Duration `yaml:"window" json:"window,omitempty" doc:"a rotation starts within this time" default:"3h"`
 	Owner    string   `yaml:"owner" json:"owner,omitempty" doc:"who is told, such as an e-mail address"`
 	Tier     int      `yaml:"tier" json:"tier,omitempty" doc:"1 (the most critical) to 4" default:"3"`
-	Grace    Grace    `yaml:"grace" json:"grace,omitempty" doc:"how long a replaced key lives"`
+	Grace    Grace    `yaml:"grace" json:"grace,omitzero" doc:"how long a replaced key lives"`
 }
 
 // Policy bounds every key. The zero value bounds nothing.
@@ -89,9 +89,9 @@ type Key struct {
 	Owner         string            `yaml:"owner" json:"owner,omitempty" doc:"who is told, such as an e-mail address"`
 	Tier          int               `yaml:"tier" json:"tier,omitempty" doc:"1 (the most critical) to 4"`
 	Readers       []string          `yaml:"readers" json:"readers,omitempty" doc:"ARNs of the roles and users that may read the value"`
-	Allow         Allow             `yaml:"allow" json:"allow,omitempty" doc:"from where, and how, readers may read"`
-	Grace         Grace             `yaml:"grace" json:"grace,omitempty" doc:"how long a replaced key lives"`
-	Value         Value             `yaml:"value" json:"value,omitempty" doc:"shape of the secret's value"`
+	Allow         Allow             `yaml:"allow" json:"allow,omitzero" doc:"from where, and how, readers may read"`
+	Grace         Grace             `yaml:"grace" json:"grace,omitzero" doc:"how long a replaced key lives"`
+	Value         Value             `yaml:"value" json:"value,omitzero" doc:"shape of the secret's value"`
 	Exclusive     bool              `yaml:"exclusive" json:"exclusive,omitempty" doc:"the principal at the vendor is Keyturn's alone: keys of it that no version holds may be ended"`
 	AcceptDown    bool              `yaml:"acceptDowntime" json:"acceptDowntime,omitempty" doc:"accept that consumers are cut off until they fetch again, where the vendor offers nothing better"`
 	Exception     *Exception        `yaml:"exception" json:"exception,omitempty" doc:"from the policy, dated and reasoned"`

@@ -14,7 +14,7 @@ import (
 )
 
 // pause has rotations refused until a time. The schedule goes on, and each
-// rotation is refused by createSecret: cancelling it would take the function's
+// rotation is refused by createSecret: canceling it would take the function's
 // rights away, and somebody would have to remember to put it back.
 func (e *Engine) pause(ctx context.Context, k config.Key, q Request) (*Paused, error) {
 	now := e.Now()

@@ -73,8 +73,12 @@ func (r *run) create(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return "", err
 	}
-	b := basis{secret: s, current: cur, book: book}
-	if b.lineage, err = keyname.LineageOf(s.ARN); err != nil {
+	return r.renew(ctx, strategy, basis{secret: s, current: cur, book: book})
+}
+
+// renew does what the strategy does in createSecret.
+func (r *run) renew(ctx context.Context, strategy provider.Strategy, b basis) (out Outcome, err error) {
+	if b.lineage, err = keyname.LineageOf(b.secret.ARN); err != nil {
 		return "", r.err(NotOurs, "the secret's ARN cannot be read", err)
 	}
 	switch st := strategy.(type) {

@@ -37,7 +37,9 @@ func (r *timed) First(ctx context.Context, s, id string, ttl time.Duration) (boo
 // staged begins a rotation that gets nowhere: its token is staged and empty.
 func (w *world) staged(f *few) (token string) {
 	w.t.Helper()
-	f.fail = func(string) (error, error) { return &provider.Error{Op: "roll", Kind: provider.KindBlocked}, nil }
+	f.fail = func(string) (before, after error) {
+		return &provider.Error{Op: "roll", Kind: provider.KindBlocked}, nil
+	}
 	token = w.rotate()
 	f.fail, w.steps = nil, nil
 	if w.stages()[token] == nil || w.value("AWSPENDING") != "" {

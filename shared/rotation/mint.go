@@ -223,19 +223,9 @@ func (r *run) makeRoom(ctx context.Context, o provider.Overlap, f family) (found
 		return false, full
 	}
 	full.Next = []string{"nothing: an attempt of this rotation takes the room, and the first try after it can no longer be stored ends it"}
-	var attempts []provider.Key
-	for {
-		for _, k := range own {
-			if n, _ := keyname.Parse(k.Name); r.Now().Sub(n.Created) >= max(attemptAge, r.longest) {
-				attempts = append(attempts, k)
-			}
-		}
-		if len(attempts) > 0 {
-			break
-		}
-		if found, err = r.stores(ctx, full); found || err != nil {
-			return found, err
-		}
+	attempts, found, err := r.lapsed(ctx, own, full)
+	if found || err != nil {
+		return found, err
 	}
 	for range 2 {
 		if found, err = r.stores(ctx, full); found || err != nil {
@@ -248,6 +238,25 @@ func (r *run) makeRoom(ctx context.Context, o provider.Overlap, f family) (found
 		}
 	}
 	return false, nil
+}
+
+// lapsed waits until attempts can no longer be stored, and returns those. found
+// says that somebody has stored a value meanwhile; late is the error where there
+// is no time to wait.
+func (r *run) lapsed(ctx context.Context, own []provider.Key, late error) (attempts []provider.Key, found bool, err error) {
+	for {
+		for _, k := range own {
+			if n, _ := keyname.Parse(k.Name); r.Now().Sub(n.Created) >= max(attemptAge, r.longest) {
+				attempts = append(attempts, k)
+			}
+		}
+		if len(attempts) > 0 {
+			return attempts, false, nil
+		}
+		if found, err = r.stores(ctx, late); found || err != nil {
+			return nil, found, err
+		}
+	}
 }
 
 // stores reports, after a while, whether somebody has stored a value under this

@@ -290,8 +290,10 @@ func (r *run) present(ctx context.Context, st provider.RollInPlace, b basis) (ro
 		if cur, err := payload.Key(b.current.Value, r.key.Value); err == nil && !v.Equal(cur) {
 			name := keyname.New(b.lineage, keyname.Rotation(r.token), r.Now(), r.Random()).String()
 			x.issued = provider.Issued{Key: provider.Key{ID: st.ID, Name: name}, Value: v}
-			return x, audit.Record{ID: "roll-" + name, Act: audit.Roll, Phase: audit.Fact, KeyID: st.ID, KeyName: name, Fingerprint: r.print(v),
-				Detail: map[string]string{"found": "the vendor has another value than the current version"}}, nil
+			return x, audit.Record{
+				ID: "roll-" + name, Act: audit.Roll, Phase: audit.Fact, KeyID: st.ID, KeyName: name, Fingerprint: r.print(v),
+				Detail: map[string]string{"found": "the vendor has another value than the current version"},
+			}, nil
 		}
 	}
 	is, rec, err := r.roll(ctx, st.Roll, st.ID, 0, b.lineage)

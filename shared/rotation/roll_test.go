@@ -45,7 +45,7 @@ func TestRollWithGrace_lost(t *testing.T) {
 		w.first()
 		w.enable()
 		lost := false
-		f.fail = func(call string) (error, error) {
+		f.fail = func(call string) (before, after error) {
 			if call == "roll" && !lost {
 				lost = true
 				return nil, &provider.Error{Op: "roll"}
@@ -73,7 +73,7 @@ func TestRoll_oneAtATime(t *testing.T) {
 			w.first()
 			w.enable()
 			var second error
-			f.fail = func(call string) (error, error) {
+			f.fail = func(call string) (before, after error) {
 				if (call == "roll" || call == "set") && second == nil {
 					f.mu.Unlock()
 					token := w.pendingToken()
@@ -107,7 +107,7 @@ func TestRoll_superseded(t *testing.T) {
 	fewBubble(t, "grace", func(t *testing.T, w *world, f *few) {
 		w.first()
 		w.enable()
-		f.fail = func(call string) (error, error) {
+		f.fail = func(call string) (before, after error) {
 			if call == "roll" { // another run, whose lease is over, stores what it rolled before
 				w.putPending(w.pendingToken(), `{"apiKey":"few-1-`+strings.Repeat("1", 24)+`"}`)
 			}
@@ -153,7 +153,7 @@ func TestRollInPlace_read(t *testing.T) {
 		w.enable()
 		f.read = true
 		lost := errors.New("")
-		f.fail = func(call string) (error, error) {
+		f.fail = func(call string) (before, after error) {
 			if call == "roll" && lost != nil {
 				lost = nil
 				return nil, &provider.Error{Op: "roll"}
@@ -175,7 +175,7 @@ func TestRollInPlace_unknown(t *testing.T) {
 	fewBubble(t, "set", func(t *testing.T, w *world, f *few) {
 		w.first()
 		w.enable()
-		f.fail = func(call string) (error, error) {
+		f.fail = func(call string) (before, after error) {
 			if call == "set" {
 				return nil, &provider.Error{Op: "set"}
 			}

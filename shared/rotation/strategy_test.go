@@ -80,7 +80,7 @@ func TestStrategies_killed(t *testing.T) {
 						w.first()
 						w.enable()
 						killed := false
-						f.fail = func(at string) (error, error) {
+						f.fail = func(at string) (before, beyond error) {
 							if at != call || killed {
 								return nil, nil
 							}

@@ -86,11 +86,11 @@ func (k keys) List(ctx context.Context) ([]provider.Key, error) {
 	}
 	unknown := slices.DeleteFunc(slices.Clone(listed), func(l provider.Key) bool { return version[l.ID] != "" })
 	if len(unknown) > 0 {
-		clear, err := k.v.lookUp(ctx, listed, unknown, version)
+		told, err := k.v.lookUp(ctx, listed, unknown, version)
 		if err != nil {
 			return nil, err
 		}
-		if !clear { // one of the unknown keys may be the one in use
+		if !told { // one of the unknown keys may be the one in use
 			k.v.Stray = ""
 		}
 	}
@@ -100,22 +100,16 @@ func (k keys) List(ctx context.Context) ([]provider.Key, error) {
 	return listed, nil
 }
 
-// lookUp finds the versions of keys that no record knows. clear says that the
+// lookUp finds the versions of keys that no record knows. told says that the
 // keys which are still unknown then are in no use by this secret: the current
 // version's key is listed, and the previous version's value could be read. A
 // list that is late, or a value of another shape, says nothing of a key.
-func (v View) lookUp(ctx context.Context, listed, unknown []provider.Key, version map[string]string) (clear bool, err error) {
+func (v View) lookUp(ctx context.Context, listed, unknown []provider.Key, version map[string]string) (told bool, err error) {
 	all, err := v.Versions(ctx)
 	if err != nil {
 		return false, err
 	}
-	recorded, lives := map[string]bool{}, map[string]bool{}
-	for id, at := range version {
-		recorded[at] = true
-		if isListed(listed, id) {
-			lives[at] = true
-		}
-	}
+	recorded := recordedIn(listed, version)
 	unread := false
 	slices.SortStableFunc(all, func(a, b store.VersionInfo) int { return len(b.Stages) - len(a.Stages) })
 	for _, at := range all {
@@ -123,29 +117,50 @@ func (v View) lookUp(ctx context.Context, listed, unknown []provider.Key, versio
 			return true, nil
 		}
 		current := slices.Contains(at.Stages, store.Current)
-		if recorded[at.ID] && (lives[at.ID] || !current) {
-			clear = clear || current
+		if lives, ok := recorded[at.ID]; ok && (lives || !current) {
+			told = told || current
 			continue
 		}
-		value, ok, err := v.Value(ctx, at.ID)
-		if err != nil {
-			return false, err
-		}
-		if !ok {
-			unread = unread || slices.Contains(at.Stages, store.Previous)
-			continue
-		}
-		id, err := v.DualSlot.Slots.Identify(ctx, value)
+		id, ok, err := v.holds(ctx, at.ID)
 		switch {
-		case err == nil:
-			version[id] = at.ID
-			clear = clear || current && isListed(listed, id)
-			unknown = slices.DeleteFunc(unknown, func(k provider.Key) bool { return k.ID == id })
-		case provider.KindOf(err) != provider.KindNotFound:
+		case err != nil:
 			return false, err
+		case !ok:
+			unread = unread || slices.Contains(at.Stages, store.Previous)
+		case id != "":
+			version[id] = at.ID
+			told = told || current && isListed(listed, id)
+			unknown = slices.DeleteFunc(unknown, func(k provider.Key) bool { return k.ID == id })
 		}
 	}
-	return clear && !unread, nil
+	return told && !unread, nil
+}
+
+// recordedIn returns the versions whose key has a record, and whether such a key
+// is listed.
+func recordedIn(listed []provider.Key, version map[string]string) map[string]bool {
+	out := map[string]bool{}
+	for id, at := range version {
+		out[at] = out[at] || isListed(listed, id)
+	}
+	return out
+}
+
+// holds returns the ID of the key in a version, "" if it is none of the
+// principal's. ok is false where there is no value to ask about.
+func (v View) holds(ctx context.Context, version string) (id string, ok bool, err error) {
+	value, ok, err := v.Value(ctx, version)
+	if err != nil || !ok {
+		return "", false, err
+	}
+	id, err = v.DualSlot.Slots.Identify(ctx, value)
+	switch {
+	case err == nil:
+		return id, true, nil
+	case provider.KindOf(err) == provider.KindNotFound:
+		return "", true, nil
+	}
+	return "", false, err
 }
 
 func isListed(keys []provider.Key, id string) bool {

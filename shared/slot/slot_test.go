@@ -173,7 +173,7 @@ func TestList(t *testing.T) {
 			v.Stray = stray
 			p.versions = append(p.versions, store.VersionInfo{ID: "v0", Stages: []string{store.Previous}})
 		}, map[string]string{"ours": v1, "other": ""}},
-		{"handed over, and the current version's record names a key that is not listed", func(p *principal, v *slot.View) {
+		{"handed over, and the current version's record names a key that is not listed", func(_ *principal, v *slot.View) {
 			v.Stray = stray
 			v.Records = []keyrecord.Record{{KeyID: "ended long ago", Version: "v1"}}
 		}, map[string]string{"ours": v1, "other": named(stray, noon.Add(time.Hour))}},

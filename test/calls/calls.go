@@ -165,27 +165,33 @@ var simulated = map[string]struct {
 }{
 	"sendgrid": {
 		func(c func() time.Time) fake { return sendgridtest.New(c, sendgridtest.Options{}) },
-		map[string]any{"scopes": []string{"mail.send"}}, false,
+		map[string]any{"scopes": []string{"mail.send"}},
+		false,
 	},
 	"gitea": {
 		func(c func() time.Time) fake { return giteatest.New(c, giteatest.Options{}) },
-		map[string]any{"scopes": []string{"read:user"}}, false,
+		map[string]any{"scopes": []string{"read:user"}},
+		false,
 	},
 	"launchdarkly": {
 		func(c func() time.Time) fake { return launchdarklytest.New(c, launchdarklytest.Options{}) },
-		map[string]any{"tokenID": launchdarklytest.TokenID}, false,
+		map[string]any{"tokenID": launchdarklytest.TokenID},
+		false,
 	},
 	"okta": {
 		func(c func() time.Time) fake { return oktatest.New(c, oktatest.Options{}) },
-		map[string]any{"appID": oktatest.AppID, "clientID": oktatest.ClientID}, true,
+		map[string]any{"appID": oktatest.AppID, "clientID": oktatest.ClientID},
+		true,
 	},
 	"aws-iam": {
 		func(c func() time.Time) fake { return awsiamtest.New(c, awsiamtest.Options{}) },
-		map[string]any{"userName": awsiamtest.UserName, "stsURL": "https://vendor.test"}, false,
+		map[string]any{"userName": awsiamtest.UserName, "stsURL": "https://vendor.test"},
+		false,
 	},
 	"auth0": {
 		func(c func() time.Time) fake { return auth0test.New(c, auth0test.Options{}) },
-		map[string]any{"clientID": auth0test.ClientID, "audience": auth0test.Audience}, false,
+		map[string]any{"clientID": auth0test.ClientID, "audience": auth0test.Audience},
+		false,
 	},
 }
 

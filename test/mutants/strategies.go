@@ -87,17 +87,17 @@ func strategies() []Mutant {
 		},
 		{
 			Name: "identify-error-swallowed", File: slot,
-			Old: "		case provider.KindOf(err) != provider.KindNotFound:\n			return false, err\n", New: "",
+			Old: "	case provider.KindOf(err) == provider.KindNotFound:\n		return \"\", true, nil\n", New: "	default:\n		return \"\", true, nil\n",
 			Why: "a vendor's outage makes our own key a stranger's",
 		},
 		{
 			Name: "value-error-swallowed", File: slot,
-			Old: "		value, ok, err := v.Value(ctx, at.ID)\n		if err != nil {\n			return false, err\n		}\n", New: "		value, ok, _ := v.Value(ctx, at.ID)\n",
+			Old: "	if err != nil || !ok {\n		return \"\", false, err\n	}\n	id, err", New: "	if !ok {\n		return \"\", false, nil\n	}\n	id, err",
 			Why: "a version that cannot be read makes our own key a stranger's",
 		},
 		{
 			Name: "stray-while-unclear", File: slot,
-			Old: "	return clear && !unread, nil\n", New: "	return true, nil\n",
+			Old: "	return told && !unread, nil\n", New: "	return true, nil\n",
 			Why: "our own key is a stray while a late list does not show the current one",
 		},
 		{

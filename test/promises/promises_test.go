@@ -56,7 +56,7 @@ func TestPage(t *testing.T) {
 	}
 	want := Page(List(), tests)
 	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

@@ -8,8 +8,6 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 
-	"github.com/aws/aws-lambda-go/lambdacontext"
-
 	"github.com/keyturn/keyturn/shared/boot"
 	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/metric"
@@ -55,11 +53,9 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 }
 
 func adopt(ctx context.Context, m *metric.Meter, engine *rotation.Engine, all []config.Key, q rotation.Request) (any, error) {
-	a := rotation.Adoption{Secret: q.Secret, KeyID: q.KeyID, Observe: q.Observe, Reason: q.Reason, Requester: q.Requester, All: all}
-	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		a.Function = lc.InvokedFunctionArn
-	}
-	out, err := engine.Adopt(ctx, a)
+	out, err := engine.Adopt(ctx, rotation.Adoption{
+		Secret: q.Secret, KeyID: q.KeyID, Observe: q.Observe, Reason: q.Reason, Requester: q.Requester, All: all, Function: boot.FunctionARN(ctx),
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func rejection(op string, status int, body []byte) error {
 		Code  string `json:"errorCode"`
 	}
 	if json.Unmarshal(body, &said) != nil {
-		return nil
+		return nil //nolint:nilerr // what is not Okta's JSON says nothing
 	}
 	e := &provider.Error{Op: op, Kind: provider.KindPermanent, Status: status, Err: errors.New("the client may not try its secret")}
 	switch {
@@ -75,16 +75,6 @@ func rejection(op string, status int, body []byte) error {
 	return nil
 }
 
-// refusals are what stands in errorCauses, in Okta's words.
-var refusals = []struct {
-	words, ours string
-	kind        provider.Kind
-}{
-	{"maximum number of client secrets", "the app has two client secrets", provider.KindFull},
-	{"only active client secret", "it is the app's only active client secret", provider.KindPermanent},
-	{"delete an active client secret", "the client secret is active", provider.KindPermanent},
-}
-
 // refusal reads why the management API refuses what is to be done to a secret,
 // nil for anything else. Okta tells it in words only. Where the call names no
 // secret, it is the app that is not there.
@@ -96,7 +86,15 @@ func refusal(call httpapi.Call, status int, body []byte) error {
 		} `json:"errorCauses"`
 	}
 	if json.Unmarshal(body, &said) != nil {
-		return nil
+		return nil //nolint:nilerr // what is not Okta's JSON says nothing
+	}
+	refusals := []struct { // what stands in errorCauses, in Okta's words
+		words, ours string
+		kind        provider.Kind
+	}{
+		{"maximum number of client secrets", "the app has two client secrets", provider.KindFull},
+		{"only active client secret", "it is the app's only active client secret", provider.KindPermanent},
+		{"delete an active client secret", "the client secret is active", provider.KindPermanent},
 	}
 	e := &provider.Error{Op: call.Method + " " + call.Path, Kind: provider.KindPermanent, Status: status}
 	if status == http.StatusNotFound && said.Code != "" && call.Path == secretsPath {

@@ -30,7 +30,7 @@ import (
 	"github.com/keyturn/keyturn/shared/secret"
 )
 
-const tokenHeader = "X-Vault-Token" //nolint:gosec // a header's name
+const tokenHeader = "X-Vault-Token"
 
 var accessorForm = regexp.MustCompile(`^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 

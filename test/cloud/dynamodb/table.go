@@ -13,9 +13,7 @@ import (
 	"github.com/keyturn/keyturn/test/cloud/wire"
 )
 
-var (
-	tableForm = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
-)
+var tableForm = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
 
 // keySchema is the key of a table or index. sort is "" if there is no sort key.
 type keySchema struct{ hash, sort string }

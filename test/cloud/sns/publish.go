@@ -20,9 +20,7 @@ import (
 	"github.com/keyturn/keyturn/test/cloud/wire"
 )
 
-var (
-	subjectForm = regexp.MustCompile(`^[!-~][ -~]{0,99}$`)
-)
+var subjectForm = regexp.MustCompile(`^[!-~][ -~]{0,99}$`)
 
 // maxMessage is the largest message with its attributes, in bytes; a batch has
 // no more.

@@ -14,9 +14,7 @@ import (
 	"github.com/keyturn/keyturn/test/cloud/wire"
 )
 
-var (
-	batchIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
-)
+var batchIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 type sendMessageInput struct {
 	QueueUrl          string //nolint:revive // the wire's name

@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -248,9 +249,7 @@ func (s *Server) admit(w http.ResponseWriter, id *secretID) {
 	}
 	s.Hide(secretPart)
 	metadata := map[string]string{"role_name": s.opts.Role}
-	for k, v := range id.metadata {
-		metadata[k] = v
-	}
+	maps.Copy(metadata, id.metadata)
 	simulator.Answer(w, http.StatusOK, map[string]any{"data": nil, "auth": map[string]any{
 		"client_token": "hvs." + secretPart, "policies": []string{"default"}, "metadata": metadata,
 		"lease_duration": 1200, "renewable": true, "token_type": kind, "num_uses": 0,
