@@ -141,29 +141,58 @@ func (s setter) Roll(ctx context.Context, id string, _ time.Duration) (provider.
 	return provider.Issued{Key: provider.Key{ID: id}, Value: v}, err
 }
 
-// firstRolled replaces a key's value, and stores it when it works.
+// firstRolled replaces a key's value, and stores it when it works. Whatever was
+// stored before is dead then, or will be, so the new value goes live in any case.
 func (r *run) firstRolled(ctx context.Context, roll func() (provider.Issued, audit.Record, error), v provider.Verifier) error {
 	ctx, release, err := r.lease(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
+	if _, err = r.empty(ctx); err != nil { // who had the lease may have stored one
+		return err
+	}
 	is, rec, err := roll()
 	if err != nil {
 		return err
 	}
-	if err = r.firstProof(ctx, v, is.Value); err != nil {
+	x := rolled{issued: is, key: v}
+	if err = r.settle(ctx, v, is.Value); err != nil {
 		return err
 	}
-	value, err := r.value(rolled{issued: is})
+	value, err := r.value(x)
 	if err != nil {
 		return err
 	}
-	if _, err = r.Store.Put(ctx, store.Put{SecretID: r.id, Token: r.token, Value: value, Stages: []string{store.Current}}); err != nil {
+	rec.Result = audit.Done
+	_, err = r.Store.Put(ctx, store.Put{SecretID: r.id, Token: r.token, Value: value, Stages: []string{store.Current}})
+	if k := store.KindOf(err); err != nil && (k == store.KindExists || k == store.KindUnknown) {
+		err = r.firstAgain(ctx, x, value, err)
+	}
+	if err != nil {
 		return r.unsure("store the first value; if it is not stored, another try replaces it once more", err)
 	}
-	rec.Result = audit.Done
 	return r.record(ctx, rec)
+}
+
+// firstAgain looks what the token's version holds after a Put that may have
+// failed. Where it is the value of an earlier try, which this one has ended,
+// the new one goes live under a token of its own.
+func (r *run) firstAgain(ctx context.Context, x rolled, value secret.Value, cause error) error {
+	got, err := r.Store.Get(ctx, r.id, r.token, "")
+	switch {
+	case err != nil:
+		return cause
+	case got.Value.Equal(value):
+		return nil
+	}
+	fresh, err := r.live(ctx, x, value, "an earlier try with this token stored a value that the vendor has replaced since")
+	if err != nil {
+		return err
+	}
+	r.Log.LogAttrs(ctx, slog.LevelWarn, "the first value went live under another version", slog.String("secret", r.key.Secret),
+		slog.String("vendor", r.key.Vendor), slog.String("token", r.token), slog.String("version", fresh))
+	return nil
 }
 
 // empty describes the secret, and refuses one that has a value.

@@ -211,19 +211,27 @@ func (r *run) supersede(ctx context.Context, x rolled) error {
 	if err != nil {
 		return r.ends(err, x.grace)
 	}
-	fresh, err := r.freshToken()
+	fresh, err := r.live(ctx, x, v, "the value at the vendor and the pending version could not be reconciled")
 	if err != nil {
 		return r.ends(err, x.grace)
 	}
-	if _, err = r.Store.Put(ctx, store.Put{SecretID: r.id, Token: fresh, Value: v, Stages: []string{store.Current}, RotationToken: r.rotationToken}); err != nil {
-		return r.ends(r.unsure("store the value that works", err), x.grace)
+	return r.err(Superseded, "the pending version holds a value that the vendor has replaced since; the one that works went live under version "+fresh, nil,
+		"nothing: the next rotation is an ordinary one")
+}
+
+// live stores a value as AWSCURRENT, under a token of its own.
+func (r *run) live(ctx context.Context, x rolled, value secret.Value, why string) (fresh string, err error) {
+	if fresh, err = r.freshToken(); err != nil {
+		return "", err
+	}
+	if _, err = r.Store.Put(ctx, store.Put{SecretID: r.id, Token: fresh, Value: value, Stages: []string{store.Current}, RotationToken: r.rotationToken}); err != nil {
+		return "", r.unsure("store the value that works", err)
 	}
 	r.note(ctx, audit.Record{
 		ID: "promote-" + fresh, Act: audit.Promote, Phase: audit.Fact, Result: audit.Done, KeyID: x.issued.ID, KeyName: x.issued.Name,
-		Fingerprint: r.print(x.issued.Value), Detail: map[string]string{"version": fresh, "why": "the value at the vendor and the pending version could not be reconciled"},
+		Fingerprint: r.print(x.issued.Value), Detail: map[string]string{"version": fresh, "why": why},
 	})
-	return r.err(Superseded, "the pending version holds a value that the vendor has replaced since; the one that works went live under version "+fresh, nil,
-		"nothing: the next rotation is an ordinary one")
+	return fresh, nil
 }
 
 // freshToken returns a new ClientRequestToken: a random UUID.
