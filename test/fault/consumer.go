@@ -37,7 +37,7 @@ func (c *consumer) rolled() {
 	defer c.mu.Unlock()
 	c.rolls++
 	if c.world.subject.Spoils > 0 && c.rolls >= c.world.subject.Spoils {
-		c.broken, c.last = true, time.Now()
+		c.broken, c.last = true, c.world.now()
 	}
 }
 
@@ -57,7 +57,7 @@ func (c *consumer) fetch() {
 	if !ok {
 		return
 	}
-	now := time.Now()
+	now := c.world.now()
 	if n := len(c.held); n > 0 && !c.held[n-1].key.Equal(key) && c.world.fake.Works(key) {
 		c.rolls = 0
 	}
@@ -81,7 +81,7 @@ func (c *consumer) use() {
 		return
 	}
 	for i, h := range c.held {
-		if time.Since(h.at) > freshness {
+		if c.world.now().Sub(h.at) > freshness {
 			continue
 		}
 		ok := c.world.fake.Works(h.key)
@@ -91,10 +91,10 @@ func (c *consumer) use() {
 		if ok {
 			continue
 		}
-		c.refused = append(c.refused, time.Now())
-		late := i < len(c.held)-1 && time.Since(c.healed) <= freshness // fetched before it was mended
+		c.refused = append(c.refused, c.world.now())
+		late := i < len(c.held)-1 && c.world.now().Sub(c.healed) <= freshness // fetched before it was mended
 		if !c.broken && !late {
-			c.world.breach("a consumer that fetched the secret %s ago is refused, after call %d", time.Since(h.at), c.world.counted())
+			c.world.breach("a consumer that fetched the secret %s ago is refused, after call %d", c.world.now().Sub(h.at), c.world.counted())
 		}
 	}
 }
@@ -105,6 +105,7 @@ var printed = regexp.MustCompile(`"msg":"value replaced in place"[^\n]*"began":"
 // judge looks whether consumers were refused at a time that no log names, in a
 // run in which nothing went wrong.
 func (c *consumer) judge(said string) {
+	unsure := c.world.site.unsure()
 	for _, at := range c.refused {
 		told := false
 		for _, m := range printed.FindAllStringSubmatch(said, -1) {
@@ -112,7 +113,7 @@ func (c *consumer) judge(said string) {
 			check(err)
 			ms, err := strconv.Atoi(m[2])
 			check(err)
-			told = told || !at.Before(from) && !at.After(from.Add(time.Duration(ms)*time.Millisecond+freshness))
+			told = told || !at.Before(from.Add(-unsure)) && !at.After(from.Add(time.Duration(ms)*time.Millisecond+freshness))
 		}
 		if !told {
 			c.world.breach("a consumer was refused at %s, which is in no window that was printed", at.UTC().Format(time.TimeOnly))
@@ -121,7 +122,7 @@ func (c *consumer) judge(said string) {
 }
 
 func (c *consumer) call(key secret.Value) bool {
-	r, err := c.world.subject.Consume(base, key)
+	r, err := c.world.subject.Consume(c.world.base, key)
 	check(err)
 	rec := httptest.NewRecorder()
 	c.world.fake.ServeHTTP(rec, r)

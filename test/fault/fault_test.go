@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 }
 
 // play plays runs, and fails for each that broke something.
-func play(t *testing.T, what string, runs []Run) *Tally {
+func play(t *testing.T, what string, runs []Run, workers int) *Tally {
 	t.Helper()
 	tally := &Tally{}
 	defer func() {
@@ -48,7 +48,7 @@ func play(t *testing.T, what string, runs []Run) *Tally {
 	}()
 	began := time.Now()
 	var mu sync.Mutex
-	tally.All(t, runtime.GOMAXPROCS(0), runs, func(r Run, broken []string) {
+	tally.All(t, workers, runs, func(r Run, broken []string) {
 		mu.Lock()
 		defer mu.Unlock()
 		t.Errorf("%s %v:\n\t%s\nagain: go test ./test/fault -only %s", r.Name, r.Faults, strings.Join(broken, "\n\t"), r.Name)
@@ -91,7 +91,7 @@ func TestSweep(t *testing.T) {
 			if !*all {
 				runs = sample(runs, 131)
 			}
-			play(t, s.Name+" one fault", runs)
+			play(t, s.Name+" one fault", runs, runtime.GOMAXPROCS(0))
 		})
 	}
 }
@@ -115,7 +115,7 @@ func TestPairs(t *testing.T) {
 			for seed := range n {
 				runs = append(runs, Pair(s, len(calls), uint64(seed)))
 			}
-			play(t, s.Name+" pairs of faults", runs)
+			play(t, s.Name+" pairs of faults", runs, runtime.GOMAXPROCS(0))
 		})
 	}
 }
@@ -139,12 +139,36 @@ func TestRaces(t *testing.T) {
 			for seed := range n {
 				runs = append(runs, Racing(s, len(calls), uint64(seed)))
 			}
-			races := play(t, s.Name+" races", runs)
+			races := play(t, s.Name+" races", runs, runtime.GOMAXPROCS(0))
 			if *all {
 				granted(t, s, races)
 			}
 		})
 	}
+}
+
+// Promise: killed-anywhere
+//
+// With processes, as Lambda has them, that are killed with SIGKILL.
+func TestKills(t *testing.T) {
+	if *only != "" {
+		return
+	}
+	dir := Binaries(t)
+	var runs []Run
+	for _, s := range Processes() {
+		calls := Calls(t, s)
+		if !*all {
+			runs = append(runs, Kill(s, len(calls), 1, dir))
+			continue
+		}
+		runs = append(runs, Run{Name: s.Name + "/kill/none", Subject: s, Binaries: dir})
+		for seed := range KillPoints {
+			runs = append(runs, Kill(s, len(calls), uint64(seed), dir))
+		}
+	}
+	const workers = 8 // these wait in real time
+	play(t, "kill -9 of processes", runs, workers)
 }
 
 // sample takes each nth.

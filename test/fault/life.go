@@ -54,11 +54,11 @@ func (w *World) wake() {
 
 // Live lets the secret rotate once, and its old key be retired.
 func (w *World) Live() {
-	synctest.Wait()
+	w.quiet()
 	w.mu.Lock()
 	w.events = nil // those of the first key: events get lost
 	w.mu.Unlock()
-	time.Sleep(2 * time.Hour)
+	w.pass(2 * time.Hour)
 	w.mu.Lock()
 	w.started = true
 	w.mu.Unlock()
@@ -77,8 +77,44 @@ func (w *World) rotate() {
 		w.race.run()
 		return
 	}
+	w.site.rotate()
 	check(w.cloud.Rotated(w.ctx, secretName))
-	synctest.Wait()
+	w.quiet()
+}
+
+// quiet returns when nothing happens any more unless time goes by.
+func (w *World) quiet() {
+	if w.site == nil {
+		synctest.Wait()
+		return
+	}
+	check(w.cloud.Idle(w.ctx))
+}
+
+// pass lets time go by.
+func (w *World) pass(d time.Duration) {
+	if w.site == nil {
+		time.Sleep(d)
+		return
+	}
+	w.cloud.Clock().Advance(d)
+}
+
+// passUntil lets time go by until then. It returns true if a schedule or an
+// event came before.
+func (w *World) passUntil(then time.Time) (woken bool) {
+	if w.site != nil {
+		return w.site.passUntil(then)
+	}
+	t := time.NewTimer(time.Until(then))
+	defer t.Stop()
+	select {
+	case <-w.woken:
+		synctest.Wait()
+		return true
+	case <-t.C:
+		return false
+	}
 }
 
 const (
@@ -91,21 +127,16 @@ const (
 // retire has events, schedules and sweeps start the retire function until
 // nothing is left to do.
 func (w *World) retire() {
-	end, sweep := time.Now().Add(longest), time.Now().Add(sweepEvery)
-	for time.Now().Before(end) {
+	end, sweep := w.now().Add(longest), w.now().Add(sweepEvery)
+	for w.now().Before(end) {
 		w.deliver()
 		if w.settled() {
 			return
 		}
-		t := time.NewTimer(time.Until(sweep))
-		select {
-		case <-w.woken:
-			synctest.Wait()
-		case <-t.C:
+		if !w.passUntil(sweep) {
 			w.sweep()
 			sweep = sweep.Add(sweepEvery)
 		}
-		t.Stop()
 	}
 	w.breach("after %s it is not over: %s", longest, w.rest())
 }
@@ -134,7 +165,7 @@ func (w *World) deliver() {
 		for _, payload := range wakeups {
 			w.insist(payload)
 		}
-		synctest.Wait()
+		w.quiet()
 	}
 }
 
@@ -162,7 +193,7 @@ func (w *World) insist(payload []byte) {
 		if failure == "" && len(r.BatchItemFailures) == 0 || n+1 == tries {
 			return
 		}
-		time.Sleep(retryAfter)
+		w.pass(retryAfter)
 	}
 }
 

@@ -156,9 +156,9 @@ func (m *machine) older(do func(id string)) {
 
 // strategy is the vendor's, past all faults.
 func (m *machine) strategy() provider.Strategy {
-	settings := m.subject.Settings(m.fake)
-	settings["baseURL"] = base + m.subject.Path
-	st, err := catalog.Open(m.subject.Vendor, encode(settings), m.fake.Admin(host), &http.Client{Transport: byHand{m.fake}}, nil)
+	settings := m.subject.Settings(m.base)
+	settings["baseURL"] = m.base + m.subject.Path
+	st, err := catalog.Open(m.subject.Vendor, encode(settings), m.fake.Admin(m.host), &http.Client{Transport: byHand{m.fake}}, nil)
 	check(err)
 	return st
 }
@@ -261,7 +261,7 @@ func (m *machine) pass(d time.Duration) {
 // use is what those do who are stuck.
 func (m *machine) use() {
 	for _, key := range m.stuck {
-		r, err := m.subject.Consume(base, key)
+		r, err := m.subject.Consume(m.base, key)
 		check(err)
 		rec := httptest.NewRecorder()
 		m.fake.ServeHTTP(rec, r)

@@ -131,7 +131,7 @@ func (o *port) hang(r *http.Request) (*http.Response, error) {
 // serve has the request answered.
 func (o *port) serve(r *http.Request, body []byte, c Call, stale bool) (*http.Response, error) {
 	w := o.process.world
-	if !o.aws && time.Now().Before(w.down) {
+	if !o.aws && w.now().Before(w.down) {
 		return refusal(r, vendor, false), nil
 	}
 	if !o.aws {

@@ -26,7 +26,7 @@ func slots() []Subject {
 			New: func(clock func() time.Time) providertest.Fake {
 				return awsiamtest.New(clock, awsiamtest.Options{})
 			},
-			Settings: func(providertest.Fake) map[string]any {
+			Settings: func(base string) map[string]any {
 				return map[string]any{"stsURL": base, "userName": awsiamtest.UserName}
 			},
 		},
@@ -35,7 +35,7 @@ func slots() []Subject {
 			New: func(clock func() time.Time) providertest.Fake {
 				return oktatest.New(clock, oktatest.Options{})
 			},
-			Settings: func(providertest.Fake) map[string]any {
+			Settings: func(string) map[string]any {
 				return map[string]any{"appID": oktatest.AppID, "clientID": oktatest.ClientID}
 			},
 		},
@@ -52,7 +52,7 @@ func rolls() []Subject {
 			New: func(clock func() time.Time) providertest.Fake {
 				return adyentest.New(clock, adyentest.Options{})
 			},
-			Settings: func(providertest.Fake) map[string]any {
+			Settings: func(string) map[string]any {
 				return map[string]any{"merchantID": adyentest.MerchantID, "credentialID": adyentest.CredentialID}
 			},
 			Act: func(r *http.Request, _ []byte) Act {
@@ -62,21 +62,26 @@ func rolls() []Subject {
 				return Act{}
 			},
 		},
-		{
-			Name: "rollinplace", Vendor: "auth0", Spoils: 1, Spread: spread, Consume: auth0test.Consume,
-			Config: map[string]any{"acceptDowntime": true},
-			New: func(clock func() time.Time) providertest.Fake {
-				return auth0test.New(clock, auth0test.Options{Spread: spread})
-			},
-			Settings: func(providertest.Fake) map[string]any {
-				return map[string]any{"clientID": auth0test.ClientID, "audience": auth0test.Audience}
-			},
-			Act: func(r *http.Request, _ []byte) Act {
-				if r.Method == http.MethodPatch {
-					return Act{Kind: audit.Roll, ID: auth0test.ClientID}
-				}
-				return Act{}
-			},
+		rollInPlace(spread),
+	}
+}
+
+// rollInPlace is Auth0, which takes some time to see a new value everywhere.
+func rollInPlace(spread time.Duration) Subject {
+	return Subject{
+		Name: "rollinplace", Vendor: "auth0", Spoils: 1, Spread: spread, Consume: auth0test.Consume,
+		Config: map[string]any{"acceptDowntime": true},
+		New: func(clock func() time.Time) providertest.Fake {
+			return auth0test.New(clock, auth0test.Options{Spread: spread})
+		},
+		Settings: func(string) map[string]any {
+			return map[string]any{"clientID": auth0test.ClientID, "audience": auth0test.Audience}
+		},
+		Act: func(r *http.Request, _ []byte) Act {
+			if r.Method == http.MethodPatch {
+				return Act{Kind: audit.Roll, ID: auth0test.ClientID}
+			}
+			return Act{}
 		},
 	}
 }
@@ -85,7 +90,7 @@ func launchDarkly(name string, o launchdarklytest.Options, spoils int) Subject {
 	return Subject{
 		Name: name, Vendor: "launchdarkly", Again: o.OneOld, Spoils: spoils, Consume: launchdarklytest.Consume,
 		New:      func(clock func() time.Time) providertest.Fake { return launchdarklytest.New(clock, o) },
-		Settings: func(providertest.Fake) map[string]any { return map[string]any{"tokenID": launchdarklytest.TokenID} },
+		Settings: func(string) map[string]any { return map[string]any{"tokenID": launchdarklytest.TokenID} },
 		Act: func(r *http.Request, _ []byte) Act {
 			if r.Method == http.MethodPost {
 				return Act{Kind: audit.Roll, ID: last(strings.TrimSuffix(r.URL.Path, "/reset"))}

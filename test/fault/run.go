@@ -18,6 +18,9 @@ type Run struct {
 	Faults  []Fault
 	Reruns  int   // that Secrets Manager may need
 	Race    *Race // nil: one invocation at a time
+	// Binaries is the folder of the functions' binaries, which run as processes.
+	// "": the functions run in this process.
+	Binaries string
 }
 
 // Sweep returns a run for each of n calls and each effect.
@@ -50,13 +53,19 @@ func Find(t *testing.T, name string) (Run, error) {
 	if len(parts) != 3 {
 		return Run{}, fmt.Errorf("%q is no run's name", name)
 	}
-	for _, s := range Subjects() {
+	subjects := Subjects()
+	if parts[1] == "kill" {
+		subjects = Processes()
+	}
+	for _, s := range subjects {
 		if s.Name != parts[0] {
 			continue
 		}
 		calls := Calls(t, s)
 		seed, _ := strconv.ParseUint(parts[2], 10, 64) // a sweep's is none
 		switch parts[1] {
+		case "kill":
+			return Kill(s, len(calls), seed, Binaries(t)), nil
 		case "pair":
 			return Pair(s, len(calls), seed), nil
 		case "race":
@@ -89,6 +98,9 @@ func (r Run) Play(t *testing.T) (broken []string, w *World) {
 			broken = append(broken, fmt.Sprintf("panic: %v", p))
 		}
 	}()
+	if r.Binaries != "" {
+		return r.playProcesses(t)
+	}
 	synctest.Test(t, func(*testing.T) {
 		w = NewWorld(r.Subject)
 		defer w.Close()

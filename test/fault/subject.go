@@ -27,8 +27,8 @@ type Subject struct {
 	Vendor string // in the catalog
 	// New returns the vendor's servers.
 	New func(clock func() time.Time) providertest.Fake
-	// Settings are the key's, for these servers, without baseURL.
-	Settings func(providertest.Fake) map[string]any
+	// Settings are the key's, for servers at base, without baseURL.
+	Settings func(base string) map[string]any
 	// Config is more of the key's configuration, such as exclusive.
 	Config map[string]any
 	// Path is the API's, behind the host.
@@ -85,7 +85,7 @@ func overlaps() []Subject {
 			New: func(clock func() time.Time) providertest.Fake {
 				return cloudflaretest.New(clock, cloudflaretest.Options{PageSize: 5})
 			},
-			Settings: func(providertest.Fake) map[string]any {
+			Settings: func(string) map[string]any {
 				return map[string]any{"policies": []any{map[string]any{
 					"effect": "allow", "permission_groups": []any{map[string]any{"id": "c8fed203ed3043cba015a93ad1616f1f"}},
 					"resources": map[string]any{"com.cloudflare.api.account.zone.*": "*"},
@@ -97,7 +97,7 @@ func overlaps() []Subject {
 			New: func(clock func() time.Time) providertest.Fake {
 				return giteatest.New(clock, giteatest.Options{})
 			},
-			Settings: func(providertest.Fake) map[string]any { return map[string]any{"scopes": []string{"read:user"}} },
+			Settings: func(string) map[string]any { return map[string]any{"scopes": []string{"read:user"}} },
 		},
 	}
 }

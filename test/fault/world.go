@@ -45,7 +45,7 @@ const (
 )
 
 // World is one secret with its AWS, its vendor and its functions. It lives in a
-// testing/synctest bubble.
+// testing/synctest bubble, unless its functions are processes.
 type World struct {
 	subject   Subject
 	cloud     *cloud.Cloud
@@ -57,6 +57,9 @@ type World struct {
 	foreign   []provider.Issued
 	consumer  *consumer
 	transport http.RoundTripper
+	base      string // URL of the vendor
+	host      string
+	site      *site // nil: the functions run in this process, in a bubble
 
 	ctx    context.Context //nolint:containedctx // the world's life
 	stop   context.CancelFunc
@@ -114,15 +117,17 @@ func (steady) BackoffDelay(attempt int, _ error) (time.Duration, error) {
 }
 
 // NewWorld makes a world in which the secret has its first key.
-func NewWorld(s Subject) *World {
+func NewWorld(s Subject) *World { return newWorld(s, nil) }
+
+func newWorld(s Subject, site *site) *World {
 	w := &World{
-		subject: s, over: make(chan struct{}), woken: make(chan struct{}, 1), warm: map[string][]*process{},
+		subject: s, site: site, base: base, host: host, over: make(chan struct{}), woken: make(chan struct{}, 1), warm: map[string][]*process{},
 		before: map[string]snapshot{}, asked: map[string]int{}, granted: map[string]int{},
 	}
 	w.ctx, w.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the root of the world
 	w.cloud = cloud.New(cloud.Options{
 		Rand: &entropy{r: rand.NewChaCha8([32]byte{1})}, Invoker: cloud.InvokerFunc(w.rotation),
-		SecretsManager: secretsmanager.Options{Attempts: 7, Invocable: func(string, string) bool { return true }},
+		SecretsManager: secretsmanager.Options{Attempts: 7, RetryDelay: site.retryDelay(), Invocable: func(string, string) bool { return true }},
 	})
 	clock := w.cloud.Clock()
 	w.dynamo, w.queues = dynamodb.New(clock, dynamodb.Options{}), sqs.New(clock)
@@ -137,6 +142,9 @@ func NewWorld(s Subject) *World {
 	w.fake = s.New(clock.Now)
 	w.foreign = s.foreign(w.fake)
 	w.consumer = &consumer{world: w}
+	if site != nil {
+		site.open(w)
+	}
 	w.deploy()
 	return w
 }
@@ -145,6 +153,7 @@ func NewWorld(s Subject) *World {
 func (w *World) Close() {
 	close(w.over)
 	w.stop()
+	w.site.close()
 	w.cloud.Close()
 	w.topics.Close()
 	w.schedules.Close()
@@ -158,13 +167,14 @@ func (w *World) deploy() {
 	}
 	w.env = map[string]string{
 		"KEYTURN_TABLE": table, "KEYTURN_TOPIC_ARN": sns.ARN(topic),
-		"KEYTURN_AUDIT_QUEUE_URL":     "http://127.0.0.1/" + wire.Account + "/" + queue,
+		"KEYTURN_AUDIT_QUEUE_URL":     w.site.endpoint() + "/" + wire.Account + "/" + queue,
 		"KEYTURN_SCHEDULE_ROLE_ARN":   "arn:aws:iam::" + wire.Account + ":role/keyturn",
 		"KEYTURN_RETIRE_FUNCTION_ARN": "arn:aws:lambda:us-east-1:" + wire.Account + ":function:" + retiring,
 		"KEYTURN_ROTATE_FUNCTION_ARN": "arn:aws:lambda:us-east-1:" + wire.Account + ":function:" + rotating,
 		"KEYTURN_FINGERPRINT_KEY":     fingerprintKey,
 	}
 	w.config = w.configuration()
+	w.site.deploy(w.env, w.config)
 	w.must(w.dynamo, "CreateTable", map[string]any{
 		"TableName": table, "BillingMode": "PAY_PER_REQUEST",
 		"AttributeDefinitions": []any{map[string]string{"AttributeName": "secret", "AttributeType": "S"}, map[string]string{"AttributeName": "item", "AttributeType": "S"}},
@@ -174,7 +184,7 @@ func (w *World) deploy() {
 	check(err)
 	_, err = w.topics.Create(topic)
 	check(err)
-	admin := w.fake.Admin(host)
+	admin := w.fake.Admin(w.host)
 	fields := map[string]any{"hosts": admin.Hosts}
 	for name, v := range admin.Fields {
 		fields[name] = v.Reveal()
@@ -193,8 +203,8 @@ func (w *World) deploy() {
 }
 
 func (w *World) configuration() []byte {
-	settings := w.subject.Settings(w.fake)
-	settings["baseURL"] = base + w.subject.Path
+	settings := w.subject.Settings(w.base)
+	settings["baseURL"] = w.base + w.subject.Path
 	key := map[string]any{
 		"vendorAccount": "main", "settings": settings, "owner": "platform@example.com",
 		"grace": map[string]any{"min": "10m", "quiet": "10m", "disabled": "10m", "max": "48h", "noUsage": "revoke"},
@@ -202,10 +212,13 @@ func (w *World) configuration() []byte {
 	maps.Copy(key, w.subject.Config)
 	return encode(map[string]any{
 		"version":        1,
-		"vendorAccounts": map[string]any{"main": map[string]any{"provider": w.subject.Vendor, "admin": adminName, "hosts": []string{host}}},
+		"vendorAccounts": map[string]any{"main": map[string]any{"provider": w.subject.Vendor, "admin": adminName, "hosts": []string{w.host}, "allowPrivate": w.site != nil}},
 		"keys":           map[string]any{secretName: key},
 	})
 }
+
+// now is the world's time.
+func (w *World) now() time.Time { return w.cloud.Clock().Now() }
 
 func (w *World) uuid() string {
 	w.ids++
