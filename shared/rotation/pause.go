@@ -38,7 +38,8 @@ func by(p keyrecord.Pause) string {
 }
 
 // paused refuses a rotation while a pause is in force. An emergency goes
-// through it, and says so.
+// through it, and says so. So does a rotation that has begun to replace the
+// key's value: the current one is dead, or will be.
 func (r *run) paused(ctx context.Context, book keyrecord.Book) error {
 	p := book.Pause
 	switch now := r.Now(); {
@@ -53,7 +54,15 @@ func (r *run) paused(ctx context.Context, book keyrecord.Book) error {
 			Detail: map[string]string{"what": "an emergency rotation went through the pause", "until": stamp(p.Until), "reason": p.Reason, "paused_by": p.By},
 		})
 	case p.InForce(now):
-		return PausedBy(r.at, *p)
+		begun, err := r.begun(ctx)
+		if err != nil {
+			return err
+		}
+		if !begun {
+			return PausedBy(r.at, *p)
+		}
+		r.Log.LogAttrs(ctx, slog.LevelWarn, "a rotation goes on in spite of a pause: the vendor may have replaced the value already",
+			slog.String("secret", r.key.Secret), slog.String("vendor", r.key.Vendor), slog.String("version", r.token), slog.Time("until", p.Until))
 	}
 	return nil
 }

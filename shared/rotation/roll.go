@@ -8,73 +8,11 @@ import (
 
 	"github.com/keyturn/keyturn/shared/audit"
 	"github.com/keyturn/keyturn/shared/keyname"
-	"github.com/keyturn/keyturn/shared/notify"
 	"github.com/keyturn/keyturn/shared/payload"
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/secret"
 	"github.com/keyturn/keyturn/shared/store"
 )
-
-const (
-	leaseName   = "lease"
-	leaseMost   = 2 * time.Minute // replacing a value takes no longer
-	leaseSpare  = 2 * time.Second // DynamoDB's clock counts whole seconds
-	leaseEvery  = 2 * time.Second
-	rolledFor   = 7 * 24 * time.Hour
-	rollRereads = 2
-)
-
-// lease makes this the only run that replaces the value of the secret's key:
-// the vendor keeps the last value, Secrets Manager the first, and these must be
-// the same. Whoever is killed holds it until he must have ended, so it is waited
-// for. leased ends with the lease.
-func (r *run) lease(ctx context.Context) (leased context.Context, release func(), err error) {
-	ttl := leaseMost
-	if r.longest > 0 {
-		ttl = min(ttl, r.longest)
-	}
-	for {
-		end := time.Now().Add(ttl)
-		leased, cancel := context.WithDeadline(ctx, end)
-		first, err := r.Records.First(ctx, r.key.Secret, leaseName, ttl+leaseSpare)
-		if err == nil && first {
-			r.leased = end
-			return leased, func() {
-				cancel()
-				if !time.Now().Before(end) {
-					return // it may be another's by now
-				}
-				tidy, done := r.tidy(ctx)
-				defer done()
-				_ = r.Records.Forget(tidy, r.key.Secret, leaseName) // it ends by itself
-			}, nil
-		}
-		cancel()
-		if err != nil {
-			return nil, nil, r.stored("make sure that nobody else replaces the key's value", err)
-		}
-		if !wait(ctx, leaseEvery) {
-			return nil, nil, r.err(InProgress, "another run is replacing this key's value, or was killed while it did", nil,
-				fmt.Sprintf("nothing: it has ended in %s at the latest, and Secrets Manager tries again", notify.Duration(ttl+leaseSpare)))
-		}
-	}
-}
-
-// rolls reports whether createSecret itself may replace the value of a key.
-func (r *run) rolls() bool {
-	st, err := r.Vendors.Open(r.key, provider.Admin{Hosts: r.key.Hosts})
-	if err != nil {
-		return false // said where the vendor is needed
-	}
-	switch s := st.(type) {
-	case provider.RollWithGrace:
-		return true
-	case provider.RollInPlace:
-		return s.Set == nil
-	case provider.Overlap, provider.DualSlot:
-	}
-	return false
-}
 
 // withGrace is createSecret where the vendor keeps the replaced value alive.
 func (r *run) withGrace(ctx context.Context, st provider.RollWithGrace, b basis) (Outcome, error) {
@@ -91,30 +29,6 @@ func (r *run) withGrace(ctx context.Context, st provider.RollWithGrace, b basis)
 		return "", err
 	}
 	return r.keepRolled(ctx, rolled{issued: is, key: st.Key, template: b.current.Value, grace: g}, rec)
-}
-
-// rolledBefore looks again whether a value is stored, if a run with this token
-// has begun to replace it: a read may be older than what that run stored.
-func (r *run) rolledBefore(ctx context.Context) (found bool, err error) {
-	first, err := r.Records.First(ctx, r.key.Secret, "roll-"+r.token, rolledFor)
-	if err != nil {
-		return false, r.stored("note that the key's value is replaced", err)
-	}
-	if first {
-		return false, nil
-	}
-	for range rollRereads {
-		if !wait(ctx, rereadEvery) {
-			return false, r.err(StoreUnavailable, "there was no time to look again whether a value is stored", nil, "raise the function's timeout")
-		}
-		switch _, err = r.Store.Get(ctx, r.id, r.token, ""); {
-		case err == nil:
-			return true, nil
-		case store.KindOf(err) != store.KindNotFound:
-			return false, r.stored("read the pending version again", err)
-		}
-	}
-	return false, nil
 }
 
 // roll has the vendor replace a key's value, between its intent and, if it
@@ -148,7 +62,7 @@ func (r *run) notRolled(ctx context.Context, cause error, grace time.Duration) e
 	}
 	tidy, cancel := r.tidy(ctx)
 	defer cancel()
-	_ = r.Records.Forget(tidy, r.key.Secret, "roll-"+r.token) // nothing was begun
+	_ = r.Records.Forget(tidy, r.key.Secret, rollMark+r.token) // nothing was begun
 	return r.vendor("replace the key's value", cause)
 }
 

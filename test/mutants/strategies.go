@@ -2,21 +2,22 @@ package mutants
 
 // strategies are mutants of what is done where keys have no names or one id.
 func strategies() []Mutant {
+	const lease = "shared/rotation/lease.go"
 	const roll, slots, slot = "shared/rotation/roll.go", "shared/rotation/slot.go", "shared/slot/slot.go"
 	engine := []string{"shared/rotation"}
 	return []Mutant{
 		{
-			Name: "lease-not-taken", File: roll,
+			Name: "lease-not-taken", File: lease,
 			Old: "		if err == nil && first {", New: "		if err == nil && (first || true) {",
 			Why: "two runs replace one key's value, and the one that is stored is dead",
 		},
 		{
-			Name: "lease-not-waited-for", File: roll,
+			Name: "lease-not-waited-for", File: lease,
 			Old: "		if !wait(ctx, leaseEvery) {", New: "		if true {",
 			Why: "a run that was killed fails the next one too",
 		},
 		{
-			Name: "lease-outlived", File: roll,
+			Name: "lease-outlived", File: lease,
 			Old: "context.WithDeadline(ctx, end)\n		first", New: "context.WithCancel(ctx)\n		first",
 			Why: "a slow run replaces the value again that another has stored meanwhile",
 		},
@@ -26,7 +27,7 @@ func strategies() []Mutant {
 			Why: "whoever did not hear that he has the lease waits for himself",
 		},
 		{
-			Name: "roll-without-reread", File: roll,
+			Name: "roll-without-reread", File: lease,
 			Old: "	for range rollRereads {", New: "	for range 0 {",
 			Why: "a value that was stored a moment ago is replaced, and dies",
 		},

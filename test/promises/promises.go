@@ -32,7 +32,7 @@ func List() []Promise {
 	return []Promise{
 		{"foreign-untouched", "We never touch a key that does not carry our name and that the operator did not hand over by adoption.", true, []string{retire + "role.go owned", rotation + "family.go of", "shared/slot/slot.go name"}},
 		{"create-once", "A create is never sent twice on an unknown outcome.", true, []string{"shared/httpapi/httpapi.go again", rotation + "mint.go notMinted"}},
-		{"killed-anywhere", "Any step can be killed anywhere, run twice at once, late, or never; the next run mends it.", true, []string{rotation + "create.go create", rotation + "prove.go promoted", rotation + "roll.go lease", retire + "engine.go once", retire + "claim.go claimed"}},
+		{"killed-anywhere", "Any step can be killed anywhere, run twice at once, late, or never; the next run mends it.", true, []string{rotation + "create.go create", rotation + "prove.go promoted", rotation + "lease.go lease", retire + "engine.go once", retire + "claim.go claimed"}},
 		{"audited-first", "Every act at a vendor is recorded before it happens (intent) and after (outcome). Not accepted is not done.", true, []string{rotation + "mint.go mint", rotation + "mint.go revoke", rotation + "roll.go roll", rotation + "slot.go place", retire + "perform.go perform"}},
 		{"put-is-arbiter", "Of two runs the one that stores first wins; the other revokes only the key that it minted itself.", false, []string{rotation + "mint.go keep", rotation + "mint.go makeRoom"}},
 		{"untested-never-live", "Nothing untested goes live: what is promoted was accepted by the vendor just before.", false, []string{rotation + "prove.go finish", rotation + "first.go firstProof", rotation + "roll.go setInPlace"}},
