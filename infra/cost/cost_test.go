@@ -1,0 +1,134 @@
+package cost_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/keyturn/keyturn/infra/cost"
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
+
+func file(keys int) *keysfile.File {
+	f := &keysfile.File{
+		Version: 1, Name: "keyturn",
+		VendorAccounts: map[string]keysfile.VendorAccount{"main": {Provider: "sendgrid", Admin: "keyturn/admin/sendgrid"}},
+		Functions:      keysfile.Functions{LogRetentionDays: 365},
+		Notifications:  keysfile.Notifications{Subscriptions: []keysfile.Subscription{{Email: "ops@example.com"}}},
+	}
+	for i := range keys {
+		f.Keys = append(f.Keys, keysfile.Key{
+			Name: "prod/" + string(rune('a'+i%26)), VendorAccount: "main", Schedule: "rate(30 days)", Window: keysfile.Duration(3 * time.Hour),
+		})
+	}
+	return f
+}
+
+func item(e cost.Estimate, service, what string) cost.Item {
+	i := slices.IndexFunc(e.Items, func(i cost.Item) bool { return i.Service == service && i.What == what })
+	if i < 0 {
+		return cost.Item{}
+	}
+	return e.Items[i]
+}
+
+func near(got, want float64) bool { return math.Abs(got-want) <= 0.005*math.Abs(want) }
+
+// TestOf computes a bill by hand.
+func TestOf(t *testing.T) {
+	t.Parallel()
+	e := cost.Of(file(10), cost.Use{})
+	const turns = 10 * 365.0 / 12 / 30
+	for _, tt := range []struct {
+		service, what string
+		dollars       float64
+	}{
+		{"Secrets Manager", "keys", 4},
+		{"Secrets Manager", "admin credentials", 0.40},
+		{"KMS", "keys", 3},
+		{"Secrets Manager", "calls of rotations and sweeps", (turns*(9+24) + 7300*3) * 0.05 / 10000},
+		{"KMS", "requests", (turns*(7+8) + 7300) * 0.03 / 10000},
+		{"CloudWatch", "alarms", 1.40},
+		{"SNS", "e-mails", turns * 2 * 0.00002},
+		{"SQS", "requests", (657000 + turns*12) * 0.0000004},
+		{"Secrets Manager", "replicas", 0},
+		{"VPC", "NAT gateways", 0},
+	} {
+		if got := item(e, tt.service, tt.what).Dollars; !near(got, tt.dollars) {
+			t.Errorf("%s, %s: $%v, want $%v", tt.service, tt.what, got, tt.dollars)
+		}
+	}
+	sum := 0.0
+	for _, i := range e.Items {
+		sum += i.Dollars
+	}
+	if !near(e.Dollars, sum) || !near(e.PerKey*10, sum) || e.Keys != 10 {
+		t.Errorf("%v a month, %v a key, of %v in all for %d keys", e.Dollars, e.PerKey, sum, e.Keys)
+	}
+}
+
+func TestUse(t *testing.T) {
+	t.Parallel()
+	f := file(1)
+	f.VendorAccounts["main"] = keysfile.VendorAccount{Provider: "sendgrid", Admin: "prod/a", Network: &keysfile.Network{FixedAddresses: true}}
+	f.Functions.Tracing = true
+	e := cost.Of(f, cost.Use{Replicas: 2, Reads: 20_000, Alarms: 3})
+	for what, want := range map[[2]string]float64{
+		{"Secrets Manager", "replicas"}:               0.80,
+		{"Secrets Manager", "reads by your programs"}: 0.10,
+		{"Secrets Manager", "admin credentials"}:      0, // it is one of the keys
+		{"CloudWatch", "alarms"}:                      0.30,
+		{"VPC", "NAT gateways"}:                       65.70,
+	} {
+		if got := item(e, what[0], what[1]).Dollars; !near(got, want) {
+			t.Errorf("%v: $%v, want $%v", what, got, want)
+		}
+	}
+	if item(e, "X-Ray", "traces").Dollars == 0 {
+		t.Error("traces are free")
+	}
+}
+
+func TestHears(t *testing.T) {
+	t.Parallel()
+	f := file(1)
+	k := f.Keys[0]
+	k.Owner = "a@example.com"
+	for _, tt := range []struct {
+		s    keysfile.Subscription
+		want bool
+	}{
+		{keysfile.Subscription{}, true},
+		{keysfile.Subscription{Vendors: []string{"sendgrid"}, Keys: []string{"prod/a"}, Owners: []string{"a@example.com"}, Severities: []string{"info"}}, true},
+		{keysfile.Subscription{Vendors: []string{"okta"}}, false},
+		{keysfile.Subscription{Keys: []string{"prod/b"}}, false},
+		{keysfile.Subscription{Owners: []string{"b@example.com"}}, false},
+		{keysfile.Subscription{Severities: []string{"critical"}}, false},
+	} {
+		if got := cost.Hears(f, tt.s, k, "info"); got != tt.want {
+			t.Errorf("Hears(%+v) = %v", tt.s, got)
+		}
+	}
+}
+
+// TestOfKey holds the parts to the whole.
+func TestOfKey(t *testing.T) {
+	t.Parallel()
+	f := file(10)
+	all := cost.Of(f, cost.Use{})
+	sum := 0.0
+	for _, k := range f.Keys {
+		e, err := cost.OfKey(f, k.Name, cost.Use{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += e.PerKey
+	}
+	if !near(sum, all.Dollars) {
+		t.Errorf("the keys cost $%v, and all of it $%v", sum, all.Dollars)
+	}
+	if _, err := cost.OfKey(f, "prod/zz", cost.Use{}); err == nil {
+		t.Error("a key that is not there has a price")
+	}
+}

@@ -1,0 +1,165 @@
+package cost
+
+import (
+	"slices"
+	"time"
+
+	"github.com/keyturn/keyturn/infra/timetable"
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
+
+// meter is something that AWS bills.
+type meter int
+
+const (
+	secrets meter = iota
+	replicas
+	adminSecrets
+	secretCalls
+	consumerReads
+	kmsKeys
+	kmsRequests
+	invocations
+	gbSeconds
+	tableReads
+	tableWrites
+	queueRequests
+	published
+	emails
+	webhooks
+	scheduled
+	alarms
+	metrics
+	dashboards
+	logWritten
+	logKept
+	traces
+	natHours
+	addressHours
+	meters // how many there are
+)
+
+// load is what is used in a month.
+type load [meters]float64
+
+func (l *load) add(m load) {
+	for i, v := range m {
+		l[i] += v
+	}
+}
+
+// What is known: the calls of a rotation are counted by a test (ADR 0002), those
+// of a look at a secret are in shared/retire.
+const (
+	rotationCalls   = 9 // to Secrets Manager, the admin secret's included
+	rotationValues  = 7 // of them that decrypt or encrypt
+	rotationRecords = 1
+	rotationAudit   = 3 // messages
+	rotationSteps   = 4 // invocations
+	lookCalls       = 3 // DescribeSecret, ListSecretVersionIds, the admin secret
+	lookValues      = 1
+	metricsPerLine  = 4
+	encryptionKeys  = 3
+)
+
+// What is assumed, until somebody's bill says better.
+const (
+	assumedLooks        = 8    // at a replaced key until it is proven dead
+	assumedLookWrites   = 2    // of records and schedules
+	assumedStepSeconds  = 2.0  // mostly waiting for the vendor
+	assumedLookSeconds  = 1.0
+	assumedSweepSeconds = 0.25 // a key, for four are looked at at once
+	assumedMemoryGB     = 0.25 // of a function
+	assumedLogGB        = 4e-6 // an invocation
+	assumedSweepLogGB   = 5e-7 // a key
+	assumedLogRatio     = 0.15 // stored size to written
+	assumedNews         = 2.0  // notifications of a rotation and its retirement
+	assumedAlarms       = 10.0 // for all
+	assumedAlarmsEach   = 4.0  // more for each vendor account
+	assumedZones        = 2.0  // of a network with fixed addresses
+	// Lambda polls a queue with five long polls of 20 seconds at a time, also an
+	// empty one, and they are billed.
+	// https://aws.amazon.com/premiumsupport/knowledge-center/sqs-high-charges/
+	assumedPolls = 5 * 3 * 60 * Hours
+)
+
+// ofKey is what one key uses by itself. Where its schedule cannot be read, it
+// does not rotate.
+func ofKey(f *keysfile.File, k keysfile.Key, copies int, use Use) load {
+	turns := 0.0
+	if table, err := timetable.Parse(k.Schedule, time.Duration(k.Window)); err == nil {
+		turns = table.PerMonth()
+	}
+	looks := turns * assumedLooks
+	l := load{
+		secrets:       1,
+		replicas:      float64(copies),
+		secretCalls:   turns*rotationCalls + (looks+Hours)*lookCalls,
+		consumerReads: use.Reads,
+		kmsRequests:   turns*rotationValues + (looks+Hours)*lookValues + use.Reads,
+		invocations:   turns*rotationSteps + looks,
+		gbSeconds:     assumedMemoryGB * (turns*rotationSteps*assumedStepSeconds + looks*assumedLookSeconds + Hours*assumedSweepSeconds),
+		tableReads:    turns*rotationRecords + looks + Hours,
+		tableWrites:   turns*rotationRecords + looks*assumedLookWrites,
+		queueRequests: 3 * turns * (rotationAudit + 1), // sent, received, deleted; and the event of the label
+		published:     turns * assumedNews,
+		scheduled:     looks,
+		logWritten:    (turns*rotationSteps+looks)*assumedLogGB + Hours*assumedSweepLogGB,
+	}
+	for _, s := range f.Notifications.Subscriptions {
+		if !Hears(f, s, k, "info") {
+			continue
+		}
+		if s.Email != "" {
+			l[emails] += turns * assumedNews
+		}
+		if s.HTTPS != "" {
+			l[webhooks] += turns * assumedNews
+		}
+	}
+	l.finish(f)
+	return l
+}
+
+// ofAll is what is there once, however many keys there are.
+func ofAll(f *keysfile.File, use Use) load {
+	l := load{kmsKeys: encryptionKeys, dashboards: 1, alarms: assumedAlarms}
+	vendors, admins := map[string]bool{}, map[string]bool{}
+	for _, a := range f.VendorAccounts {
+		vendors[a.Provider], admins[a.Admin] = true, true
+		l.add(load{
+			alarms: assumedAlarmsEach, invocations: Hours, scheduled: Hours, queueRequests: assumedPolls,
+			logWritten: Hours * assumedLogGB,
+		})
+		if a.Network != nil && a.Network.FixedAddresses {
+			l.add(load{natHours: assumedZones * Hours, addressHours: assumedZones * Hours})
+		}
+	}
+	for _, k := range f.Keys { // some vendors' keys manage themselves
+		delete(admins, k.Name)
+	}
+	l[adminSecrets] = float64(len(admins))
+	l[metrics] = float64(len(vendors)) * metricsPerLine
+	if use.Alarms > 0 {
+		l[alarms] = float64(use.Alarms)
+	}
+	l.finish(f)
+	return l
+}
+
+// finish derives what follows from the rest.
+func (l *load) finish(f *keysfile.File) {
+	months := float64(f.Functions.LogRetentionDays) * 24 / Hours
+	l[logKept] = l[logWritten] * assumedLogRatio * months
+	if f.Functions.Tracing {
+		l[traces] = l[invocations]
+	}
+}
+
+// Hears reports whether a subscription is told news of this severity about a
+// key.
+func Hears(f *keysfile.File, s keysfile.Subscription, k keysfile.Key, severity string) bool {
+	fits := func(only []string, value string) bool { return len(only) == 0 || slices.Contains(only, value) }
+	return fits(s.Vendors, f.VendorAccounts[k.VendorAccount].Provider) && fits(s.Keys, k.Name) &&
+		fits(s.Owners, k.Owner) && fits(s.Severities, severity)
+}
