@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,23 +14,47 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
+	"github.com/keyturn/keyturn/shared/provider/cloudflare/cloudflaretest"
 	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
 	"github.com/keyturn/keyturn/test/cloud"
-	"github.com/keyturn/keyturn/test/cloud/lambda"
 	"github.com/keyturn/keyturn/test/cloud/region"
 	"github.com/keyturn/keyturn/test/cloud/secretsmanager"
 	"github.com/keyturn/keyturn/test/stack"
 )
 
-// What the samples speak of.
+// What the samples speak of. The vendor of EdgeSecret can disable keys, that of
+// Secret cannot.
 const (
-	Secret  = "prod/mailer/sendgrid"
-	Account = "sendgrid-main"
-	Token   = "5f0c8a52-1d0b-4c5e-9a57-3b1f6f6f2c11"
-	arn     = "arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/mailer/sendgrid-AbCdEf"
+	Secret      = "prod/mailer/sendgrid"
+	Account     = "sendgrid-main"
+	EdgeSecret  = "prod/edge/cloudflare"
+	EdgeAccount = "cloudflare-main"
+	Token       = "5f0c8a52-1d0b-4c5e-9a57-3b1f6f6f2c11"
+	arn         = "arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/mailer/sendgrid-AbCdEf"
 )
+
+// Vendors are the simulators of both vendors, at one address.
+type Vendors struct {
+	Mailer *sendgridtest.Server
+	Edge   *cloudflaretest.Server
+}
+
+// NewVendors returns simulators that live by clock.
+func NewVendors(clock func() time.Time) *Vendors {
+	return &Vendors{sendgridtest.New(clock, sendgridtest.Options{}), cloudflaretest.New(clock, cloudflaretest.Options{})}
+}
+
+const edgePath = "/client/v4"
+
+// ServeHTTP implements http.Handler.
+func (v *Vendors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, edgePath+"/") {
+		v.Edge.ServeHTTP(w, r)
+		return
+	}
+	v.Mailer.ServeHTTP(w, r)
+}
 
 // Region returns a local AWS whose rotations begin and go no further, so that a
 // sample's step finds its token staged and nothing done.
@@ -38,51 +63,38 @@ func Region() *region.Region {
 	return region.New(region.Options{Cloud: cloud.Options{Invoker: none, SecretsManager: secretsmanager.Options{Attempts: 1}}})
 }
 
-// Options returns a deployment of the samples' one key, with its vendor at base.
-func Options(vendor *sendgridtest.Server, base, host string) stack.Options {
+// Options returns a deployment of the samples' keys, with their vendors at base.
+func Options(v *Vendors, base, host string) stack.Options {
+	const owner = "mailer@example.com"
 	return stack.Options{
-		Accounts: map[string]stack.Account{Account: {Provider: "sendgrid", Base: base, Hosts: []string{host}, Admin: vendor.Admin(host)}},
-		Keys:     map[string]stack.Key{Secret: {Account: Account, Settings: map[string]any{"scopes": []string{"mail.send"}}, Owner: "mailer@example.com"}},
-		Timeout:  30 * time.Second,
+		Accounts: map[string]stack.Account{
+			Account:     {Provider: "sendgrid", Base: base, Hosts: []string{host}, Admin: v.Mailer.Admin(host)},
+			EdgeAccount: {Provider: "cloudflare", Base: base + edgePath, Hosts: []string{host}, Admin: v.Edge.Admin(host)},
+		},
+		Keys: map[string]stack.Key{
+			Secret: {Account: Account, Settings: map[string]any{"scopes": []string{"mail.send"}}, Owner: owner},
+			EdgeSecret: {Account: EdgeAccount, Owner: owner, Settings: map[string]any{"policies": []any{map[string]any{
+				"effect": "allow", "permission_groups": []any{map[string]any{"id": "c8fed203ed3043cba015a93ad1616f1f"}},
+				"resources": map[string]any{"com.cloudflare.api.account.zone.*": "*"},
+			}}}},
+		},
+		Timeout: 30 * time.Second,
 	}
 }
 
-// Prepare brings the secret into the state that a sample speaks of: it has a
-// first value, except for init; and where the sample is a step, a rotation with
-// its token has begun, and the steps before it are done.
-func Prepare(ctx context.Context, s *stack.Stack, function, sample string) error {
-	if function == "rotate" && sample == "init" {
-		return nil
+// Function returns the name of the function that a sample is sent to.
+func Function(function, sample string) string {
+	account := Account
+	if sample == restore {
+		account = EdgeAccount
 	}
-	if err := s.Init(ctx, Secret); err != nil {
-		return err
+	switch function {
+	case "rotate":
+		return stack.Rotate(account)
+	case "retire":
+		return stack.Retire(account)
 	}
-	client := sm.NewFromConfig(s.Region.Cloud.Config())
-	in := &sm.RotateSecretInput{
-		SecretId: aws.String(Secret), RotationLambdaARN: aws.String(lambda.ARN(stack.Rotate(Account))),
-		RotationRules: &smtypes.RotationRulesType{ScheduleExpression: aws.String("rate(30 days)")}, RotateImmediately: aws.Bool(false),
-	}
-	staged := function == "rotate" && sample != "plan"
-	if staged {
-		in.ClientRequestToken, in.RotateImmediately = aws.String(Token), aws.Bool(true)
-	}
-	if _, err := client.RotateSecret(ctx, in); err != nil {
-		return fmt.Errorf("begin a rotation: %w", err)
-	}
-	if err := s.Region.Cloud.Rotated(ctx, Secret); err != nil {
-		return fmt.Errorf("wait for the rotation: %w", err)
-	}
-	for _, before := range map[string][]string{
-		"test-secret": {"create-secret"}, "odd-unknown-fields": {"create-secret"}, "finish-secret": {"create-secret", "test-secret"},
-	}[sample] {
-		if !staged {
-			break
-		}
-		if _, failure, err := Send(ctx, s, "rotate", before); err != nil || failure != "" {
-			return fmt.Errorf("%s before it: %s %w", before, failure, err)
-		}
-	}
-	return nil
+	return stack.RotateNow
 }
 
 // Send invokes a function with a sample, as [lambda.Service.Invoke] does. The
@@ -97,8 +109,7 @@ func Send(ctx context.Context, s *stack.Stack, function, sample string) (answer 
 		return nil, "", fmt.Errorf("describe the secret: %w", err)
 	}
 	event = []byte(strings.ReplaceAll(string(event), arn, aws.ToString(d.ARN)))
-	name := map[string]string{"rotate": stack.Rotate(Account), "retire": stack.Retire(Account), "rotatenow": stack.RotateNow}[function]
-	return s.Region.Lambda.Invoke(ctx, name, event)
+	return s.Region.Lambda.Invoke(ctx, Function(function, sample), event)
 }
 
 // Read returns a sample.

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
 	"github.com/keyturn/keyturn/shared/providertest"
 	"github.com/keyturn/keyturn/test/events"
 	"github.com/keyturn/keyturn/test/stack"
@@ -24,6 +23,9 @@ var want = map[string]map[string]struct{ failure, answer string }{
 		"finish-secret":         {"", "null"},
 		"init":                  {"", "null"},
 		"plan":                  {"", `"strategy":"Overlap"`},
+		"adopt":                 {"", `"status":"adopted"`},
+		"adopt-observe":         {"", `"status":"observed"`},
+		"odd-adopt-wrong-id":    {"", `"status":"refused"`},
 		"odd-unknown-step":      {"UnknownStep", ""},
 		"odd-no-token":          {"BadEvent", ""},
 		"odd-other-secret":      {"NotOurs", ""},
@@ -43,10 +45,17 @@ var want = map[string]map[string]struct{ failure, answer string }{
 		"odd-other-secret":  {"", "{}"},
 		"odd-unknown-event": {"BadEvent", ""},
 		"odd-not-an-object": {"BadEvent", ""},
+		"rollback":          {"", `"status":"rolled_back"`},
+		"restore":           {"", `"status":"restored"`},
+		"odd-no-reason":     {"BadEvent", ""},
+		"odd-no-disable":    {"NoDisable", ""},
 	},
 	"rotatenow": {
 		"rotate":               {"", `"status":"started"`},
 		"plan":                 {"", `"status":"planned"`},
+		"pause":                {"", `"status":"paused"`},
+		"resume":               {"", `"status":"resumed"`},
+		"odd-pause-no-end":     {"BadEvent", ""},
 		"odd-everything-wrong": {"BadEvent", ""},
 		"odd-no-reason":        {"BadEvent", ""},
 		"odd-other-secret":     {"NotOurs", ""},
@@ -83,15 +92,15 @@ func send(t *testing.T, function, name, failure, answer string) {
 	t.Helper()
 	r := events.Region()
 	defer r.Close()
-	vendor := sendgridtest.New(r.Cloud.Clock().Now, sendgridtest.Options{})
-	o := events.Options(vendor, "https://sendgrid.test", "sendgrid.test")
-	o.Vendors = &providertest.Transport{Handler: vendor}
+	vendors := events.NewVendors(r.Cloud.Clock().Now)
+	o := events.Options(vendors, "https://vendors.test", "vendors.test")
+	o.Vendors = &providertest.Transport{Handler: vendors}
 	s, err := stack.Deploy(t.Context(), r, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err = events.Prepare(t.Context(), s, function, name); err != nil {
+	if err = events.Prepare(t.Context(), s, vendors, function, name); err != nil {
 		t.Fatal(err)
 	}
 	out, functionError, err := events.Send(t.Context(), s, function, name)

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
 	"github.com/keyturn/keyturn/test/binaries"
 	"github.com/keyturn/keyturn/test/events"
 	"github.com/keyturn/keyturn/test/stack"
@@ -66,25 +65,25 @@ func run(ctx context.Context, function, sample string) (failed bool, err error) 
 		return false, err
 	}
 	go func() { _ = r.Serve(ctx, l) }()
-	vendor := sendgridtest.New(r.Cloud.Clock().Now, sendgridtest.Options{})
+	vendors := events.NewVendors(r.Cloud.Clock().Now)
 	vl, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return false, err
 	}
-	srv := &http.Server{Handler: vendor, ReadHeaderTimeout: time.Second}
+	srv := &http.Server{Handler: vendors, ReadHeaderTimeout: time.Second}
 	go func() { _ = srv.Serve(vl) }()
 	defer srv.Close() //nolint:errcheck // ending
-	o := events.Options(vendor, "http://"+vl.Addr().String(), vl.Addr().String())
+	o := events.Options(vendors, "http://"+vl.Addr().String(), vl.Addr().String())
 	o.Binaries, o.Dir, o.Endpoint = dir, dir, "http://"+l.Addr().String()
 	s, err := stack.Deploy(ctx, r, o)
 	if err != nil {
 		return false, err
 	}
 	defer s.Close()
-	if err = events.Prepare(ctx, s, function, sample); err != nil {
+	if err = events.Prepare(ctx, s, vendors, function, sample); err != nil {
 		return false, err
 	}
-	name := map[string]string{"rotate": stack.Rotate(events.Account), "retire": stack.Retire(events.Account), "rotatenow": stack.RotateNow}[function]
+	name := events.Function(function, sample)
 	mark := len(r.Lambda.Logs(name))
 	answer, failure, err := events.Send(ctx, s, function, sample)
 	if err != nil {
