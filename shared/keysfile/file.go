@@ -107,6 +107,7 @@ type Allow struct {
 	Organization   string   `yaml:"organization" json:"organization,omitempty" doc:"id of the AWS organization that readers belong to"`
 	RequireMFA     bool     `yaml:"requireMFA" json:"requireMFA,omitempty" doc:"people among the readers need MFA"`
 	PermissionSets []string `yaml:"permissionSets" json:"permissionSets,omitempty" doc:"Identity Center permission sets that are trusted to ask for MFA, which IAM cannot see"`
+	Machines       []string `yaml:"machines" json:"machines,omitempty" doc:"ARNs of readers that are roles of machines (Lambda, EC2, ECS), which have no MFA"`
 }
 
 // Grace is how long a replaced key lives: see shared/config.
@@ -186,6 +187,8 @@ type Access struct {
 	BreakGlass []string `yaml:"breakGlass" json:"breakGlass,omitempty" doc:"may repair policies and delete keys when all else fails"`
 	Deployers  []string `yaml:"deployers" json:"deployers,omitempty" doc:"who deploys; CloudFormation's execution role of the CDK bootstrap is always one"`
 	RequireMFA bool     `yaml:"requireMFA" json:"requireMFA,omitempty" doc:"operators, responders and admins need MFA"`
+	// PermissionSets are of Identity Center, whose MFA IAM cannot see.
+	PermissionSets []string `yaml:"permissionSets" json:"permissionSets,omitempty" doc:"Identity Center permission sets that are trusted to ask operators, responders and admins for MFA, which IAM cannot see"`
 }
 
 // Functions say how functions are deployed, where the default will not do.
