@@ -25,6 +25,7 @@ import (
 	"github.com/keyturn/keyturn/shared/metric"
 	"github.com/keyturn/keyturn/shared/payload"
 	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/rotation"
 	"github.com/keyturn/keyturn/shared/secret"
 	"github.com/keyturn/keyturn/shared/store"
 	"github.com/keyturn/keyturn/test/cloud"
@@ -177,10 +178,25 @@ func TestBoundary_errors(t *testing.T) {
 			if strings.Contains(out+answer.Message, "hunter2") {
 				t.Errorf("leaked: %s %s", answer.Message, out)
 			}
-			if len(lines) != 3 || lines[1]["error_type"] != tt.want || lines[2]["outcome"] != tt.want {
+			if len(lines) != 3 || lines[1]["error_type"] != tt.want || lines[1]["level"] != "ERROR" || lines[1]["msg"] != "invocation failed" || lines[2]["outcome"] != tt.want {
 				t.Errorf("lines %v; want the handler's, the failure and the metrics", lines)
 			}
 		})
+	}
+}
+
+// What a pause refuses is an error to Lambda, and no failure to an alarm: it has
+// an outcome of its own, and no line of the log is an error.
+func TestBoundary_paused(t *testing.T) {
+	t.Parallel()
+	paused := fmt.Errorf("x: %w", rotation.PausedBy(rotation.CreateSecret, keyrecord.Pause{Secret: "prod/x", Reason: "freeze"}))
+	_, answer, lines, out := run(t, func(context.Context, json.RawMessage) (any, error) { return nil, paused }, `{}`)
+	if answer.Type != "Paused" || !strings.Contains(answer.Message, "freeze") {
+		t.Errorf("answer %+v, want type Paused with the reason", answer)
+	}
+	if len(lines) != 3 || lines[1]["error_type"] != "Paused" || lines[2]["outcome"] != "Paused" ||
+		strings.Contains(out, "ERROR") || strings.Contains(out, "invocation failed") {
+		t.Errorf("%s; want the handler's line, a refusal and the metrics, and no error", out)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 
 	"github.com/keyturn/keyturn/shared/awsclock"
+	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/metric"
 )
 
@@ -93,11 +94,16 @@ func stack() []string {
 }
 
 // logFailure logs the answer, and of an error that is not ours what can be said
-// safely: its types.
+// safely: its types. A refusal that somebody wanted is no failure, so that an
+// alarm may count the lines of failures.
 func (b *Boundary) logFailure(ctx context.Context, err error, answer messages.InvokeResponse_Error) {
 	attrs := []slog.Attr{slog.String("error_type", answer.Type), slog.String("error", answer.Message)}
 	if answer.Type == internal {
 		attrs = append(attrs, slog.String("go_types", types(err)))
+	}
+	if (&keyrecord.Failure{ErrorType: answer.Type}).Wanted() {
+		b.env.Log.LogAttrs(ctx, slog.LevelInfo, "invocation refused", attrs...)
+		return
 	}
 	b.env.Log.LogAttrs(ctx, slog.LevelError, "invocation failed", attrs...)
 }

@@ -5,6 +5,12 @@
 // combination of dimension values is a metric that is paid for, and a thousand
 // keys would cost more than the product. What is known per key is a field of
 // the line.
+//
+// The outcome of a failure is its error type. "Paused" is the one that is no
+// failure: somebody wanted it. Lambda must still answer Secrets Manager with an
+// error, so AWS's own figures (Lambda's Errors, the event RotationFailed) count
+// it: an alarm on failures is one on outcomes, or on the log's line "invocation
+// failed", which a refusal by a pause does not write.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 package metric
 
