@@ -24,7 +24,7 @@ func ValidHost(s string) bool {
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		inner, ok = strings.CutSuffix(inner, "]")
 		a, err := netip.ParseAddr(inner)
-		return ok && err == nil && a.Is6() && a.Zone() == ""
+		return ok && err == nil && a.Is6() && a.Zone() == "" && inner == strings.ToLower(inner)
 	}
 	return len(host) <= 253 && hostname.MatchString(host)
 }
