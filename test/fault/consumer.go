@@ -22,6 +22,8 @@ type consumer struct {
 	mu      sync.Mutex // an invocation whose time is up may still be at its last call
 	held    []fetched  // the newest is the last
 	quiet   bool       // does not call: for what runs after the vendor is gone
+	found   fetched    // what AWSCURRENT held when it was looked at last
+	writes  int64      // of Secrets Manager until then
 	refused []time.Time
 
 	// Where replacing a value may end the current one.
@@ -53,11 +55,14 @@ func (c *consumer) fetch() {
 	if c.quiet || !c.world.started {
 		return
 	}
-	key, ok := c.world.current()
-	if !ok {
+	if n := c.world.writes.Load(); n != c.writes {
+		key, _ := c.world.current()
+		c.found, c.writes = fetched{key: key}, n
+	}
+	key, now := c.found.key, c.world.now()
+	if key.Empty() {
 		return
 	}
-	now := c.world.now()
 	if n := len(c.held); n > 0 && !c.held[n-1].key.Equal(key) && c.world.fake.Works(key) {
 		c.rolls = 0
 	}

@@ -26,7 +26,7 @@ var began = time.Now()
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	debug.SetGCPercent(400) // memory is there, and time is not
+	debug.SetGCPercent(1600) // memory is there, and time is not
 	code := m.Run()
 	if *all {
 		fmt.Printf("fault_runs_per_second %.0f\n", float64(total.Runs.Load())/time.Since(began).Seconds())
@@ -130,10 +130,7 @@ func TestRaces(t *testing.T) {
 			calls := Calls(t, s)
 			n := 5
 			if *all {
-				n = limit(5000)
-				if s.Again {
-					n = limit(500)
-				}
+				n = limit(s.share(5000))
 			}
 			var runs []Run
 			for seed := range n {
@@ -179,6 +176,7 @@ func sample(runs []Run, n int) (out []Run) {
 	return out
 }
 
+// limit is n, or what was asked for.
 func limit(n int) int {
 	if *most > 0 {
 		return min(n, *most)

@@ -76,9 +76,14 @@ func (o *port) name(r *http.Request, body []byte) Call {
 	case "scheduler":
 		c.Operation = r.Method + " schedule"
 	}
-	c.Read = strings.HasPrefix(c.Operation, "Get") || strings.HasPrefix(c.Operation, "Describe") ||
-		strings.HasPrefix(c.Operation, "List") || c.Operation == "Query"
+	c.Read = reads(c.Operation)
 	return c
+}
+
+// reads reports whether an operation of AWS changes nothing.
+func reads(operation string) bool {
+	return strings.HasPrefix(operation, "Get") || strings.HasPrefix(operation, "Describe") ||
+		strings.HasPrefix(operation, "List") || operation == "Query"
 }
 
 // answer carries a request out, or not, as the effect says.
@@ -140,10 +145,13 @@ func (o *port) serve(r *http.Request, body []byte, c Call, stale bool) (*http.Re
 		}
 		return w.vendor(r, body, stale), nil
 	}
+	if c.Service == "secretsmanager" && !c.Read {
+		defer w.writes.Add(1)
+	}
 	if c.Service != "secretsmanager" {
 		w.hear(body) // what we tell, store and ask for is for others to read
 	}
-	res, err := w.awsAnswers(r, stale)
+	res, err := w.awsAnswers(r, body, c, stale)
 	if err == nil && res.StatusCode == http.StatusOK && c.Operation == "SendMessage" {
 		w.accepted(body)
 	}

@@ -23,7 +23,7 @@ const (
 
 // Subject is a strategy on trial, with a vendor that shows it.
 type Subject struct {
-	Name   string // "overlap"
+	Name   string // "overlap", or with a row of it: "overlap-plain"
 	Vendor string // in the catalog
 	// New returns the vendor's servers.
 	New func(clock func() time.Time) providertest.Fake
@@ -66,6 +66,18 @@ type Act struct {
 // another one.
 func Subjects() []Subject {
 	return slices.Concat(overlaps(), slots(), rolls())
+}
+
+// share is how many of n runs of a strategy are this subject's.
+func (s Subject) share(n int) int {
+	rows := 0
+	strategy, _, _ := strings.Cut(s.Name, "-")
+	for _, o := range Subjects() {
+		if same, _, _ := strings.Cut(o.Name, "-"); same == strategy {
+			rows++
+		}
+	}
+	return (n + rows - 1) / rows
 }
 
 // rolls reports whether there is one key, whose value is replaced.
