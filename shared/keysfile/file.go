@@ -24,8 +24,8 @@ type File struct {
 	Environments   map[string]Environment   `yaml:"environments" json:"environments,omitempty" doc:"where this is deployed"`
 	Defaults       Defaults                 `yaml:"defaults" json:"defaults,omitzero" doc:"what keys have unless they say otherwise"`
 	Policy         Policy                   `yaml:"policy" json:"policy,omitzero" doc:"bounds that no key exceeds without an exception"`
-	VendorAccounts map[string]VendorAccount `yaml:"vendorAccounts" json:"vendorAccounts" doc:"the vendors' accounts that the keys belong to"`
-	Keys           []Key                    `yaml:"keys" json:"keys" doc:"the keys, each a secret in Secrets Manager"`
+	VendorAccounts map[string]VendorAccount `yaml:"vendorAccounts" json:"vendorAccounts,omitempty" doc:"the vendors' accounts that the keys belong to"`
+	Keys           []Key                    `yaml:"keys" json:"keys,omitempty" doc:"the keys, each a secret in Secrets Manager"`
 	Freeze         []Freeze                 `yaml:"freeze" json:"freeze,omitempty" doc:"times in which no scheduled rotation starts"`
 	Notifications  Notifications            `yaml:"notifications" json:"notifications,omitzero" doc:"who is told what"`
 	Access         Access                   `yaml:"access" json:"access,omitzero" doc:"who may operate"`
@@ -172,7 +172,7 @@ type Slack struct {
 
 // Escalation is told what is still unacknowledged.
 type Escalation struct {
-	After         Duration       `yaml:"after" json:"after" doc:"unacknowledged for this long" default:"4h"`
+	After         Duration       `yaml:"after" json:"after,omitempty" doc:"unacknowledged for this long" default:"4h"`
 	Subscriptions []Subscription `yaml:"subscriptions" json:"subscriptions" doc:"who is told"`
 }
 

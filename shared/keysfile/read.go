@@ -1,0 +1,161 @@
+package keysfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Bounds of what is read. A key takes some 500 bytes.
+const (
+	maxFile  = 2 << 20
+	maxFiles = 1000
+	maxAll   = 16 << 20
+)
+
+// document is one file, parsed.
+type document struct {
+	file string
+	root *yaml.Node
+}
+
+// documents reads the files at paths, and what is in directories among them.
+// The error is of reading, not of what is written in them.
+func (ps *problems) documents(fsys fs.FS, paths []string) ([]document, error) {
+	files, err := ps.files(fsys, paths)
+	if err != nil {
+		return nil, err
+	}
+	var out []document
+	all := 0
+	for i, file := range files {
+		if i == maxFiles {
+			ps.put(Position{File: file}, fmt.Sprintf("there are more than %d files", maxFiles), "put more keys into each")
+			break
+		}
+		data, err := read(fsys, file)
+		if err != nil {
+			return nil, err
+		}
+		if all += len(data); len(data) > maxFile || all > maxAll {
+			ps.put(Position{File: file}, fmt.Sprintf("too large: a file may have %d MiB, and all together %d", maxFile>>20, maxAll>>20), "part the keys among several files")
+			continue
+		}
+		if root := ps.parse(file, data); root != nil {
+			out = append(out, document{file: file, root: root})
+		}
+	}
+	return out, nil
+}
+
+// files replaces directories by the files in them. A file beside the path of
+// the only file, in a directory called keys, is read with it.
+func (ps *problems) files(fsys fs.FS, paths []string) ([]string, error) {
+	if len(paths) == 0 {
+		return nil, errors.New("no file to read")
+	}
+	if len(paths) == 1 {
+		beside := path.Join(path.Dir(filepath.ToSlash(paths[0])), "keys")
+		if info, err := fs.Stat(fsys, beside); err == nil && info.IsDir() {
+			paths = []string{paths[0], beside}
+		}
+	}
+	var out []string
+	for i, p := range paths {
+		info, err := fs.Stat(fsys, p)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("read %s: %w", p, reason(err))
+		case !info.IsDir():
+			out = append(out, p)
+			continue
+		case i == 0:
+			return nil, fmt.Errorf("read %s: the first is a directory, not keyturn.yaml", p)
+		}
+		entries, err := fs.ReadDir(fsys, p)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", p, reason(err))
+		}
+		for _, e := range entries {
+			name := path.Join(filepath.ToSlash(p), e.Name())
+			switch {
+			case e.IsDir():
+			case strings.HasSuffix(e.Name(), ".yaml"):
+				out = append(out, name)
+			case strings.HasSuffix(e.Name(), ".yml"):
+				ps.put(Position{File: name}, "only files that end in .yaml are read", "rename it to "+strings.TrimSuffix(e.Name(), ".yml")+".yaml")
+			}
+		}
+	}
+	return out, nil
+}
+
+// reason is the error without the path, which the caller has said.
+func reason(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// read returns the file, or as much of it as shows that it is too large.
+func read(fsys fs.FS, name string) (_ []byte, err error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, reason(err))
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, reason(err))
+	}
+	return data, nil
+}
+
+// parse returns the mapping that the file is; nil if it is none. Anchors and
+// aliases are refused by the decoder, so nothing is ever expanded.
+func (ps *problems) parse(file string, data []byte) *yaml.Node {
+	loader, err := yaml.NewLoader(bytes.NewReader(data), yaml.WithV4Defaults())
+	if err != nil {
+		ps.put(Position{File: file}, "not YAML", "write it in UTF-8")
+		return nil
+	}
+	var doc yaml.Node
+	if err := loader.Load(&doc); err != nil {
+		if errors.Is(err, io.EOF) {
+			ps.put(Position{File: file}, "empty", "see `keyturn new`")
+		} else {
+			ps.syntax(file, err)
+		}
+		return nil
+	}
+	var second yaml.Node
+	switch err := loader.Load(&second); {
+	case err == nil:
+		ps.put(Position{File: file, Line: second.Line, Column: second.Column}, "a second document begins here", "write it to a file of its own")
+	case !errors.Is(err, io.EOF):
+		ps.syntax(file, err)
+	}
+	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
+		ps.put(Position{File: file}, "empty", "see `keyturn new`")
+		return nil
+	}
+	return doc.Content[0]
+}
+
+// syntax tells where YAML ends to be YAML.
+func (ps *problems) syntax(file string, err error) {
+	at, what := Position{File: file}, "not YAML"
+	if e, ok := errors.AsType[*yaml.LoadError](err); ok {
+		at.Line, at.Column = e.Mark.Line, e.Mark.Column
+		what += ", " + strings.TrimSpace(e.ContextMsg+" "+e.Message)
+	}
+	ps.put(at, what, "look at the indentation and the quotes here and in the line above")
+}
