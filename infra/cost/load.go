@@ -64,9 +64,9 @@ const (
 
 // What is assumed, until somebody's bill says better.
 const (
-	assumedLooks        = 8    // at a replaced key until it is proven dead
-	assumedLookWrites   = 2    // of records and schedules
-	assumedStepSeconds  = 2.0  // mostly waiting for the vendor
+	assumedLooks        = 8   // at a replaced key until it is proven dead
+	assumedLookWrites   = 2   // of records and schedules
+	assumedStepSeconds  = 2.0 // mostly waiting for the vendor
 	assumedLookSeconds  = 1.0
 	assumedSweepSeconds = 0.25 // a key, for four are looked at at once
 	assumedMemoryGB     = 0.25 // of a function

@@ -1,0 +1,259 @@
+package reach_test
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/keyturn/keyturn/infra/reach"
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
+
+func hours(n int) keysfile.Duration { return keysfile.Duration(n) * keysfile.Duration(time.Hour) }
+
+func date(month, day int) keysfile.Date {
+	return keysfile.Date{Time: time.Date(2027, time.Month(month), day, 0, 0, 0, 0, time.UTC)}
+}
+
+// full returns a file in which every field holds something.
+func full() *keysfile.File {
+	arn := func(name string) string { return "arn:aws:iam::111122223333:role/" + name }
+	return &keysfile.File{
+		Version: 1, Name: "keyturn", Shards: 32,
+		Environments: map[string]keysfile.Environment{"prod": {Account: "111122223333", Region: "eu-west-1", Replicas: []string{"us-east-1"}}},
+		Defaults:     keysfile.Defaults{Schedule: "rate(30 days)", Owner: "a@example.com"},
+		Policy:       keysfile.Policy{MaxAge: map[int]keysfile.Duration{1: hours(30 * 24)}, MaxGrace: hours(100)},
+		VendorAccounts: map[string]keysfile.VendorAccount{
+			"fixed": {Provider: "okta", Admin: "keyturn/admin/okta", Hosts: []string{"a.okta.com"}, Network: &keysfile.Network{FixedAddresses: true}},
+			"main": {Provider: "sendgrid", Admin: "keyturn/admin/sendgrid", Hosts: []string{"api.sendgrid.com"}, Network: &keysfile.Network{
+				VPC: "vpc-1", Subnets: []string{"subnet-1"}, SecurityGroups: []string{"sg-1"},
+			}},
+		},
+		Keys: []keysfile.Key{{
+			Name: "prod/mailer", VendorAccount: "main", Settings: map[string]any{"scopes": []any{"mail.send"}},
+			Schedule: "rate(30 days)", Window: hours(3), Owner: "a@example.com", Tier: 2,
+			Readers: []string{arn("mailer")},
+			Allow: keysfile.Allow{
+				CIDRs: []string{"203.0.113.0/24"}, VPCEndpoints: []string{"vpce-1"}, Organization: "o-1", RequireMFA: true, PermissionSets: []string{"Mail"},
+			},
+			Grace:     keysfile.Grace{Min: hours(1), Quiet: hours(6), Max: hours(72), Disabled: hours(24), OnMax: "revoke", NoUsage: "revoke"},
+			Value:     keysfile.Value{Field: "apiKey", Fields: map[string]string{"a": "b"}},
+			Exception: &keysfile.Exception{Until: date(3, 31), Reason: "they move"},
+			Tags:      map[string]string{"team": "mail"},
+			At:        keysfile.Position{File: "keyturn.yaml", Line: 12, Column: 5},
+		}},
+		Freeze: []keysfile.Freeze{{From: date(12, 20), To: date(12, 27), Reason: "sales", Tiers: []int{1}}},
+		Notifications: keysfile.Notifications{
+			Subscriptions: []keysfile.Subscription{
+				{Email: "a@example.com", Vendors: []string{"okta"}, Keys: []string{"k"}, Owners: []string{"o"}, Severities: []string{"critical"}},
+				{SQS: "arn:aws:sqs:eu-west-1:111122223333:q"},
+				{Lambda: "arn:aws:lambda:eu-west-1:111122223333:function:f"},
+				{HTTPS: "https://example.com/hook?token=SECRET-TO-HIDE"},
+				{Slack: &keysfile.Slack{Workspace: "T1", Channel: "C1"}},
+			},
+			Escalation: &keysfile.Escalation{After: hours(4), Subscriptions: []keysfile.Subscription{{Email: "boss@example.com"}}},
+		},
+		Access: keysfile.Access{
+			Viewers: []string{arn("v")}, Operators: []string{arn("o")}, Responders: []string{arn("r")}, Approvers: []string{arn("p")},
+			Auditors: []string{arn("u")}, Admins: []string{arn("a")}, BreakGlass: []string{arn("b")}, Deployers: []string{arn("d")}, RequireMFA: true,
+		},
+		Functions: keysfile.Functions{PermissionsBoundary: "arn:aws:iam::111122223333:policy/b", RolePath: "/k/", LogRetentionDays: 365},
+	}
+}
+
+func show(changes []reach.Change) []string {
+	var out []string
+	for _, c := range changes {
+		out = append(out, fmt.Sprintf("%s %s: %s", c.Direction, c.Where, c.What))
+	}
+	return out
+}
+
+// TestCompare changes one thing at a time. Backwards, each narrows where it
+// widens, unless one cannot tell.
+func TestCompare(t *testing.T) {
+	t.Parallel()
+	key := func(change func(*keysfile.Key)) func(*keysfile.File) {
+		return func(f *keysfile.File) { change(&f.Keys[0]) }
+	}
+	for _, tt := range []struct {
+		name         string
+		change       func(*keysfile.File)
+		there, again string // what it says forwards, and backwards
+	}{
+		{"reader", key(func(k *keysfile.Key) { k.Readers = append(k.Readers, "arn:x") }),
+			`widens keys["prod/mailer"].readers: arn:x may read it`,
+			`narrows keys["prod/mailer"].readers: arn:x may not read it any more`},
+		{"wider network", key(func(k *keysfile.Key) { k.Allow.CIDRs = []string{"203.0.112.0/23"} }),
+			`widens keys["prod/mailer"].allow.cidrs: it may be read from 203.0.112.0/23, which is wider than 203.0.113.0/24`,
+			`narrows keys["prod/mailer"].allow.cidrs: it may no longer be read from all of 203.0.112.0/23`},
+		{"no network", key(func(k *keysfile.Key) { k.Allow.CIDRs, k.Allow.VPCEndpoints = nil, nil }),
+			`widens keys["prod/mailer"].allow: it may be read from anywhere: it was 203.0.113.0/24, vpce-1`,
+			`narrows keys["prod/mailer"].allow: it may be read only from 203.0.113.0/24, vpce-1`},
+		{"one list left", key(func(k *keysfile.Key) { k.Allow.CIDRs = nil }),
+			`narrows keys["prod/mailer"].allow.cidrs: it may no longer be read from all of 203.0.113.0/24`,
+			`widens keys["prod/mailer"].allow.cidrs: it may be read from 203.0.113.0/24`},
+		{"organization", key(func(k *keysfile.Key) { k.Allow.Organization = "" }),
+			`widens keys["prod/mailer"].allow.organization: organization is no longer demanded: it was o-1`,
+			`narrows keys["prod/mailer"].allow.organization: organization is demanded: o-1`},
+		{"MFA", key(func(k *keysfile.Key) { k.Allow.RequireMFA = false }),
+			`widens keys["prod/mailer"].allow.requireMFA: people no longer need MFA to read it`,
+			`narrows keys["prod/mailer"].allow.requireMFA: people need MFA to read it`},
+		{"schedule", key(func(k *keysfile.Key) { k.Schedule = "cron(0 4 1 1,7 ? *)" }),
+			`widens keys["prod/mailer"].schedule: longest time between two rotations: 184d instead of 30d`,
+			`narrows keys["prod/mailer"].schedule: longest time between two rotations: 30d instead of 184d`},
+		{"grace", key(func(k *keysfile.Key) { k.Grace.Max = hours(96) }),
+			`widens keys["prod/mailer"].grace.max: time is up for a replaced key after: 4d instead of 3d`,
+			`narrows keys["prod/mailer"].grace.max: time is up for a replaced key after: 3d instead of 4d`},
+		{"rule", key(func(k *keysfile.Key) { k.Grace.OnMax = "hold" }),
+			`widens keys["prod/mailer"].grace.onMax: a replaced key still in use when time is up is kept, not revoked`,
+			`narrows keys["prod/mailer"].grace.onMax: a replaced key still in use when time is up is revoked, not kept`},
+		{"exception", key(func(k *keysfile.Key) { k.Exception.Until = date(6, 30) }),
+			`widens keys["prod/mailer"].exception: excepted from the policy until 2027-06-30 instead of 2027-03-31: they move`,
+			`narrows keys["prod/mailer"].exception: excepted from the policy until 2027-03-31 instead of 2027-06-30`},
+		{"settings", key(func(k *keysfile.Key) { k.Settings["scopes"] = []any{"mail.send", "all"} }),
+			`widens keys["prod/mailer"].settings.scopes: ["mail.send","all"] instead of ["mail.send"]`,
+			`widens keys["prod/mailer"].settings.scopes: ["mail.send"] instead of ["mail.send","all"]`},
+		{"key", func(f *keysfile.File) { f.Keys = nil },
+			`widens keys["prod/mailer"]: the key is not rotated any more: its secret and its last value stay, and so does the key at the vendor`,
+			`widens keys["prod/mailer"]: a new key in main` + "\n" +
+				`widens keys["prod/mailer"].readers: arn:aws:iam::111122223333:role/mailer may read it, from 203.0.113.0/24, vpce-1` + "\n" +
+				`widens keys["prod/mailer"].exception: excepted from the policy until 2027-03-31: they move`},
+		{"host", func(f *keysfile.File) {
+			a := f.VendorAccounts["main"]
+			a.Hosts = append(a.Hosts, "evil.example.com")
+			f.VendorAccounts["main"] = a
+		}, `widens vendorAccounts["main"].hosts: credentials may be sent to evil.example.com`,
+			`narrows vendorAccounts["main"].hosts: credentials are no longer sent to evil.example.com`},
+		{"vendor account", func(f *keysfile.File) { delete(f.VendorAccounts, "fixed") },
+			`narrows vendorAccounts["fixed"]: the account at okta is gone`,
+			`widens vendorAccounts["fixed"]: a new account at okta, with the admin credential keyturn/admin/okta and the hosts a.okta.com`},
+		{"policy", func(f *keysfile.File) { f.Policy.MaxAge[1] = hours(60 * 24) },
+			`widens policy.maxAge[1]: the bound of the age of keys of tier 1: 60d instead of 30d`,
+			`narrows policy.maxAge[1]: the bound of the age of keys of tier 1: 30d instead of 60d`},
+		{"no policy", func(f *keysfile.File) { f.Policy.MaxAge = nil },
+			`widens policy.maxAge[1]: the age of keys of tier 1 is no longer bounded: it was 30d`,
+			`narrows policy.maxAge[1]: the age of keys of tier 1 is bounded: 30d`},
+		{"operator", func(f *keysfile.File) { f.Access.Operators = append(f.Access.Operators, "arn:x") },
+			`widens access.operators: arn:x is a new operator`, `narrows access.operators: arn:x is no operator any more`},
+		{"nobody told", func(f *keysfile.File) { f.Notifications.Subscriptions = f.Notifications.Subscriptions[1:] },
+			`widens notifications.subscriptions: e-mail a@example.com is not told any more: a failure may go unseen`,
+			`widens notifications.subscriptions: e-mail a@example.com is told`},
+		{"webhook", func(f *keysfile.File) { f.Notifications.Subscriptions[3].HTTPS = "" },
+			"widens notifications.subscriptions: nobody is told\nwidens notifications.subscriptions: webhook https://example.com/hook is not told any more: a failure may go unseen",
+			"widens notifications.subscriptions: nobody is not told any more: a failure may go unseen\nwidens notifications.subscriptions: webhook https://example.com/hook is told"},
+		{"boundary", func(f *keysfile.File) { f.Functions.PermissionsBoundary = "" },
+			`widens functions.permissionsBoundary: permissions boundary is no longer demanded: it was arn:aws:iam::111122223333:policy/b`,
+			`narrows functions.permissionsBoundary: permissions boundary is demanded: arn:aws:iam::111122223333:policy/b`},
+		{"nothing", func(*keysfile.File) {}, "", ""},
+		{"only words", key(func(k *keysfile.Key) { k.Owner, k.Tags, k.Exception.Reason = "b@example.com", nil, "other" }), "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			next := full()
+			tt.change(next)
+			if diff := cmp.Diff(tt.there, strings.Join(show(reach.Compare(full(), next)), "\n")); diff != "" {
+				t.Errorf("forwards (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.again, strings.Join(show(reach.Compare(next, full())), "\n")); diff != "" {
+				t.Errorf("backwards (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPosition(t *testing.T) {
+	t.Parallel()
+	next := full()
+	next.Keys[0].Readers = nil
+	next.Access.Viewers = nil
+	got := reach.Compare(full(), next)
+	if len(got) != 2 || got[0].At.Line != 0 || got[1].At.Line != 12 || reach.Wider(got) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestEveryField changes every field of the file: what is not a change in reach
+// is named here.
+func TestEveryField(t *testing.T) {
+	t.Parallel()
+	ignored := []string{
+		".Version", ".Name", ".Shards", ".Defaults.", ".Concurrency", ".Window", ".RotateNow", ".Keys[0].Owner", ".Value.", ".Tags[",
+		".Reason", ".RolePath", ".Tracing", ".At.",
+		"[fixed].Network.", // a VPC of our own has no other fields
+		"[fixed].AllowPrivate",
+	}
+	n := len(leaves(reflect.ValueOf(full()).Elem()))
+	for i := range n {
+		next := full()
+		l := leaves(reflect.ValueOf(next).Elem())[i]
+		l.change()
+		changes := reach.Compare(full(), next)
+		skip := false
+		for _, s := range ignored {
+			skip = skip || strings.Contains(l.path+".", s) || strings.HasSuffix(l.path, s)
+		}
+		if len(changes) == 0 && !skip {
+			t.Errorf("%s changes, and nothing is said", l.path)
+		}
+	}
+	if n < 60 {
+		t.Errorf("only %d fields were changed", n)
+	}
+}
+
+type leafOf struct {
+	path   string
+	change func()
+}
+
+// leaves returns every value under v that can be changed.
+func leaves(v reflect.Value) []leafOf { return walk(v, "", func() {}) }
+
+func walk(v reflect.Value, path string, stored func()) []leafOf {
+	set := func(change func()) []leafOf { return []leafOf{{path, func() { change(); stored() }}} }
+	switch v.Kind() {
+	case reflect.Struct:
+		if d, ok := v.Addr().Interface().(*keysfile.Date); ok {
+			return set(func() { d.Time = d.AddDate(0, 1, 0) })
+		}
+		var out []leafOf
+		for i := range v.NumField() {
+			out = append(out, walk(v.Field(i), path+"."+v.Type().Field(i).Name, stored)...)
+		}
+		return out
+	case reflect.Pointer:
+		if v.IsNil() {
+			return nil
+		}
+		return walk(v.Elem(), path, stored)
+	case reflect.Slice:
+		var out []leafOf
+		for i := range v.Len() {
+			out = append(out, walk(v.Index(i), fmt.Sprintf("%s[%d]", path, i), stored)...)
+		}
+		return out
+	case reflect.Map:
+		var out []leafOf
+		for _, name := range v.MapKeys() {
+			copied := reflect.New(v.Type().Elem()).Elem()
+			copied.Set(v.MapIndex(name))
+			out = append(out, walk(copied, fmt.Sprintf("%s[%v]", path, name), func() { v.SetMapIndex(name, copied); stored() })...)
+		}
+		return out
+	case reflect.String:
+		return set(func() { v.SetString(v.String() + "x") })
+	case reflect.Bool:
+		return set(func() { v.SetBool(!v.Bool()) })
+	case reflect.Int, reflect.Int64:
+		return set(func() { v.SetInt(v.Int() + 1) })
+	case reflect.Interface:
+		return set(func() { v.Set(reflect.ValueOf("another")) })
+	default:
+		panic("a field of kind " + v.Kind().String())
+	}
+}
