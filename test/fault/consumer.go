@@ -152,7 +152,7 @@ func (w *World) version(label string) (id string, key secret.Value) {
 	if err != nil {
 		return "", secret.Value{}
 	}
-	var out struct{ VersionId, SecretString string } //nolint:revive,staticcheck // AWS's spelling
+	var out struct{ VersionId, SecretString string } //nolint:revive // AWS's spelling
 	var value map[string]json.RawMessage
 	if json.Unmarshal(b, &out) != nil || json.Unmarshal([]byte(out.SecretString), &value) != nil {
 		return out.VersionId, secret.Value{}

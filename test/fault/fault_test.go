@@ -61,7 +61,7 @@ func play(t *testing.T, what string, runs []Run, workers int) *Tally {
 }
 
 // Only is a run by its name.
-func TestOnly(t *testing.T) {
+func TestOnly(t *testing.T) { //nolint:paralleltest // it uses all processors by itself
 	if *only == "" {
 		return
 	}
@@ -80,11 +80,11 @@ func TestOnly(t *testing.T) {
 }
 
 // Promise: killed-anywhere
-func TestSweep(t *testing.T) {
+func TestSweep(t *testing.T) { //nolint:paralleltest // it uses all processors by itself
 	if *only != "" {
 		return
 	}
-	for _, s := range Subjects() {
+	for _, s := range Subjects() { //nolint:paralleltest // the same
 		t.Run(s.Name, func(t *testing.T) {
 			calls := Calls(t, s)
 			runs := Sweep(s, calls)
@@ -97,11 +97,11 @@ func TestSweep(t *testing.T) {
 }
 
 // Promise: killed-anywhere
-func TestPairs(t *testing.T) {
+func TestPairs(t *testing.T) { //nolint:paralleltest // it uses all processors by itself
 	if *only != "" {
 		return
 	}
-	for _, s := range Subjects() {
+	for _, s := range Subjects() { //nolint:paralleltest // the same
 		t.Run(s.Name, func(t *testing.T) {
 			calls := Calls(t, s)
 			n := 5
@@ -121,11 +121,11 @@ func TestPairs(t *testing.T) {
 }
 
 // Promise: killed-anywhere
-func TestRaces(t *testing.T) {
+func TestRaces(t *testing.T) { //nolint:paralleltest // it uses all processors by itself
 	if *only != "" {
 		return
 	}
-	for _, s := range Subjects() {
+	for _, s := range Subjects() { //nolint:paralleltest // the same
 		t.Run(s.Name, func(t *testing.T) {
 			calls := Calls(t, s)
 			n := 5
@@ -147,7 +147,7 @@ func TestRaces(t *testing.T) {
 // Promise: killed-anywhere
 //
 // With processes, as Lambda has them, that are killed with SIGKILL.
-func TestKills(t *testing.T) {
+func TestKills(t *testing.T) { //nolint:paralleltest // it uses all processors by itself
 	if *only != "" {
 		return
 	}

@@ -18,7 +18,7 @@ const KillPoints = 20
 // its calls, before or after the call took effect. Seeds that follow each other
 // are spread over the life. binaries is the folder of the functions' binaries.
 func Kill(s Subject, calls int, seed uint64, binaries string) Run {
-	r := rand.New(rand.NewPCG(seed, 4)) //nolint:gosec // not a secret
+	r := rand.New(rand.NewPCG(seed, 4))
 	from := int(seed%KillPoints) * calls
 	f := Fault{1 + (from+r.IntN(calls))/KillPoints, KillBefore + Effect(r.IntN(2))}
 	return Run{Name: s.Name + "/kill/" + strconv.FormatUint(seed, 10), Subject: s, Faults: []Fault{f}, Reruns: 2, Binaries: binaries}

@@ -10,11 +10,11 @@ import (
 )
 
 // Whatever operators, AWS, the vendor and bad luck do, in any order.
-func TestMachine(t *testing.T) {
+func TestMachine(t *testing.T) { //nolint:paralleltest // it uses all processors by itself
 	if *only != "" {
 		return
 	}
-	for _, s := range Subjects() {
+	for _, s := range Subjects() { //nolint:paralleltest // the same
 		if s.Again {
 			continue
 		}

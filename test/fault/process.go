@@ -121,12 +121,10 @@ func (w *World) invoke(function string, payload []byte, a *actor) (out []byte, f
 		err error
 	}
 	done := make(chan answer, 1)
-	w.busy.Add(1)
-	go func() {
-		defer w.busy.Done()
+	w.busy.Go(func() {
 		out, err := p.boundary.Invoke(ctx, payload)
 		done <- answer{out, err}
-	}()
+	})
 	select {
 	case got := <-done:
 		if p.dead.Load() {

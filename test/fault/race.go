@@ -2,6 +2,7 @@ package fault
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing/synctest"
@@ -16,7 +17,7 @@ type Race struct{ Seed uint64 }
 // them something goes wrong as well.
 func Racing(s Subject, calls int, seed uint64) Run {
 	r := Run{Name: fmt.Sprintf("%s/race/%d", s.Name, seed), Subject: s, Race: &Race{seed}, Reruns: 6}
-	rng := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // not a secret
+	rng := rand.New(rand.NewPCG(seed, 2))
 	if rng.IntN(3) == 0 {
 		r.Faults = []Fault{{1 + rng.IntN(calls), FailBefore + Effect(rng.IntN(int(effects-FailBefore)))}}
 	}
@@ -50,7 +51,7 @@ type actor struct {
 }
 
 func (r *Race) begin(w *World) *race {
-	x := &race{world: w, rng: rand.New(rand.NewPCG(r.Seed, 3)), beside: map[string][]string{}, begun: map[string]bool{}} //nolint:gosec // not a secret
+	x := &race{world: w, rng: rand.New(rand.NewPCG(r.Seed, 3)), beside: map[string][]string{}, begun: map[string]bool{}}
 	x.polite = x.rng.IntN(2) == 0
 	for i := range x.again {
 		x.again[i] = x.rng.IntN(2) == 0
@@ -129,9 +130,7 @@ func (x *race) step(name string, payload []byte) ([]byte, string) {
 func (x *race) join(what string) {
 	now := func(mode string, more map[string]any) []byte {
 		q := map[string]any{"version": 1, "mode": mode, "secret": secretName, "reason": "a race"}
-		for name, v := range more {
-			q[name] = v
-		}
+		maps.Copy(q, more)
 		return encode(q)
 	}
 	count := func(_ []byte, failure string) {

@@ -128,7 +128,7 @@ func newWorld(s Subject, site *site) *World {
 		subject: s, site: site, base: base, host: host, over: make(chan struct{}), woken: make(chan struct{}, 1), warm: map[string][]*process{},
 		before: map[string]snapshot{}, asked: map[string]int{}, granted: map[string]int{},
 	}
-	w.ctx, w.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the root of the world
+	w.ctx, w.stop = context.WithCancel(context.Background())
 	w.cloud = cloud.New(cloud.Options{
 		Rand: &entropy{r: rand.NewChaCha8([32]byte{1})}, Invoker: cloud.InvokerFunc(w.rotation),
 		SecretsManager: secretsmanager.Options{Attempts: 7, RetryDelay: site.retryDelay(), Invocable: func(string, string) bool { return true }},
