@@ -28,7 +28,7 @@ const reserved = "keyturn"
 // Meta is what a value says about its key. It is a hint, never proof.
 type Meta struct {
 	Provider  string    `json:"provider"`
-	KeyID     string    `json:"keyId"`
+	KeyID     string    `json:"keyId"` // "": the vendor had none for it when it was stored
 	KeyName   string    `json:"keyName"`
 	CreatedAt time.Time `json:"createdAt"`
 }

@@ -172,7 +172,7 @@ func (r *run) ends(cause error, grace time.Duration) error {
 // inPlace is createSecret where a new value ends the old one at once.
 func (r *run) inPlace(ctx context.Context, st provider.RollInPlace, b basis) (Outcome, error) {
 	if st.Set != nil {
-		return r.choose(ctx, st.Set, b)
+		return r.choose(ctx, st.Set, st.ID, b)
 	}
 	if !r.key.AcceptDowntime {
 		return "", r.err(DowntimeRefused, "this vendor ends the current value the moment it makes a new one, before the new one can be stored", nil,

@@ -24,7 +24,7 @@ func (r *run) dualSlot(ctx context.Context, d provider.DualSlot, b basis) (Outco
 	if _, found, err := r.room(ctx, o, b); err != nil || found {
 		return Found, err
 	}
-	return r.choose(ctx, d.Place, b)
+	return r.choose(ctx, d.Place, "", b) // the vendor gives it an ID when it is placed
 }
 
 // named looks at a principal as if its keys had names.
@@ -55,8 +55,9 @@ func (r *run) named(d provider.DualSlot, b basis) provider.Overlap {
 }
 
 // choose stores a value of our own choosing as AWSPENDING, before the vendor
-// knows it.
-func (r *run) choose(ctx context.Context, c provider.Chooser, b basis) (Outcome, error) {
+// knows it. id is that of the key which is to have it, "" if the vendor gives it
+// one of its own.
+func (r *run) choose(ctx context.Context, c provider.Chooser, id string, b basis) (Outcome, error) {
 	value, err := c.Choose(r.Entropy)
 	if err != nil {
 		return "", r.vendor("choose a value", err)
@@ -66,10 +67,10 @@ func (r *run) choose(ctx context.Context, c provider.Chooser, b basis) (Outcome,
 	}
 	name := keyname.New(b.lineage, keyname.Rotation(r.token), r.Now(), r.Random()).String()
 	put := r.pendingPut()
-	if put.Value, err = payload.Build(b.current.Value, r.key.Value, value, payload.Meta{Provider: r.key.Vendor, KeyName: name, CreatedAt: r.Now()}); err != nil {
+	if put.Value, err = payload.Build(b.current.Value, r.key.Value, value, payload.Meta{Provider: r.key.Vendor, KeyID: id, KeyName: name, CreatedAt: r.Now()}); err != nil {
 		return "", r.err(WrongShape, "the new value cannot be built", err)
 	}
-	rec := audit.Record{ID: "stored-" + r.token, Act: audit.Create, Phase: audit.Fact, Result: audit.Done, KeyName: name, Fingerprint: r.print(value)}
+	rec := audit.Record{ID: "stored-" + r.token, Act: audit.Create, Phase: audit.Fact, Result: audit.Done, KeyID: id, KeyName: name, Fingerprint: r.print(value)}
 	if _, err = r.Store.Put(ctx, put); store.KindOf(err) == store.KindExists && err != nil {
 		rec.Fingerprint, rec.Detail = "", map[string]string{"found": "a value was stored under this token already"}
 		return Found, r.record(ctx, rec)

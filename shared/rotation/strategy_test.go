@@ -19,13 +19,14 @@ func TestStrategies(t *testing.T) {
 		kind  string
 		steps []string
 		audit []string
-		old   bool // the replaced value still works
+		old   bool   // the replaced value still works
+		id    string // in the value's note
 	}{
-		{"fill", []string{"createSecret: minted", "setSecret: nothing", "testSecret: verified", "finishSecret: promoted"}, []string{"create intent", "create outcome", "promote fact"}, true},
-		{"place", []string{"createSecret: minted", "setSecret: placed", "testSecret: verified", "finishSecret: promoted"}, []string{"create fact", "create intent", "create outcome", "promote fact"}, true},
-		{"set", []string{"createSecret: minted", "setSecret: promoted", "testSecret: already_current", "finishSecret: already_current"}, []string{"create fact", "roll intent", "roll outcome", "promote fact"}, false},
-		{"roll", []string{"createSecret: promoted", "setSecret: nothing", "testSecret: already_current", "finishSecret: already_current"}, []string{"roll intent", "roll outcome", "promote fact"}, false},
-		{"grace", []string{"createSecret: minted", "setSecret: nothing", "testSecret: verified", "finishSecret: promoted"}, []string{"roll intent", "roll outcome", "promote fact"}, true},
+		{"fill", []string{"createSecret: minted", "setSecret: nothing", "testSecret: verified", "finishSecret: promoted"}, []string{"create intent", "create outcome", "promote fact"}, true, "slot2"},
+		{"place", []string{"createSecret: minted", "setSecret: placed", "testSecret: verified", "finishSecret: promoted"}, []string{"create fact", "create intent", "create outcome", "promote fact"}, true, ""},
+		{"set", []string{"createSecret: minted", "setSecret: promoted", "testSecret: already_current", "finishSecret: already_current"}, []string{"create fact", "roll intent", "roll outcome", "promote fact"}, false, "the-key"},
+		{"roll", []string{"createSecret: promoted", "setSecret: nothing", "testSecret: already_current", "finishSecret: already_current"}, []string{"roll intent", "roll outcome", "promote fact"}, false, "the-key"},
+		{"grace", []string{"createSecret: minted", "setSecret: nothing", "testSecret: verified", "finishSecret: promoted"}, []string{"roll intent", "roll outcome", "promote fact"}, true, "the-key"},
 	} {
 		t.Run(c.kind, func(t *testing.T) {
 			t.Parallel()
@@ -48,6 +49,9 @@ func TestStrategies(t *testing.T) {
 				}
 				if w.records.once[name+"lease"] {
 					t.Error("the lease was not given back")
+				}
+				if got := w.noted("AWSCURRENT"); got != c.id {
+					t.Errorf("the value's note has the key ID %q, want %q", got, c.id)
 				}
 				for _, v := range []string{old, fresh} {
 					if strings.Contains(w.log.String(), v) {

@@ -177,15 +177,35 @@ func (w *world) stages() map[string][]string {
 // value returns the key in a version, "" if there is none.
 func (w *world) value(stage string) string {
 	w.t.Helper()
-	out, err := w.sm.GetSecretValue(w.t.Context(), &sm.GetSecretValueInput{SecretId: aws.String(name), VersionStage: &stage})
-	if err != nil {
+	whole := w.whole(stage)
+	if whole.Empty() {
 		return ""
 	}
-	v, err := payload.Key(secret.New(aws.ToString(out.SecretString)), w.key.Value)
+	v, err := payload.Key(whole, w.key.Value)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return v.Reveal()
+}
+
+// whole returns the value with all that is in it, empty if there is none.
+func (w *world) whole(stage string) secret.Value {
+	w.t.Helper()
+	out, err := w.sm.GetSecretValue(w.t.Context(), &sm.GetSecretValueInput{SecretId: aws.String(name), VersionStage: &stage})
+	if err != nil {
+		return secret.Value{}
+	}
+	return secret.New(aws.ToString(out.SecretString))
+}
+
+// noted returns the key ID in the value's note.
+func (w *world) noted(stage string) string {
+	w.t.Helper()
+	meta, ok := payload.Metadata(w.whole(stage), w.key.Value)
+	if !ok {
+		w.t.Fatal("the value has no note")
+	}
+	return meta.KeyID
 }
 
 // step calls the function by hand.
