@@ -70,6 +70,16 @@ type Record struct {
 	Revision      int       // of this record; 0: not stored yet
 }
 
+// ClaimFor is how long a claim on a record holds: its Ending's, or its Wanted's.
+// Whoever has one acts within half of it, so that what it does has taken effect
+// when it ends.
+const ClaimFor = 5 * time.Minute
+
+// IsEnding reports whether a run may be ending the key at this moment.
+func (r Record) IsEnding(now time.Time) bool {
+	return !r.Ending.IsZero() && now.Sub(r.Ending) < ClaimFor
+}
+
 // Request is a rotation that somebody asked for.
 type Request struct {
 	Secret    string

@@ -9,9 +9,7 @@ import (
 	"github.com/keyturn/keyturn/shared/provider"
 )
 
-// claimFor is how long a claim on a key's record holds. Whoever has one acts
-// within half of it, so that what it does has taken effect when it ends.
-const claimFor = 5 * time.Minute
+const claimFor = keyrecord.ClaimFor
 
 // claimed ends a key under a claim: nobody goes back to it meanwhile, and if
 // somebody does already, the record has changed and it is not ended. Between
@@ -37,9 +35,7 @@ func (r *run) claimed(ctx context.Context, act audit.Act, rec *keyrecord.Record,
 }
 
 // isEnding reports whether a run may be ending a key at this moment.
-func (r *run) isEnding(rec *keyrecord.Record) bool {
-	return !rec.Ending.IsZero() && r.Now().Sub(rec.Ending) < claimFor
-}
+func (r *run) isEnding(rec *keyrecord.Record) bool { return rec.IsEnding(r.Now()) }
 
 // want claims keys for somebody who goes back to them: until then they are not
 // ended. An error is [keyrecord.ErrConflict] if a run was faster.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/payload"
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/secret"
 	"github.com/keyturn/keyturn/shared/store"
@@ -90,22 +91,49 @@ func (e *Engine) Adopt(ctx context.Context, a Adoption) (Adopted, error) {
 	}
 	work, cancel := r.working(ctx)
 	defer cancel()
-	t.look(work)
-	switch {
-	case a.Observe:
-		t.out.Status = AdoptObserved
-	case len(t.out.Problems) > 0:
-		t.out.Status = AdoptRefused
-	case t.already:
-		t.out.Status = AdoptAlready
-	default:
-		if err = t.take(work); err != nil {
-			return Adopted{}, err
-		}
+	if err = t.carryOut(work); err != nil {
+		return Adopted{}, err
 	}
 	e.Log.LogAttrs(ctx, slog.LevelInfo, "adoption looked at", slog.String("status", t.out.Status), slog.String("secret", k.Secret),
 		slog.String("vendor", k.Vendor), slog.String("version", t.out.VersionID), slog.String("key_id", t.out.KeyID), slog.Int("problems", len(t.out.Problems)))
 	return t.out, nil
+}
+
+// carryOut looks, and takes the key over where nothing stands against it.
+func (t *takeover) carryOut(ctx context.Context) error {
+	if t.ask.Observe {
+		t.look(ctx)
+		t.out.Status = AdoptObserved
+		return nil
+	}
+	ctx, release, err := t.only(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	t.look(ctx)
+	switch {
+	case len(t.out.Problems) > 0:
+		t.out.Status = AdoptRefused
+		return nil
+	case t.already:
+		t.out.Status = AdoptAlready
+		return t.nowKnown(ctx) // an adoption that was killed may not have come to it
+	}
+	return t.take(ctx)
+}
+
+// only makes this the only adoption in its vendor account, among the secrets of
+// this configuration: two that look at once see nothing of each other, and
+// record two secrets for one key, or two keys for one version.
+func (t *takeover) only(ctx context.Context) (alone context.Context, release func(), err error) {
+	first := t.key.Secret // all choose the same one
+	for _, k := range t.ask.All {
+		if k.VendorAccount == t.key.VendorAccount {
+			first = min(first, k.Secret)
+		}
+	}
+	return t.alone(ctx, first, "adopt", "another key of this vendor account is being adopted")
 }
 
 // takeover is one adoption.
@@ -171,6 +199,7 @@ func (t *takeover) look(ctx context.Context) {
 		t.unknown("whether the admin credential may replace the key, and whether the key is the one that the settings name: this vendor shows neither before")
 	}
 	if t.out.KeyID != "" && !t.already {
+		t.ending()
 		t.claims(ctx)
 	}
 }
@@ -256,7 +285,8 @@ func (t *takeover) claims(ctx context.Context) {
 			t.problem(t.stored("read the records of "+k.Secret+", which may have the same key", err))
 			return
 		}
-		if slices.ContainsFunc(book.Keys, func(rec keyrecord.Record) bool { return rec.State.Alive() && t.sameKey(rec) }) {
+		claimed := slices.ContainsFunc(book.Keys, func(rec keyrecord.Record) bool { return rec.State.Alive() && t.sameKey(rec) })
+		if claimed || t.sameValue(ctx, k) {
 			t.problem(t.err(KeyClaimed, "the secret "+k.Secret+" has this key too", nil,
 				"let one secret hold the key: have all its consumers read that one, and take the other out of the configuration",
 				"or give this secret a key of its own: make one at the vendor, store it here, and adopt it"))
@@ -264,4 +294,31 @@ func (t *takeover) claims(ctx context.Context) {
 		}
 	}
 	t.unknown("whether a secret outside of this function's configuration has the same key")
+}
+
+// sameValue reports whether another secret, which may not be recorded yet, holds
+// the same key now.
+func (t *takeover) sameValue(ctx context.Context, k config.Key) bool {
+	v, err := t.Store.Get(ctx, k.Secret, "", store.Current)
+	if err != nil {
+		if store.KindOf(err) != store.KindNotFound {
+			t.unknown("whether the secret " + k.Secret + " holds the same key: it could not be read")
+		}
+		return false
+	}
+	key, err := payload.Key(v.Value, k.Value)
+	return err == nil && !t.value.Empty() && key.Equal(t.value)
+}
+
+// ending refuses a key whose end has begun, which says who is faster.
+func (t *takeover) ending() {
+	rec, ok := t.book.Key(t.recordID())
+	switch {
+	case !ok:
+	case rec.IsEnding(t.Now()):
+		t.problem(t.err(InProgress, "the key is being ended at this moment: it was replaced before", nil, "see it: keyturn status "+t.key.Secret, "then try again"))
+	case !rec.Revoked.IsZero() || rec.State == keyrecord.Dead:
+		t.problem(t.err(KeyEnded, "Keyturn has ended this key; that the vendor still accepts it may be over at any time", nil,
+			"store another key, and adopt that one"))
+	}
 }

@@ -48,7 +48,7 @@ const (
 	Paused               Type = "Paused"               // somebody stopped the rotations for a while
 	KeyClaimed           Type = "KeyClaimed"           // another secret has this key
 	KeyUnknown           Type = "KeyUnknown"           // the vendor holds no such key
-
+	KeyEnded             Type = "KeyEnded"             // the key was revoked, and should be dead
 )
 
 // Error is the one error type that leaves this package. Its text is safe.

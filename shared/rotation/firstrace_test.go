@@ -63,6 +63,9 @@ func TestInit_twoAtOnce(t *testing.T) {
 					if cur == "" || !f.accepts(cur) {
 						t.Errorf("the vendor refuses the current value %q; calls %q, stages %v", cur, f.calls, w.stages())
 					}
+					if n := f.count(call); f.max == 0 && n != 1 {
+						t.Errorf("the value was replaced %d times", n)
+					}
 					if len(w.stages()) == 1 && f.max > 0 && len(f.keys) != 1 {
 						t.Errorf("%d keys for one version", len(f.keys))
 					}

@@ -22,9 +22,15 @@ const (
 
 // lease makes this the only run that replaces the value of the secret's key:
 // the vendor keeps the last value, Secrets Manager the first, and these must be
-// the same. Whoever is killed holds it until he must have ended, so it is waited
-// for. leased ends with the lease.
+// the same.
 func (r *run) lease(ctx context.Context) (leased context.Context, release func(), err error) {
+	return r.alone(ctx, r.key.Secret, leaseName, "another run is replacing this key's value, or was killed while it did")
+}
+
+// alone makes this the only run with a name of a secret's. Whoever is killed
+// holds it until he must have ended, so it is waited for. leased ends with the
+// lease.
+func (r *run) alone(ctx context.Context, secret, name, taken string) (leased context.Context, release func(), err error) {
 	ttl := leaseMost
 	if r.longest > 0 {
 		ttl = min(ttl, r.longest)
@@ -32,7 +38,7 @@ func (r *run) lease(ctx context.Context) (leased context.Context, release func()
 	for {
 		end := time.Now().Add(ttl)
 		leased, cancel := context.WithDeadline(ctx, end)
-		first, err := r.Records.First(ctx, r.key.Secret, leaseName, ttl+leaseSpare)
+		first, err := r.Records.First(ctx, secret, name, ttl+leaseSpare)
 		if err == nil && first {
 			r.leased = end
 			return leased, func() {
@@ -42,16 +48,16 @@ func (r *run) lease(ctx context.Context) (leased context.Context, release func()
 				}
 				tidy, done := r.tidy(ctx)
 				defer done()
-				_ = r.Records.Forget(tidy, r.key.Secret, leaseName) // it ends by itself
+				_ = r.Records.Forget(tidy, secret, name) // it ends by itself
 			}, nil
 		}
 		cancel()
 		if err != nil {
-			return nil, nil, r.stored("make sure that nobody else replaces the key's value", err)
+			return nil, nil, r.stored("make sure that nobody else does the same at once", err)
 		}
 		if !wait(ctx, leaseEvery) {
-			return nil, nil, r.err(InProgress, "another run is replacing this key's value, or was killed while it did", nil,
-				fmt.Sprintf("nothing: it has ended in %s at the latest, and Secrets Manager tries again", notify.Duration(ttl+leaseSpare)))
+			return nil, nil, r.err(InProgress, taken, nil,
+				fmt.Sprintf("nothing: it has ended in %s at the latest, and the next try goes on", notify.Duration(ttl+leaseSpare)))
 		}
 	}
 }
