@@ -1,0 +1,172 @@
+package access
+
+import (
+	"fmt"
+
+	"github.com/keyturn/keyturn/shared/iam"
+)
+
+// Rotate is the identity policy of a vendor account's rotate function: the calls
+// of package rotation and of what it records and tells, and no other.
+func (s *Site) Rotate(account string) (iam.Document, error) {
+	const read = "secretsmanager:"
+	actions := iam.Strings{
+		read + "DescribeSecret", read + "GetSecretValue", read + "ListSecretVersionIds", read + "PutSecretValue", read + "UpdateSecretVersionStage",
+	}
+	name := s.RotateName(account)
+	d := document(s.secrets(account, actions)...)
+	d.Statement = append(d.Statement, s.admin(account)...)
+	d.Statement = append(d.Statement, s.records("DeleteItem", "GetItem", "PutItem", "Query"))
+	d.Statement = append(d.Statement, s.tells()...)
+	d.Statement = append(d.Statement, s.runs(name, account)...)
+	return fits("the policy of "+name, d, MaxRolePolicies, tooMany)
+}
+
+// Retire is the identity policy of a vendor account's retire function.
+func (s *Site) Retire(account string) (iam.Document, error) {
+	const read = "secretsmanager:"
+	actions := iam.Strings{read + "DescribeSecret", read + "GetSecretValue", read + "ListSecretVersionIds", read + "UpdateSecretVersionStage"}
+	name := s.RetireName(account)
+	d := document(s.secrets(account, actions)...)
+	d.Statement = append(d.Statement, s.admin(account)...)
+	d.Statement = append(d.Statement,
+		s.records("DeleteItem", "PutItem", "Query"),
+		allow("Schedules", iam.Strings{"scheduler:CreateSchedule"}, iam.Strings{s.here("scheduler", "schedule/"+s.name+"/*")}, nil),
+		allow("ScheduleRole", iam.Strings{"iam:PassRole"}, iam.Strings{s.RoleARN(s.ScheduleName())},
+			iam.Conditions{"StringEquals": {"iam:PassedToService": {"scheduler.amazonaws.com"}}}),
+		allow("Labels", iam.Strings{"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}, iam.Strings{s.here("sqs", s.name+"-labels-"+account)}, nil),
+	)
+	d.Statement = append(d.Statement, s.tells()...)
+	d.Statement = append(d.Statement, s.runs(name, account)...)
+	return fits("the policy of "+name, d, MaxRolePolicies, tooMany)
+}
+
+// RotateNow is the identity policy of the rotatenow function. It reads no value.
+// Whoever calls RotateSecret must also be allowed to invoke the secret's
+// function: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html.
+func (s *Site) RotateNow() (iam.Document, error) {
+	d := document(s.secrets("", iam.Strings{"secretsmanager:DescribeSecret", "secretsmanager:RotateSecret"})...)
+	d.Statement = append(d.Statement,
+		allow("Functions", iam.Strings{"lambda:InvokeFunction"}, iam.Strings{s.function(s.name + "-rotate-*")}, nil),
+		s.records("PutItem", "Query"),
+	)
+	d.Statement = append(d.Statement, s.tells()...)
+	d.Statement = append(d.Statement, s.runs(s.RotateNowName(), "")...)
+	return fits("the policy of "+s.RotateNowName(), d, MaxRolePolicies, tooMany)
+}
+
+// Schedule is the identity policy of the role of schedules: the sweeps, and the
+// ones that the retire function makes.
+func (s *Site) Schedule() (iam.Document, error) {
+	return document(allow("Retire", iam.Strings{"lambda:InvokeFunction"}, iam.Strings{s.function(s.name + "-retire-*")}, nil)), nil
+}
+
+// LambdaTrust says who may assume a function's role.
+func (s *Site) LambdaTrust() iam.Document {
+	return document(iam.Statement{
+		Sid: "Lambda", Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{"lambda.amazonaws.com"}}, Action: iam.Strings{"sts:AssumeRole"},
+	})
+}
+
+// ScheduleTrust says who may assume the role of schedules: the Scheduler, for
+// schedules of our group.
+// https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+func (s *Site) ScheduleTrust() iam.Document {
+	return document(iam.Statement{
+		Sid: "Scheduler", Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{"scheduler.amazonaws.com"}}, Action: iam.Strings{"sts:AssumeRole"},
+		Condition: iam.Conditions{
+			"StringEquals": {"aws:SourceAccount": {s.env.Account}},
+			"ArnEquals":    {"aws:SourceArn": {s.here("scheduler", "schedule-group/"+s.name)}},
+		},
+	})
+}
+
+const tooMany = "put some of the keys that exist already into another vendor account, or let Keyturn make their secrets"
+
+// secrets lets a function act on the secrets of a vendor account, or on all: by
+// tag, and those that are not ours to tag one by one.
+func (s *Site) secrets(account string, actions iam.Strings) []iam.Statement {
+	tags := map[string]iam.Strings{"aws:ResourceTag/" + TagInstallation: {s.name}}
+	if account != "" {
+		tags["aws:ResourceTag/"+TagVendorAccount] = iam.Strings{account}
+	}
+	statements := []iam.Statement{allow("Secrets", actions, iam.Strings{s.here("secretsmanager", "secret:*")}, iam.Conditions{"StringEquals": tags})}
+	foreign := s.foreign(account)
+	if len(foreign) == 0 {
+		return statements
+	}
+	return append(statements,
+		allow("ExistingSecrets", actions, foreign, nil),
+		s.decrypt("ExistingSecretsKeys", foreign, "kms:Decrypt", "kms:GenerateDataKey"),
+	)
+}
+
+func (s *Site) foreign(account string) iam.Strings {
+	var patterns []string
+	for _, k := range s.keysOf(account) {
+		if k.Existing {
+			patterns = append(patterns, s.secretPattern(k.Name))
+		}
+	}
+	return sorted(patterns)
+}
+
+// admin lets a function read its vendor account's admin credential.
+func (s *Site) admin(account string) []iam.Statement {
+	secret := iam.Strings{s.secretPattern(s.file.VendorAccounts[account].Admin)}
+	return []iam.Statement{
+		allow("AdminCredential", iam.Strings{"secretsmanager:GetSecretValue"}, secret, nil),
+		s.decrypt("AdminCredentialKey", secret, "kms:Decrypt"),
+	}
+}
+
+// decrypt lets Secrets Manager use a CMK that is not ours for these secrets.
+// https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+func (s *Site) decrypt(sid string, secrets iam.Strings, actions ...string) iam.Statement {
+	return allow(sid, actions, iam.Strings{s.here("kms", "key/*")}, iam.Conditions{
+		"StringEquals": {"kms:ViaService": {s.service("secretsmanager", s.env.Region)}},
+		"ArnLike":      {"kms:EncryptionContext:SecretARN": secrets},
+	})
+}
+
+// service is a service's name for kms:ViaService.
+func (s *Site) service(name, region string) string {
+	if s.env.Partition == "aws-cn" {
+		return fmt.Sprintf("%s.%s.amazonaws.com.cn", name, region)
+	}
+	return fmt.Sprintf("%s.%s.amazonaws.com", name, region)
+}
+
+func (s *Site) records(operations ...string) iam.Statement {
+	var actions iam.Strings
+	for _, o := range operations {
+		actions = append(actions, "dynamodb:"+o)
+	}
+	return allow("Records", actions, iam.Strings{s.here("dynamodb", "table/"+s.name)}, nil)
+}
+
+// tells are the rights to the audit queue and to the notifications' topic.
+func (s *Site) tells() []iam.Statement {
+	return []iam.Statement{
+		allow("AuditTrail", iam.Strings{"sqs:SendMessage"}, iam.Strings{s.here("sqs", s.name+"-audit")}, nil),
+		allow("Notifications", iam.Strings{"sns:Publish"}, iam.Strings{s.here("sns", s.name+"-notifications")}, nil),
+	}
+}
+
+// runs are the rights that Lambda itself uses: log, network, traces.
+func (s *Site) runs(name, account string) []iam.Statement {
+	statements := []iam.Statement{
+		allow("Log", iam.Strings{"logs:CreateLogStream", "logs:PutLogEvents"}, iam.Strings{s.here("logs", "log-group:/aws/lambda/"+name+":*")}, nil),
+	}
+	if s.file.VendorAccounts[account].Network != nil {
+		// https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html: these know no resource.
+		statements = append(statements, allow("Network", iam.Strings{
+			"ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces",
+			"ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
+		}, iam.Strings{"*"}, nil))
+	}
+	if s.file.Functions.Tracing {
+		statements = append(statements, allow("Traces", iam.Strings{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, iam.Strings{"*"}, nil))
+	}
+	return statements
+}

@@ -1,0 +1,85 @@
+package access
+
+import "github.com/keyturn/keyturn/shared/iam"
+
+// Deploy is the least policy of who deploys, a person or CI: to take the roles
+// of the CDK bootstrap, and to look before. CloudFormation does the rest as its
+// execution role: see [Site.Execution].
+// https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
+func (s *Site) Deploy() (iam.Document, error) {
+	prefix := "cdk-" + s.env.Qualifier + "-"
+	suffix := "-role-" + s.env.Account + "-" + s.env.Region
+	var roles iam.Strings
+	for _, r := range []string{"deploy", "file-publishing", "lookup"} {
+		roles = append(roles, s.arn("iam", "", "role/"+prefix+r+suffix))
+	}
+	d := document(
+		allow("Bootstrap", iam.Strings{"sts:AssumeRole"}, roles, nil),
+		allow("BootstrapVersion", iam.Strings{"ssm:GetParameter"}, iam.Strings{s.here("ssm", "parameter/cdk-bootstrap/"+s.env.Qualifier+"/version")}, nil),
+		allow("Preflight", iam.Strings{
+			"cloudtrail:DescribeTrails", "cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus",
+			"lambda:GetAccountSettings", "secretsmanager:ListSecrets", "sns:ListSubscriptionsByTopic",
+		}, iam.Strings{"*"}, nil),
+		allow("PreflightSecrets", iam.Strings{"secretsmanager:DescribeSecret"}, iam.Strings{s.here("secretsmanager", "secret:*")}, nil),
+	)
+	return fits("the policy to deploy", d, MaxManagedPolicy, "")
+}
+
+// Operate is the least policy of who operates: that of operators.
+func (s *Site) Operate() (iam.Document, error) { return s.Person("operator") }
+
+// Execution is the least policy of CloudFormation's execution role, to give to
+// cdk bootstrap --cloudformation-execution-policies instead of administrator
+// rights. It reads no value.
+//
+// It is what the resource types of our stacks ask for by their documentation;
+// no deployment with it has been made yet. VPCs with fixed addresses need rights
+// to EC2 beside it.
+func (s *Site) Execution() (iam.Document, error) {
+	mine := iam.Conditions{"StringEquals": {"aws:ResourceTag/" + TagInstallation: {s.name}}}
+	making := iam.Conditions{"StringEquals": {"aws:RequestTag/" + TagInstallation: {s.name}}}
+	secrets := iam.Strings{s.here("secretsmanager", "secret:*")}
+	on := iam.Strings{
+		"secretsmanager:CancelRotateSecret", "secretsmanager:DeleteResourcePolicy", "secretsmanager:DeleteSecret", "secretsmanager:DescribeSecret",
+		"secretsmanager:GetResourcePolicy", "secretsmanager:PutResourcePolicy", "secretsmanager:RemoveRegionsFromReplication",
+		"secretsmanager:ReplicateSecretToRegions", "secretsmanager:RotateSecret", "secretsmanager:TagResource", "secretsmanager:UntagResource",
+		"secretsmanager:UpdateSecret",
+	}
+	d := document(
+		allow("MakeSecrets", iam.Strings{"secretsmanager:CreateSecret", "secretsmanager:TagResource"}, secrets, making),
+		allow("Secrets", on, secrets, mine),
+		allow("MakeKeys", iam.Strings{"kms:CreateKey", "kms:TagResource"}, iam.Strings{"*"}, making),
+		allow("Keys", iam.Strings{"kms:Describe*", "kms:EnableKeyRotation", "kms:Get*", "kms:List*", "kms:PutKeyPolicy", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription", "kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"},
+			iam.Strings{s.here("kms", "key/*")}, mine),
+		allow("KeyAliases", iam.Strings{"kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"}, iam.Strings{s.here("kms", "alias/"+s.name+"-*")}, nil),
+		allow("Resources", iam.Strings{"cloudwatch:*", "dynamodb:*", "events:*", "lambda:*", "logs:*", "scheduler:*", "sns:*", "sqs:*"}, s.resources(), nil),
+		allow("EventSources", iam.Strings{"lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping", "lambda:UpdateEventSourceMapping", "logs:DescribeLogGroups", "logs:PutQueryDefinition", "logs:DeleteQueryDefinition", "logs:DescribeQueryDefinitions"},
+			iam.Strings{"*"}, nil),
+		allow("Roles", iam.Strings{
+			"iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:GetRole", "iam:GetRolePolicy",
+			"iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
+			"iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions", "iam:TagPolicy", "iam:UntagPolicy",
+		}, iam.Strings{s.RoleARN(s.name + "-*"), s.arn("iam", "", "policy/"+s.name+"-*")}, nil),
+		allow("PassRoles", iam.Strings{"iam:PassRole"}, iam.Strings{s.RoleARN(s.name + "-*")},
+			iam.Conditions{"StringEquals": {"iam:PassedToService": {"lambda.amazonaws.com", "scheduler.amazonaws.com"}}}),
+		allow("Assets", iam.Strings{"s3:GetObject"}, iam.Strings{"arn:" + s.env.Partition + ":s3:::cdk-" + s.env.Qualifier + "-assets-" + s.env.Account + "-" + s.env.Region + "/*"}, nil),
+		allow("BootstrapVersion", iam.Strings{"ssm:GetParameters"}, iam.Strings{s.here("ssm", "parameter/cdk-bootstrap/*")}, nil),
+	)
+	if foreign := s.foreign(""); len(foreign) > 0 {
+		d.Statement = append(d.Statement, allow("ExistingSecrets", iam.Strings{
+			"secretsmanager:CancelRotateSecret", "secretsmanager:DeleteResourcePolicy", "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
+			"secretsmanager:PutResourcePolicy", "secretsmanager:RotateSecret",
+		}, foreign, nil))
+	}
+	return fits("the policy of CloudFormation's execution role", d, MaxManagedPolicy, "keep administrator rights for it, or let Keyturn make the secrets that exist")
+}
+
+// resources are everything of ours that has a name of ours.
+func (s *Site) resources() iam.Strings {
+	n := s.name
+	return iam.Strings{
+		s.arn("cloudwatch", "", "dashboard/"+n+"*"), s.here("cloudwatch", "alarm:"+n+"-*"), s.here("dynamodb", "table/"+n),
+		s.here("events", "rule/"+n+"-*"), s.function(n + "-*"), s.here("lambda", "layer:"+n+"-*"), s.here("logs", "log-group:/aws/lambda/"+n+"-*"),
+		s.here("scheduler", "schedule/"+n+"/*"), s.here("scheduler", "schedule-group/"+n), s.here("sns", n+"-*"), s.here("sqs", n+"-*"),
+	}
+}

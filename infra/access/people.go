@@ -1,0 +1,103 @@
+package access
+
+import (
+	"github.com/keyturn/keyturn/shared/iam"
+)
+
+// People are the roles of people, each with a managed policy of the name
+// NAME-role.
+func People() []string {
+	return []string{"viewer", "operator", "responder", "approver", "auditor", "admin"}
+}
+
+// Person is the managed policy of a role of people: one of [People]. None of
+// them lets anybody read a value: that is for readers.
+//
+// Where access.requireMFA is set, what operators, responders and admins do has
+// the condition aws:MultiFactorAuthPresent, which is missing from requests with
+// long-term keys and then does not hold. Sessions of Identity Center never have
+// it: those of trusted permission sets have the same rights without.
+func (s *Site) Person(role string) (iam.Document, error) {
+	d := document(s.sees()...)
+	switch role {
+	case "operator":
+		d.Statement = append(d.Statement, s.asPerson("Operate", s.operates())...)
+	case "responder":
+		d.Statement = append(d.Statement, s.asPerson("Operate", s.operates())...)
+		d.Statement = append(d.Statement, s.asPerson("Respond", s.responds())...)
+	case "auditor":
+		d.Statement = append(d.Statement, s.audits()...)
+	case "admin":
+		d.Statement = append(d.Statement, s.asPerson("Admin", s.administers())...)
+	}
+	return fits("the managed policy "+s.name+"-"+role, d, MaxManagedPolicy, "let vendor accounts share the secret of an admin credential")
+}
+
+// asPerson gives a right with MFA, where the file asks for it.
+func (s *Site) asPerson(sid string, right iam.Statement) []iam.Statement {
+	right.Sid = sid
+	if !s.file.Access.RequireMFA {
+		return []iam.Statement{right}
+	}
+	right.Condition = iam.Conditions{"Bool": {"aws:MultiFactorAuthPresent": {"true"}}}
+	all := []iam.Statement{right}
+	if sets := s.file.Access.PermissionSets; len(sets) > 0 {
+		right.Sid += "TrustedSets"
+		right.Condition = iam.Conditions{"ArnLike": {"aws:PrincipalArn": s.permissionSetRoles(sets)}}
+		all = append(all, right)
+	}
+	return all
+}
+
+// sees is what every role sees. Secrets Manager lists all secrets or none; so
+// their descriptions, which have no values, are no more.
+func (s *Site) sees() []iam.Statement {
+	return []iam.Statement{
+		allow("See", iam.Strings{
+			"cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:GetMetricData", "cloudwatch:ListDashboards", "cloudwatch:ListMetrics",
+			"logs:DescribeLogGroups", "logs:DescribeQueryDefinitions", "logs:GetQueryResults", "logs:StopQuery", "secretsmanager:ListSecrets",
+		}, iam.Strings{"*"}, nil),
+		allow("SeeSecrets", iam.Strings{"secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:ListSecretVersionIds"},
+			iam.Strings{s.here("secretsmanager", "secret:*")}, nil),
+		s.records("GetItem", "Query"),
+		allow("SeeLogs", iam.Strings{"logs:FilterLogEvents", "logs:GetLogEvents", "logs:StartQuery"},
+			iam.Strings{s.here("logs", "log-group:/aws/lambda/"+s.name+"-*")}, nil),
+	}
+}
+
+// operates: rotatenow by alias, since IAM cannot see a mode; the rotate
+// functions for the first value and for adoption.
+func (s *Site) operates() iam.Statement {
+	now := s.function(s.RotateNowName())
+	return allow("", iam.Strings{"lambda:InvokeFunction"}, iam.Strings{now + ":control", now + ":plan", now + ":rotate", s.function(s.name + "-rotate-*")}, nil)
+}
+
+func (s *Site) responds() iam.Statement {
+	return allow("", iam.Strings{"lambda:InvokeFunction"}, iam.Strings{s.function(s.RotateNowName()) + ":emergency", s.function(s.name + "-retire-*")}, nil)
+}
+
+func (s *Site) audits() []iam.Statement {
+	return []iam.Statement{
+		allow("Audit", iam.Strings{
+			"cloudtrail:DescribeTrails", "cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus", "cloudtrail:LookupEvents",
+			"events:DescribeRule", "events:ListRules", "events:ListTargetsByRule",
+			"iam:GetAccountAuthorizationDetails", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole", "iam:GetRolePolicy",
+			"iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListAliases",
+			"lambda:GetFunctionConfiguration", "lambda:GetPolicy", "lambda:ListFunctions", "lambda:ListTags",
+			"scheduler:GetSchedule", "scheduler:ListSchedules", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sqs:GetQueueAttributes",
+		}, iam.Strings{"*"}, nil),
+	}
+}
+
+// administers: store admin credentials, and never read one. What
+// secretsmanager:UpdateSecret could also change, the CMK, is left out; and none
+// but the deployment may tag.
+func (s *Site) administers() iam.Statement {
+	var secrets []string
+	for _, v := range s.file.VendorAccounts {
+		secrets = append(secrets, s.secretPattern(v.Admin))
+	}
+	return allow("", iam.Strings{
+		"secretsmanager:CreateSecret", "secretsmanager:PutResourcePolicy", "secretsmanager:PutSecretValue",
+	}, sorted(secrets), nil)
+}
