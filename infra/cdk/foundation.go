@@ -1,0 +1,105 @@
+package cdk
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsssm"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/keyturn/keyturn/shared/iam"
+)
+
+// FoundationProps configure a [Foundation].
+type FoundationProps struct {
+	// Installation begins all names; default [DefaultName].
+	Installation *string
+	// BreakGlass are the ARNs of those who alone may delete or disable the CMKs.
+	BreakGlass []string
+}
+
+// Foundation is what outlives everything else: the CMKs and the keys' records.
+// All of it is retained.
+//
+// Three CMKs, for a topic and a queue that is subscribed to it cannot share one
+// (each key's policy would name the other's resource), and whoever may read a
+// log must not need a right to the key of the secrets.
+type Foundation interface {
+	constructs.Construct
+	SecretsKey() awskms.IKey // of the secrets' values
+	DataKey() awskms.IKey    // of records, queues, logs and the functions' environment
+	TopicsKey() awskms.IKey  // of the topics
+	Table() awsdynamodb.ITable
+	// FingerprintKey returns a dynamic reference to the key of the fingerprints
+	// in the audit trail, which CloudFormation resolves.
+	FingerprintKey() *string
+}
+
+type foundation struct {
+	constructs.Construct
+	at                    place
+	secrets, data, topics awskms.Key
+	table                 awsdynamodb.TableV2
+}
+
+// ToString makes a *foundation a construct to the CDK.
+func (f *foundation) ToString() *string { return text("Foundation(%s)", f.at.name) }
+
+func (f *foundation) SecretsKey() awskms.IKey   { return f.secrets }
+func (f *foundation) DataKey() awskms.IKey      { return f.data }
+func (f *foundation) TopicsKey() awskms.IKey    { return f.topics }
+func (f *foundation) Table() awsdynamodb.ITable { return f.table }
+func (f *foundation) FingerprintKey() *string   { return f.at.fingerprintKey() }
+
+// fingerprintKey is a reference, so that no template holds the value.
+func (p place) fingerprintKey() *string {
+	return text("{{resolve:secretsmanager:%s/fingerprint-key:SecretString}}", p.name)
+}
+
+// NewFoundation adds the CMKs and the table.
+func NewFoundation(scope constructs.Construct, id *string, props *FoundationProps) Foundation {
+	if props == nil {
+		props = &FoundationProps{}
+	}
+	this := &foundation{at: placeOf(scope, props.Installation)}
+	constructs.NewConstruct_Override(this, scope, id)
+	this.secrets = this.newKey("SecretsKey", "secrets", "Values of the secrets that Keyturn rotates", secretsKeyDocument(this.at, props.BreakGlass))
+	this.data = this.newKey("DataKey", "data", "Keyturn's records, queues, logs and environment", dataKeyDocument(this.at, props.BreakGlass))
+	this.topics = this.newKey("TopicsKey", "topics", "Keyturn's notifications", topicsKeyDocument(this.at, props.BreakGlass))
+	this.table = awsdynamodb.NewTableV2(this, jsii.String("Table"), &awsdynamodb.TablePropsV2{
+		TableName:    &this.at.name,
+		PartitionKey: &awsdynamodb.Attribute{Name: jsii.String("secret"), Type: awsdynamodb.AttributeType_STRING},
+		SortKey:      &awsdynamodb.Attribute{Name: jsii.String("item"), Type: awsdynamodb.AttributeType_STRING},
+		Billing:      awsdynamodb.Billing_OnDemand(nil), TimeToLiveAttribute: jsii.String("expires"),
+		Encryption:         awsdynamodb.TableEncryptionV2_CustomerManagedKey(this.data, nil),
+		DeletionProtection: jsii.Bool(true), RemovalPolicy: awscdk.RemovalPolicy_RETAIN,
+		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: jsii.Bool(true)},
+	})
+	fingerprint := awssecretsmanager.NewCfnSecret(this, jsii.String("FingerprintKey"), &awssecretsmanager.CfnSecretProps{
+		Name: text("%s/fingerprint-key", this.at.name), Description: jsii.String("Key of the fingerprints in Keyturn's audit trail; it opens nothing"),
+		KmsKeyId:             this.data.KeyArn(),
+		GenerateSecretString: map[string]any{"passwordLength": 64, "excludePunctuation": true},
+	})
+	fingerprint.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
+	suppress(fingerprint, "AwsSolutions-SMG4", "Fingerprints of one value must stay comparable over the years: another key would break the audit trail, and this one opens nothing.")
+	return this
+}
+
+// newKey makes a CMK, its alias, and a parameter with its id: Lambda takes no
+// alias for a function's environment.
+func (f *foundation) newKey(id, purpose, description string, policy iam.Document) awskms.Key {
+	k := awskms.NewKey(f, &id, &awskms.KeyProps{
+		Description: &description, EnableKeyRotation: jsii.Bool(true), Alias: text("%s-%s", f.at.name, purpose),
+		RemovalPolicy: awscdk.RemovalPolicy_RETAIN, Policy: awsiam.PolicyDocument_FromJson(plain(policy)),
+	})
+	awsssm.NewCfnParameter(f, text("%sId", id), &awsssm.CfnParameterProps{
+		Name: jsii.String(f.at.keyParameter(purpose)), Type: jsii.String("String"), Value: k.KeyId(),
+		Description: jsii.String("Id of a CMK of Keyturn, for its other stacks"),
+	})
+	return k
+}
+
+func (p place) keyParameter(purpose string) string { return "/" + p.name + "/" + purpose + "-key" }

@@ -1,0 +1,45 @@
+package cdk
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// configFile is where a function finds its configuration: Lambda unpacks layers
+// into /opt.
+const configFile = "/opt/keyturn.json"
+
+// newConfigLayer puts an account's configuration into a layer, so that all
+// accounts share one code: see docs/adr/0012-configuration-in-a-layer.md.
+func newConfigLayer(scope constructs.Construct, at place, account string, props *VendorAccountProps) *string {
+	config, err := configOf(props)
+	if err != nil {
+		panic(fmt.Sprintf("the configuration of the vendor account %s: %v", account, err))
+	}
+	return layerOf(scope, text("%s-config-%s", at.name, account), config)
+}
+
+func layerOf(scope constructs.Construct, name *string, config []byte) *string {
+	dir, err := os.MkdirTemp("", "keyturn-config")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir) // the asset has its own copy
+	if err = os.WriteFile(filepath.Join(dir, filepath.Base(configFile)), config, 0o644); err != nil {
+		panic(err)
+	}
+	asset := awss3assets.NewAsset(scope, jsii.String("Config"), &awss3assets.AssetProps{Path: &dir})
+	layer := awslambda.NewCfnLayerVersion(scope, jsii.String("ConfigLayer"), &awslambda.CfnLayerVersionProps{
+		LayerName: name, Description: jsii.String("Configuration, without anything secret"),
+		CompatibleRuntimes: jsii.Strings("provided.al2023"), CompatibleArchitectures: jsii.Strings("arm64"),
+		Content: map[string]any{"s3Bucket": asset.S3BucketName(), "s3Key": asset.S3ObjectKey()},
+	})
+	asset.AddResourceMetadata(layer, jsii.String("Content"))
+	return layer.Ref()
+}

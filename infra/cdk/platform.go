@@ -1,0 +1,154 @@
+package cdk
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/keyturn/keyturn/shared/iam"
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
+
+// PlatformProps configure a [Platform].
+type PlatformProps struct {
+	// Installation begins all names; default [DefaultName].
+	Installation *string
+
+	Table          awsdynamodb.ITable `field:"required"` // the keys' records
+	DataKey        awskms.IKey        `field:"required"` // of queues, logs and the environment
+	TopicsKey      awskms.IKey        `field:"required"` // of the topics
+	FingerprintKey *string            `field:"required"` // a dynamic reference, never a value
+
+	// VendorAccounts and Keys are all that there are: the function that rotates
+	// on demand knows them.
+	VendorAccounts map[string]keysfile.VendorAccount
+	Keys           []keysfile.Key
+	// Code is where the function's code comes from; default: dist, built if it is
+	// not there.
+	Code Code
+	// Functions say how functions are deployed.
+	Functions keysfile.Functions
+}
+
+// Platform is what all vendor accounts share: topics, the audit queue, the
+// schedules' group and role, and the function that rotates on demand.
+type Platform interface {
+	constructs.Construct
+	Notifications() awssns.Topic // what everybody is told
+	Escalation() awssns.Topic    // what nobody acknowledged
+	AuditQueue() awssqs.Queue
+	AuditDeadLetters() awssqs.Queue
+	RotateNow() awslambda.IFunction
+}
+
+type platform struct {
+	constructs.Construct
+	at                        place
+	notifications, escalation awssns.Topic
+	audit, dead               awssqs.Queue
+	rotateNow                 *function
+}
+
+// ToString makes a *platform a construct to the CDK.
+func (p *platform) ToString() *string { return text("Platform(%s)", p.at.name) }
+
+func (p *platform) Notifications() awssns.Topic    { return p.notifications }
+func (p *platform) Escalation() awssns.Topic       { return p.escalation }
+func (p *platform) AuditQueue() awssqs.Queue       { return p.audit }
+func (p *platform) AuditDeadLetters() awssqs.Queue { return p.dead }
+func (p *platform) RotateNow() awslambda.IFunction { return p.rotateNow.imported() }
+
+// Aliases of the function that rotates on demand. IAM cannot see a payload, so
+// a right to one of them is a right to its mode.
+var rotateNowModes = [...]string{"rotate", "plan", "control"}
+
+// NewPlatform adds what all vendor accounts share.
+func NewPlatform(scope constructs.Construct, id *string, props *PlatformProps) Platform {
+	const of = "PlatformProps"
+	need(of, "Table", props.Table == nil)
+	need(of, "DataKey", props.DataKey == nil)
+	need(of, "TopicsKey", props.TopicsKey == nil)
+	need(of, "FingerprintKey", props.FingerprintKey == nil)
+	this := &platform{at: placeOf(scope, props.Installation)}
+	constructs.NewConstruct_Override(this, scope, id)
+	this.notifications = this.newTopic("Notifications", "notifications", props.TopicsKey)
+	this.escalation = this.newTopic("Escalation", "escalation", props.TopicsKey)
+	this.newAuditQueue(props.DataKey)
+	this.newSchedules(props)
+	this.newRotateNow(props)
+	return this
+}
+
+func (p *platform) newTopic(id, purpose string, key awskms.IKey) awssns.Topic {
+	t := awssns.NewTopic(p, &id, &awssns.TopicProps{
+		TopicName: text("%s-%s", p.at.name, purpose), MasterKey: key, EnforceSSL: jsii.Bool(true),
+	})
+	// With EnforceSSL the topic has a policy of its own, and no default one any
+	// more that lets alarms and events in.
+	for _, service := range []string{"cloudwatch.amazonaws.com", "events.amazonaws.com"} {
+		t.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+			Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(&service, nil)},
+			Actions:    jsii.Strings("sns:Publish"), Resources: &[]*string{t.TopicArn()},
+			Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": p.at.account}},
+		}))
+	}
+	return t
+}
+
+func (p *platform) newAuditQueue(key awskms.IKey) {
+	common := awssqs.QueueProps{
+		Encryption: awssqs.QueueEncryption_KMS, EncryptionMasterKey: key, EnforceSSL: jsii.Bool(true),
+		RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)), RemovalPolicy: awscdk.RemovalPolicy_RETAIN,
+	}
+	dead, queue := common, common
+	dead.QueueName = text("%s-audit-dlq", p.at.name)
+	p.dead = awssqs.NewQueue(p, jsii.String("AuditDeadLetters"), &dead)
+	queue.QueueName = text("%s-audit", p.at.name)
+	queue.DeadLetterQueue = &awssqs.DeadLetterQueue{Queue: p.dead, MaxReceiveCount: number(5)}
+	p.audit = awssqs.NewQueue(p, jsii.String("Audit"), &queue)
+}
+
+func (p *platform) newSchedules(props *PlatformProps) {
+	awsscheduler.NewCfnScheduleGroup(p, jsii.String("Schedules"), &awsscheduler.CfnScheduleGroupProps{
+		Name: &p.at.name, Tags: tags(map[string]string{TagInstallation: p.at.name}),
+	})
+	r := newRole(p, "ScheduleRole", roleProps{
+		at: p.at, name: p.at.name + "-schedule", service: "scheduler.amazonaws.com", settings: props.Functions,
+		description: "Starts Keyturn's retire functions for EventBridge Scheduler",
+		policy:      scheduleDocument(rights{place: p.at, dataKey: *props.DataKey.KeyArn(), labels: p.at.labels("*")}),
+		trust:       iam.Conditions{"StringEquals": {"aws:SourceAccount": {p.at.account}}},
+	})
+	suppressRole(r, "EventBridge Scheduler starts the retire function of every vendor account; the role is for nothing else.")
+}
+
+func (p *platform) newRotateNow(props *PlatformProps) {
+	config, err := functionConfig(props.VendorAccounts, props.Keys)
+	if err != nil {
+		panic(err)
+	}
+	p.rotateNow = newFunction(p, "RotateNow", functionProps{
+		at: p.at, name: p.at.name + "-rotatenow", kind: "rotatenow", description: "Asks Secrets Manager for a rotation, when a person does",
+		code: props.Code, timeout: rotateNowTimeout, dataKey: props.DataKey, settings: props.Functions,
+		layer: layerOf(p, text("%s-config", p.at.name), config),
+		policy: rotateNowDocument(rights{
+			place: p.at, table: *props.Table.TableArn(), topic: *p.notifications.TopicArn(), queue: *p.audit.QueueArn(), dataKey: *props.DataKey.KeyArn(),
+		}),
+		environment: map[string]*string{
+			"KEYTURN_CONFIG": jsii.String(configFile), "KEYTURN_FINGERPRINT_KEY": props.FingerprintKey, "KEYTURN_TABLE": props.Table.TableName(),
+			"KEYTURN_TOPIC_ARN": p.notifications.TopicArn(), "KEYTURN_AUDIT_QUEUE_URL": p.audit.QueueUrl(),
+		},
+	})
+	for _, mode := range rotateNowModes {
+		awslambda.NewCfnAlias(p, text("Alias-%s", mode), &awslambda.CfnAliasProps{
+			FunctionName: p.rotateNow.resource.Ref(), FunctionVersion: jsii.String("$LATEST"), Name: &mode,
+			Description: text("Rights to mode %s alone", mode),
+		})
+	}
+}

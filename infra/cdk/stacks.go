@@ -1,0 +1,158 @@
+package cdk
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
+
+// StacksProps configure [Stacks].
+type StacksProps struct {
+	File        *keysfile.File
+	Environment keysfile.Environment
+	Code        Code // default: dist, built if it is not there
+}
+
+// Stacks adds the stacks of a whole file to an app:
+//
+//   - NAME-retained has what outlives everything: CMKs and records
+//   - NAME-platform has what vendor accounts share, and what people see
+//   - NAME-vendor-ACCOUNT has the functions of one vendor account
+//   - NAME-keys-NN has secrets and their policies, and nothing that can fail
+//   - NAME-schedules-NN has their first values and schedules
+//
+// A secret's stack and logical id depend on its name alone. Stacks find each
+// other's parts by name, not by exports, and depend on each other in this order.
+func Stacks(app constructs.Construct, props StacksProps) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	s := &stacks{StacksProps: props, app: app, accounts: map[string]VendorAccount{}}
+	s.retained()
+	s.platform()
+	for _, name := range slices.Sorted(maps.Keys(props.File.VendorAccounts)) {
+		s.vendorAccount(name)
+	}
+	s.keys()
+	return nil
+}
+
+type stacks struct {
+	StacksProps
+	app      constructs.Construct
+	retain   awscdk.Stack
+	shared   awscdk.Stack
+	accounts map[string]VendorAccount
+}
+
+func (s *stacks) stack(name, description string, protect bool, after ...awscdk.Stack) awscdk.Stack {
+	f := s.File
+	all := map[string]*string{TagInstallation: &f.Name}
+	if f.Defaults.Owner != "" {
+		all[TagOwner] = &f.Defaults.Owner
+	}
+	st := awscdk.NewStack(s.app, text("%s-%s", f.Name, name), &awscdk.StackProps{
+		Description: text("Keyturn: %s", description), TerminationProtection: &protect, Tags: &all,
+		Env: &awscdk.Environment{Account: &s.Environment.Account, Region: &s.Environment.Region},
+	})
+	for _, a := range after {
+		st.AddStackDependency(a, nil)
+	}
+	return st
+}
+
+func (s *stacks) retained() {
+	s.retain = s.stack("retained", "encryption keys and records, which outlive everything else", true)
+	NewFoundation(s.retain, jsii.String("Foundation"), &FoundationProps{Installation: &s.File.Name, BreakGlass: s.File.Access.BreakGlass})
+}
+
+func (s *stacks) platform() {
+	s.shared = s.stack("platform", "what all vendor accounts share", false, s.retain)
+	found := importFoundation(s.shared, s.File.Name)
+	NewPlatform(s.shared, jsii.String("Platform"), &PlatformProps{
+		Installation: &s.File.Name, Table: found.table, DataKey: found.data, TopicsKey: found.topics, FingerprintKey: found.fingerprintKey(),
+		VendorAccounts: s.File.VendorAccounts, Keys: s.File.Keys, Code: s.Code, Functions: s.File.Functions,
+	})
+}
+
+func (s *stacks) vendorAccount(name string) {
+	st := s.stack("vendor-"+name, "functions of the vendor account "+name, false, s.shared)
+	found := importFoundation(st, s.File.Name)
+	account := s.File.VendorAccounts[name]
+	props := &VendorAccountProps{
+		Installation: &s.File.Name, Name: &name, Account: account, Keys: s.keysOf(name),
+		Table: found.table, SecretsKey: found.secrets, DataKey: found.data, FingerprintKey: found.fingerprintKey(),
+		Notifications: awssns.Topic_FromTopicArn(st, jsii.String("Notifications"), jsii.String(found.arn("sns", s.File.Name+"-notifications"))),
+		AuditQueue:    awssqs.Queue_FromQueueArn(st, jsii.String("AuditQueue"), jsii.String(found.arn("sqs", s.File.Name+"-audit"))),
+		Code:          s.Code, Functions: s.File.Functions, Freeze: s.File.Freeze,
+	}
+	if account.Network != nil {
+		props.Network = &Network{ids: account.Network}
+	}
+	s.accounts[name] = NewVendorAccount(st, jsii.String("Account"), props)
+}
+
+func (s *stacks) keysOf(account string) []keysfile.Key {
+	var out []keysfile.Key
+	for _, k := range s.File.Keys {
+		if k.VendorAccount == account {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// keys adds each key to the stacks of its shard.
+func (s *stacks) keys() {
+	shards := map[int][]keysfile.Key{}
+	for _, k := range s.File.Keys {
+		n := shardOf(k.Name, s.File.Shards)
+		shards[n] = append(shards[n], k)
+	}
+	for _, n := range slices.Sorted(maps.Keys(shards)) {
+		s.shard(n, shards[n])
+	}
+}
+
+func (s *stacks) shard(n int, keys []keysfile.Key) {
+	values := s.stack(fmt.Sprintf("keys-%02d", n), "secrets", true, s.retain)
+	schedules := s.stack(fmt.Sprintf("schedules-%02d", n), "first values and schedules", false, values)
+	found := importFoundation(values, s.File.Name)
+	replicas := jsii.Strings(s.Environment.Replicas...)
+	for _, k := range keys {
+		NewRotatedKey(values, jsii.String(KeyID(k.Name)), &RotatedKeyProps{
+			Account: s.accounts[k.VendorAccount], Key: k, EncryptionKey: found.secrets,
+			Policy: policyOf(s.File, k), ReplicaRegions: replicas, Schedules: schedules,
+		})
+	}
+}
+
+// imported is a foundation as another stack sees it.
+type imported struct {
+	place
+	secrets, data, topics awskms.IKey
+	table                 awsdynamodb.ITable
+}
+
+func importFoundation(scope awscdk.Stack, name string) imported {
+	p := placeOf(scope, &name)
+	key := func(id, purpose string) awskms.IKey {
+		return awskms.Key_FromKeyArn(scope, &id, jsii.String(p.arn("kms", "key/{{resolve:ssm:"+p.keyParameter(purpose)+"}}")))
+	}
+	return imported{
+		place: p, data: key("DataKey", "data"), topics: key("TopicsKey", "topics"), secrets: key("SecretsKey", "secrets"),
+		table: awsdynamodb.Table_FromTableName(scope, jsii.String("Table"), &name),
+	}
+}

@@ -1,0 +1,93 @@
+//go:build !race
+
+package cdk
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
+
+var update = flag.Bool("update", false, "write the golden templates")
+
+// TestMain runs the tests of one process of the CDK, which takes no two at a
+// time. With -short its validator is off.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() {
+		// The CDK's runtime took its copy of the environment when it was loaded:
+		// the next client takes this one.
+		if err := os.Setenv("CDK_VALIDATION", "false"); err != nil {
+			panic(err)
+		}
+		jsii.Close()
+	}
+	code := m.Run()
+	jsii.Close()
+	os.Exit(code)
+}
+
+// newApp returns an app with the context of cdk.json, as "cdk synth" has it.
+func newApp(t testing.TB, dir string, with map[string]any) awscdk.App {
+	t.Helper()
+	raw, err := os.ReadFile("../../cdk.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f struct{ Context map[string]any }
+	if err = json.Unmarshal(raw, &f); err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range with {
+		f.Context[k] = v
+	}
+	return awscdk.NewApp(&awscdk.AppProps{Outdir: &dir, PostCliContext: &f.Context, AnalyticsReporting: jsii.Bool(false)})
+}
+
+// stub is code whose hash never changes.
+type stub struct{}
+
+func (stub) Asset(string) (string, error) { return "testdata/function", nil }
+
+// fileOf returns a configuration of n keys.
+func fileOf(n int) *keysfile.File {
+	f := &keysfile.File{
+		Version: 1, Name: "keyturn", Shards: 32, Defaults: keysfile.Defaults{Owner: "platform@example.com"},
+		VendorAccounts: map[string]keysfile.VendorAccount{
+			"sendgrid-main": {Provider: "sendgrid", Admin: "keyturn/admin/sendgrid", Hosts: []string{"api.sendgrid.com"}},
+			"openai-main":   {Provider: "openai", Admin: "keyturn/admin/openai", Hosts: []string{"api.openai.com"}},
+		},
+	}
+	for i := range n {
+		f.Keys = append(f.Keys, keysfile.Key{
+			Name: fmt.Sprintf("prod/service-%04d/sendgrid", i), VendorAccount: "sendgrid-main", Owner: "mailer@example.com", Tier: 2,
+			Settings: map[string]any{"scopes": []any{"mail.send"}}, Schedule: fmt.Sprintf("cron(0 %d ? * MON *)", i%24),
+			Readers: []string{fmt.Sprintf("arn:aws:iam::111122223333:role/service-%04d", i)},
+		})
+	}
+	return f
+}
+
+var home = keysfile.Environment{Account: "111122223333", Region: "eu-west-1"}
+
+func TestThousand(t *testing.T) {
+	app := newApp(t, t.TempDir(), nil)
+	if err := Stacks(app, StacksProps{File: fileOf(1000), Environment: home, Code: stub{}}); err != nil {
+		t.Fatal(err)
+	}
+	t.Log("built")
+	a := app.Synth(nil)
+	var names []string
+	for _, s := range *a.Stacks() {
+		names = append(names, *s.StackName())
+	}
+	t.Log(len(names), strings.Join(names[:4], " "))
+}

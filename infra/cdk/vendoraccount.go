@@ -1,0 +1,233 @@
+package cdk
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/keyturn/keyturn/shared/catalog"
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
+
+// VendorAccountProps configure a [VendorAccount].
+type VendorAccountProps struct {
+	// Installation begins all names; default [DefaultName].
+	Installation *string
+	// Name of the account, as keys name it.
+	Name *string `field:"required"`
+	// Account is the account as keyturn.yaml declares it.
+	Account keysfile.VendorAccount
+	// Keys are all keys of the account.
+	Keys []keysfile.Key
+
+	Table          awsdynamodb.ITable `field:"required"` // the keys' records
+	Notifications  awssns.ITopic      `field:"required"`
+	AuditQueue     awssqs.IQueue      `field:"required"`
+	SecretsKey     awskms.IKey        `field:"required"` // encrypts the keys' secrets
+	DataKey        awskms.IKey        `field:"required"` // encrypts logs, the queue and the environment
+	FingerprintKey *string            `field:"required"` // at least 16 characters; a dynamic reference, never a value
+	// Code is where the functions' code comes from; default: dist, built if it is
+	// not there.
+	Code Code
+	// Functions say how they are deployed.
+	Functions keysfile.Functions
+	// Freeze are times in which no scheduled rotation starts.
+	Freeze []keysfile.Freeze
+	// Network is the VPC in which the functions run; default: none.
+	Network *Network
+}
+
+// VendorAccount is what touches one account at a vendor: a function that
+// rotates and one that retires, with rights to this account's admin credential
+// and secrets and to no other.
+type VendorAccount interface {
+	constructs.Construct
+	Name() *string
+	Provider() *string
+	RotateFunctionArn() *string
+	RetireFunctionArn() *string
+	// RotateFunction and RetireFunction are for metrics and permissions.
+	RotateFunction() awslambda.IFunction
+	RetireFunction() awslambda.IFunction
+	// LabelQueue has the events that say a secret's labels moved; LabelDeadLetters
+	// what could not be handled.
+	LabelQueue() awssqs.IQueue
+	LabelDeadLetters() awssqs.IQueue
+	// Has reports whether the account was given a key.
+	Has(secret string) bool
+
+	installation() string
+	ready() []awscdk.CfnResource // what a first value needs
+	mayInvoke() awscdk.CfnResource
+}
+
+type vendorAccount struct {
+	constructs.Construct
+	at             place
+	name           string
+	account        keysfile.VendorAccount
+	keys           []string // names, sorted
+	rotate, retire *function
+	permission     awslambda.CfnPermission
+	queue, dead    awssqs.Queue
+}
+
+// ToString makes a *vendorAccount a construct to the CDK.
+func (a *vendorAccount) ToString() *string { return text("VendorAccount(%s)", a.name) }
+
+func (a *vendorAccount) Name() *string     { return &a.name }
+func (a *vendorAccount) Provider() *string { return &a.account.Provider }
+func (a *vendorAccount) RotateFunctionArn() *string {
+	return text("%s", a.at.functionARN(a.at.rotate(a.name)))
+}
+func (a *vendorAccount) RetireFunctionArn() *string {
+	return text("%s", a.at.functionARN(a.at.retire(a.name)))
+}
+func (a *vendorAccount) RotateFunction() awslambda.IFunction { return a.rotate.imported() }
+func (a *vendorAccount) RetireFunction() awslambda.IFunction { return a.retire.imported() }
+func (a *vendorAccount) LabelQueue() awssqs.IQueue           { return a.queue }
+func (a *vendorAccount) LabelDeadLetters() awssqs.IQueue     { return a.dead }
+func (a *vendorAccount) installation() string                { return a.at.name }
+func (a *vendorAccount) mayInvoke() awscdk.CfnResource       { return a.permission }
+func (a *vendorAccount) ready() []awscdk.CfnResource         { return []awscdk.CfnResource{a.rotate.resource} }
+
+func (a *vendorAccount) Has(secret string) bool {
+	_, ok := slices.BinarySearch(a.keys, secret)
+	return ok
+}
+
+// NewVendorAccount adds an account's functions, their roles, logs and queue.
+func NewVendorAccount(scope constructs.Construct, id *string, props *VendorAccountProps) VendorAccount {
+	const of = "VendorAccountProps"
+	need(of, "Name", props.Name == nil)
+	need(of, "Table", props.Table == nil)
+	need(of, "Notifications", props.Notifications == nil)
+	need(of, "AuditQueue", props.AuditQueue == nil)
+	need(of, "SecretsKey", props.SecretsKey == nil)
+	need(of, "DataKey", props.DataKey == nil)
+	need(of, "FingerprintKey", props.FingerprintKey == nil)
+	vendor, ok := catalog.Get(props.Account.Provider)
+	if !ok {
+		panic(fmt.Sprintf("the vendor account %s: there is no provider %q", *props.Name, props.Account.Provider))
+	}
+	this := &vendorAccount{at: placeOf(scope, props.Installation), name: *props.Name, account: props.Account}
+	constructs.NewConstruct_Override(this, scope, id)
+	for _, k := range props.Keys {
+		this.keys = append(this.keys, k.Name)
+	}
+	slices.Sort(this.keys)
+
+	layer := newConfigLayer(this, this.at, this.name, props)
+	environment := map[string]*string{
+		"KEYTURN_CONFIG": jsii.String(configFile), "KEYTURN_FINGERPRINT_KEY": props.FingerprintKey,
+		"KEYTURN_TABLE": props.Table.TableName(), "KEYTURN_TOPIC_ARN": props.Notifications.TopicArn(),
+		"KEYTURN_AUDIT_QUEUE_URL": props.AuditQueue.QueueUrl(),
+	}
+	common := functionProps{
+		at: this.at, code: props.Code, dataKey: props.DataKey, layer: layer, settings: props.Functions,
+		network: props.Network.settle(this), environment: environment,
+	}
+	rights := this.rights(props)
+	rotate := common
+	rotate.name, rotate.kind, rotate.policy = this.at.rotate(this.name), "rotate", rotateDocument(rights)
+	rotate.timeout, rotate.concurrency = rotateTimeout(vendor.Info), props.Account.Concurrency
+	rotate.description = fmt.Sprintf("Makes and proves new keys in the %s account %s", vendor.Title, this.name)
+	this.rotate = newFunction(this, "Rotate", rotate)
+
+	this.newQueue(props.DataKey)
+	retire := common
+	retire.name, retire.kind, retire.policy = this.at.retire(this.name), "retire", retireDocument(rights)
+	retire.timeout = retireTimeout
+	retire.description = fmt.Sprintf("Ends replaced keys in the %s account %s", vendor.Title, this.name)
+	retire.environment = with(environment, map[string]*string{
+		"KEYTURN_SCHEDULE_GROUP":      &this.at.name,
+		"KEYTURN_SCHEDULE_ROLE_ARN":   jsii.String(rights.scheduleRole),
+		"KEYTURN_RETIRE_FUNCTION_ARN": this.RetireFunctionArn(),
+	})
+	this.retire = newFunction(this, "Retire", retire)
+	this.startedBy(rights.scheduleRole)
+	return this
+}
+
+// startedBy lets Secrets Manager, label events and the hourly sweep start the
+// functions.
+func (a *vendorAccount) startedBy(scheduleRole string) {
+	// One permission for all secrets of the account: a function's policy is
+	// limited to 20 kB. The functions refuse secrets that are not in their
+	// configuration.
+	a.permission = awslambda.NewCfnPermission(a, jsii.String("SecretsManager"), &awslambda.CfnPermissionProps{
+		Action: jsii.String("lambda:InvokeFunction"), FunctionName: a.rotate.resource.Ref(),
+		Principal: jsii.String("secretsmanager.amazonaws.com"), SourceAccount: &a.at.account,
+	})
+	awslambda.NewCfnEventSourceMapping(a, jsii.String("Labels"), &awslambda.CfnEventSourceMappingProps{
+		FunctionName: a.retire.resource.Ref(), EventSourceArn: a.queue.QueueArn(), BatchSize: number(10),
+		FunctionResponseTypes: jsii.Strings("ReportBatchItemFailures"), Tags: tags(map[string]string{TagInstallation: a.at.name}),
+	})
+	awsevents.NewCfnRule(a, jsii.String("LabelUpdated"), &awsevents.CfnRuleProps{
+		Name: text("%s", a.at.labels(a.name)), Description: text("Secrets whose labels moved, for the vendor account %s", a.name),
+		EventPattern: map[string]any{
+			"source": []string{"aws.secretsmanager"}, "detail-type": []string{"Secret Label Updated"},
+			"detail": map[string]any{"labelUpdated": []string{"AWSCURRENT"}},
+		},
+		Targets: []any{map[string]any{
+			"id": "Queue", "arn": a.queue.QueueArn(),
+			"retryPolicy":      map[string]any{"maximumRetryAttempts": 185, "maximumEventAgeInSeconds": 86400},
+			"deadLetterConfig": map[string]any{"arn": a.dead.QueueArn()},
+		}},
+	})
+	awsscheduler.NewCfnSchedule(a, jsii.String("Sweep"), &awsscheduler.CfnScheduleProps{
+		Name: text("sweep-%s", a.name), GroupName: &a.at.name, Description: text("Looks at every key of the vendor account %s", a.name),
+		ScheduleExpression: jsii.String("rate(1 hour)"),
+		FlexibleTimeWindow: map[string]any{"mode": "FLEXIBLE", "maximumWindowInMinutes": 15},
+		Target: map[string]any{
+			"arn": a.RetireFunctionArn(), "roleArn": scheduleRole, "input": `{"version":1,"sweep":true}`,
+			"retryPolicy":      map[string]any{"maximumRetryAttempts": 3, "maximumEventAgeInSeconds": 1800},
+			"deadLetterConfig": map[string]any{"arn": a.dead.QueueArn()},
+		},
+	}).AddResourceDependency(a.retire.resource, nil)
+}
+
+func (a *vendorAccount) newQueue(key awskms.IKey) {
+	encrypted := awssqs.QueueProps{
+		Encryption: awssqs.QueueEncryption_KMS, EncryptionMasterKey: key, EnforceSSL: jsii.Bool(true),
+		RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)),
+	}
+	dead := encrypted
+	dead.QueueName = text("%s-dlq", a.at.labels(a.name))
+	a.dead = awssqs.NewQueue(a, jsii.String("LabelDeadLetters"), &dead)
+	queue := encrypted
+	queue.QueueName = text("%s", a.at.labels(a.name))
+	// Lambda asks for six times the function's timeout.
+	queue.VisibilityTimeout = awscdk.Duration_Seconds(number(6 * int(retireTimeout.Seconds())))
+	queue.DeadLetterQueue = &awssqs.DeadLetterQueue{Queue: a.dead, MaxReceiveCount: number(5)}
+	a.queue = awssqs.NewQueue(a, jsii.String("LabelQueue"), &queue)
+	letIn(a.queue, "events.amazonaws.com", a.at.arn("events", "rule/"+a.at.labels(a.name)))
+	letIn(a.dead, "events.amazonaws.com", a.at.arn("events", "rule/"+a.at.labels(a.name)))
+}
+
+func (a *vendorAccount) rights(props *VendorAccountProps) rights {
+	r := rights{
+		place: a.at, account: a.name, admin: a.account.Admin,
+		table: *props.Table.TableArn(), topic: *props.Notifications.TopicArn(), queue: *props.AuditQueue.QueueArn(),
+		labels:     a.at.arn("sqs", a.at.labels(a.name)),
+		secretsKey: *props.SecretsKey.KeyArn(), dataKey: *props.DataKey.KeyArn(),
+		scheduleRole: a.at.scheduleRole(props.Functions), retireFunction: *a.RetireFunctionArn(),
+		network: props.Network != nil, tracing: props.Functions.Tracing,
+	}
+	for _, k := range props.Keys {
+		if k.Existing {
+			r.existing = append(r.existing, k.Name)
+		}
+	}
+	return r
+}
