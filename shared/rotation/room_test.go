@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -128,5 +129,92 @@ func storedAt(at int) func(*world, string) {
 			}
 			return nil
 		}}
+	}
+}
+
+// While a rotation waits for room, somebody puts a key to use that no version
+// knew: it is not ended, for it is current now. Nor is anything ended where the
+// room has come by itself, or the labels have moved.
+// Promise: foreign-untouched
+func TestMakeRoom_looksAgain(t *testing.T) {
+	t.Parallel()
+	for _, at := range []int{1, 2} { // of the two waits
+		for what, tt := range map[string]struct {
+			do   func(w *world, f *few, stray *fewKey)
+			ends int // keys that are ended
+		}{
+			"put to use": {func(w *world, _ *few, stray *fewKey) { w.byHand(`{"apiKey":"` + stray.value + `"}`) }, 0},
+			"of the new version, with the old one's label": {func(w *world, _ *few, stray *fewKey) {
+				w.putPending("44444444-4444-4444-8444-444444444444", `{"apiKey":"`+stray.value+`"}`)
+			}, 0},
+			"room has come": {func(_ *world, f *few, stray *fewKey) {
+				f.keys = slices.DeleteFunc(f.keys, func(k *fewKey) bool { return k == stray })
+			}, 0},
+			"nothing": {func(*world, *few, *fewKey) {}, 1},
+		} {
+			for _, kind := range []string{"fill", "place"} {
+				t.Run(kind+"/"+what, func(t *testing.T) {
+					t.Parallel()
+					fewBubble(t, kind, func(t *testing.T, w *world, f *few) {
+						w.key.Exclusive = true
+						w.first()
+						w.enable()
+						stray := f.add("few-9-" + strings.Repeat("9", 24))
+						time.Sleep(time.Hour)
+						f.fail = func(string) (before, after error) { return &provider.Error{Op: "slots"}, nil }
+						token := w.rotate()
+						f.fail = nil
+						w.engine.Store = &watched{Store: w.engine.Store, get: func(n int) error {
+							if n == at {
+								tt.do(w, f, stray)
+							}
+							return nil
+						}}
+						_, err := w.step(rotation.CreateSecret, token)
+						if n := f.count("revoke"); n != tt.ends {
+							t.Errorf("%d keys were ended, want %d; %v; calls %q", n, tt.ends, err, f.calls)
+						}
+						if cur := w.value(store.Current); !f.accepts(cur) {
+							t.Errorf("the current key was ended: %q", f.calls)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// Room that has come by itself is used, and a rotation that is over makes none.
+func TestMakeRoom_changed(t *testing.T) {
+	t.Parallel()
+	for what, tt := range map[string]struct {
+		do   func(w *world)
+		want string
+	}{
+		"room": {func(w *world) {
+			w.vendor.keys = slices.DeleteFunc(w.vendor.keys, func(k *vendorKey) bool { return k.ID == "hand" })
+		}, ""},
+		"another rotation": {func(w *world) { w.putPending("44444444-4444-4444-8444-444444444444", `{"apiKey":"of another"}`) }, "Superseded"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, w *world) {
+				w.first()
+				w.enable()
+				w.vendor.max = 3
+				token := w.stuck()
+				w.attempt("attempt", name, token, time.Hour)
+				w.engine.Store = &watched{Store: w.engine.Store, get: func(n int) error {
+					if n == 1 {
+						tt.do(w)
+					}
+					return nil
+				}}
+				_, err := w.step(rotation.CreateSecret, token)
+				if errorTypeOf(err) != tt.want || slices.Contains(w.vendor.calls, "revoke") || !slices.Contains(w.vendor.live(), "attempt") {
+					t.Errorf("%v, want %q; calls %q", err, tt.want, w.vendor.calls)
+				}
+			})
+		})
 	}
 }

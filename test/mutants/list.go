@@ -9,6 +9,7 @@ func List() []Mutant {
 
 // rotations are mutants of what every rotation does.
 func rotations() []Mutant {
+	const room = "shared/rotation/room.go"
 	const mint, prove, create, family = "shared/rotation/mint.go", "shared/rotation/prove.go", "shared/rotation/create.go", "shared/rotation/family.go"
 	return []Mutant{
 		{
@@ -68,12 +69,12 @@ func rotations() []Mutant {
 			Why: "keys of others are revoked when a create's answer is lost",
 		},
 		{
-			Name: "room-without-reread", File: mint,
+			Name: "room-without-reread", File: room,
 			Old: "	for range 2 {\n		if found, err = r.stores(ctx, full)", New: "	for range 0 {\n		if found, err = r.stores(ctx, full)",
 			Why: "the attempt of a run that is about to store is revoked",
 		},
 		{
-			Name: "room-without-age", File: mint,
+			Name: "room-without-age", File: room,
 			Old: "r.Now().Sub(n.Created) >= max(attemptAge, r.longest)", New: "r.Now().Sub(n.Created) >= 0",
 			Why: "an attempt that is seconds old is revoked by its twin",
 		},

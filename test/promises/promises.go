@@ -34,7 +34,7 @@ func List() []Promise {
 		{"create-once", "A create is never sent twice on an unknown outcome.", true, []string{"shared/httpapi/httpapi.go again", rotation + "mint.go notMinted"}},
 		{"killed-anywhere", "Any step can be killed anywhere, run twice at once, late, or never; the next run mends it.", true, []string{rotation + "create.go create", rotation + "prove.go promoted", rotation + "lease.go lease", retire + "engine.go once", retire + "claim.go claimed"}},
 		{"audited-first", "Every act at a vendor is recorded before it happens (intent) and after (outcome). Not accepted is not done.", true, []string{rotation + "mint.go mint", rotation + "mint.go revoke", rotation + "roll.go roll", rotation + "slot.go place", retire + "perform.go perform"}},
-		{"put-is-arbiter", "Of two runs the one that stores first wins; the other revokes only the key that it minted itself.", false, []string{rotation + "mint.go keep", rotation + "mint.go makeRoom"}},
+		{"put-is-arbiter", "Of two runs the one that stores first wins; the other revokes only the key that it minted itself.", false, []string{rotation + "mint.go keep", rotation + "room.go makeRoom"}},
 		{"untested-never-live", "Nothing untested goes live: what is promoted was accepted by the vendor just before.", false, []string{rotation + "prove.go finish", rotation + "first.go firstProof", rotation + "roll.go setInPlace"}},
 		{"two-generations", "Two generations of a key live at most, unless in an emergency.", false, []string{rotation + "create.go room", rotation + "roll.go withGrace"}},
 		{"in-place", "A value that dies when it is replaced is replaced only with consent, or is stored first; the value that works goes live.", false, []string{rotation + "roll.go inPlace", rotation + "roll.go supersede"}},
