@@ -140,10 +140,7 @@ func (o *port) serve(r *http.Request, body []byte, c Call, stale bool) (*http.Re
 		return refusal(r, vendor, false), nil
 	}
 	if !o.aws {
-		if w.subject.Act(r, body).Kind != "" {
-			defer o.process.actor.changed()
-		}
-		return w.vendor(r, body, stale), nil
+		return w.vendor(o.process, r, body, stale), nil
 	}
 	if c.Service == "secretsmanager" && !c.Read {
 		defer w.writes.Add(1)
@@ -155,6 +152,9 @@ func (o *port) serve(r *http.Request, body []byte, c Call, stale bool) (*http.Re
 	if err == nil && res.StatusCode == http.StatusOK && c.Operation == "SendMessage" {
 		w.accepted(body)
 	}
+	if err == nil && res.StatusCode == http.StatusOK && c.Operation == "PutSecretValue" {
+		w.held(body)
+	}
 	if err == nil && res.StatusCode == http.StatusOK && c.Operation == "UpdateSecretVersionStage" && c.Step == "rollback" {
 		w.mu.Lock()
 		w.back = true // whatever becomes of the process
@@ -165,7 +165,7 @@ func (o *port) serve(r *http.Request, body []byte, c Call, stale bool) (*http.Re
 
 // vendor has a request answered by the vendor's servers. A stale answer is that
 // of the time before the last change, where there was one.
-func (w *World) vendor(r *http.Request, body []byte, stale bool) *http.Response {
+func (w *World) vendor(p *process, r *http.Request, body []byte, stale bool) *http.Response {
 	who, _, _ := strings.Cut(r.Header.Get("Authorization"), "/") // a signature has a date behind it
 	key := r.Method + " " + r.URL.String() + " " + who
 	if r.Method == http.MethodGet {
@@ -175,10 +175,16 @@ func (w *World) vendor(r *http.Request, body []byte, stale bool) *http.Response 
 		if w.reads != nil && w.isAdmin(r) {
 			w.reads[key] = r
 		}
-	} else if w.judgeAct(r, body) {
-		w.remember()
+		return w.ask(r)
 	}
-	return w.ask(r)
+	act := w.subject.Act(r, body)
+	if act.Kind == "" {
+		return w.ask(r)
+	}
+	defer p.actor.changed()
+	w.judgeAct(act)
+	w.remember()
+	return w.change(p, r, act)
 }
 
 // isAdmin reports whether a request carries the admin credential, or at least

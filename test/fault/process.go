@@ -40,6 +40,7 @@ type process struct {
 	hangs  bool
 	sticky Effect // for the client's own retries of one operation
 	op     string
+	made   []string // ids of keys at the vendor
 }
 
 // kill ends the process: none of its goroutines gets any further than its next
@@ -113,7 +114,7 @@ func (w *World) invoke(function string, payload []byte, a *actor) (out []byte, f
 	p := w.take(function)
 	var e struct{ Step, Mode string }
 	_ = json.Unmarshal(payload, &e) // an event without either has neither
-	p.step, p.actor, p.hangs, p.sticky, p.op = e.Step+e.Mode, a, false, None, ""
+	p.step, p.actor, p.hangs, p.sticky, p.op, p.made = e.Step+e.Mode, a, false, None, "", nil
 	ctx, cancel := context.WithTimeout(lambdacontext.NewContext(w.ctx, &lambdacontext.LambdaContext{AwsRequestID: w.requestID()}), lambdaTimeout)
 	defer cancel()
 	type answer struct {
@@ -130,6 +131,7 @@ func (w *World) invoke(function string, payload []byte, a *actor) (out []byte, f
 		if p.dead.Load() {
 			return nil, "Runtime.ExitError"
 		}
+		w.judgeLeft(p)
 		w.mu.Lock()
 		w.warm[function] = append(w.warm[function], p)
 		w.mu.Unlock()

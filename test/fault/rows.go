@@ -31,7 +31,7 @@ func slots() []Subject {
 			},
 		},
 		{
-			Name: "dualslot-place", Vendor: "okta", Alone: true, Adopted: true, Consume: oktatest.Consume, Act: oktaAct,
+			Name: "dualslot-place", Vendor: "okta", Alone: true, Placed: true, Adopted: true, Consume: oktatest.Consume, Act: oktaAct,
 			New: func(clock func() time.Time) providertest.Fake {
 				return oktatest.New(clock, oktatest.Options{})
 			},

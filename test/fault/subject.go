@@ -47,6 +47,9 @@ type Subject struct {
 	Alone bool
 	// Usage says that the vendor tells when a key was used last.
 	Usage bool
+	// Placed says that the key's value is chosen and stored before the vendor has
+	// it.
+	Placed bool
 	// Adopted says that the first key was there before us.
 	Adopted bool
 	// Spoils is how often in a row the value must be replaced to end the current

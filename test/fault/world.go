@@ -91,6 +91,7 @@ type World struct {
 	wakeups  [][]byte       // schedules that are due
 	woken    chan struct{}
 	breaches []string
+	stored   map[string]bool // ids of keys that a version holds, or has held
 
 	asked, granted map[string]int // in a race, of what is no step
 	ids            int
@@ -126,7 +127,7 @@ func NewWorld(s Subject) *World { return newWorld(s, nil) }
 func newWorld(s Subject, site *site) *World {
 	w := &World{
 		subject: s, site: site, base: base, host: host, over: make(chan struct{}), woken: make(chan struct{}, 1), warm: map[string][]*process{},
-		before: map[string]snapshot{}, asked: map[string]int{}, granted: map[string]int{},
+		before: map[string]snapshot{}, stored: map[string]bool{}, asked: map[string]int{}, granted: map[string]int{},
 	}
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	w.cloud = cloud.New(cloud.Options{
@@ -354,13 +355,8 @@ func (w *World) accepted(body []byte) {
 	}
 }
 
-// judgeAct looks whether a change at the vendor was announced. It returns false
-// for what changes nothing.
-func (w *World) judgeAct(r *http.Request, body []byte) bool {
-	act := w.subject.Act(r, body)
-	if act.Kind == "" {
-		return false
-	}
+// judgeAct looks whether a change at the vendor was announced.
+func (w *World) judgeAct(act Act) {
 	if act.Kind == audit.Roll {
 		w.consumer.rolled()
 	}
@@ -378,7 +374,6 @@ func (w *World) judgeAct(r *http.Request, body []byte) bool {
 			w.breach("%s of key %s, which is somebody else's", act.Kind, act.ID)
 		}
 	}
-	return true
 }
 
 func encode(v any) []byte {
