@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/keyturn/keyturn/infra/keyturn/internal/console"
+	"github.com/keyturn/keyturn/shared/keysfile"
 	"github.com/keyturn/keyturn/shared/provider"
 )
 
@@ -24,6 +25,7 @@ type app struct {
 	vendors                  []provider.Definition
 
 	flags flags
+	file  *keysfile.File // once it was read
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

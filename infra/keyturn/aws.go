@@ -33,7 +33,8 @@ type connection struct {
 	broken error // why the last request got no answer; nil: it got one
 }
 
-// connect finds Region and credentials, and asks AWS for nothing else.
+// connect finds Region and credentials. It asks AWS for nothing but whose they
+// are, where the keys' file says whose they must be.
 func (a *app) connect(ctx context.Context) (*connection, error) {
 	options := []func(*awsconfig.LoadOptions) error{
 		awsconfig.WithRegion(a.flags.region), awsconfig.WithBaseEndpoint(a.flags.endpoint), awsconfig.WithSharedConfigProfile(a.flags.profile),
@@ -42,9 +43,16 @@ func (a *app) connect(ctx context.Context) (*connection, error) {
 	if u, err := url.Parse(a.flags.endpoint); a.flags.endpoint != "" && (err != nil || u.Host == "") {
 		return nil, usage("--endpoint-url is no URL", "write it whole, such as --endpoint-url http://127.0.0.1:4566")
 	}
+	place, err := a.place()
+	if err != nil {
+		return nil, err
+	}
 	cfg, err := awsconfig.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return nil, failed(typeAWS, "the AWS configuration cannot be used: "+err.Error(), "see what is found: aws configure list")
+	}
+	if cfg.Region == "" {
+		cfg.Region = place.Region
 	}
 	if cfg.Region == "" {
 		return nil, failed(typeAWS, "no AWS Region is set", "say which: --region us-east-1, or AWS_REGION")
@@ -59,7 +67,7 @@ func (a *app) connect(ctx context.Context) (*connection, error) {
 	cfg.HTTPClient = c
 	c.clock.Watch(&cfg)
 	c.cfg = cfg
-	return c, nil
+	return c, place.guard(ctx, cfg)
 }
 
 // Do implements aws.HTTPClient. It remembers why a request got no answer, which

@@ -10,6 +10,7 @@ const (
 	exitFailed  = 1
 	exitUsage   = 2
 	exitNothing = 3 // there was nothing to do
+	exitWider   = 4 // a change lets more happen
 )
 
 // exit ends the command with a code, when everything has been said already.
@@ -26,6 +27,7 @@ const (
 	typeUnclear = "Unclear" // the answer was lost: it may have been done
 	typeTimeout = "Timeout"
 	typeStopped = "Interrupted"
+	typePlace   = "WrongEnvironment" // another AWS account or Region
 )
 
 // failure is an error as people and programs see it.

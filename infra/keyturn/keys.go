@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -12,15 +11,24 @@ import (
 	"github.com/keyturn/keyturn/shared/config"
 )
 
-// configuration reads the functions' configuration.
+// configuration reads the keys' file, or the functions' configuration that was
+// made of one.
 func (a *app) configuration() (*config.Config, error) {
-	path := a.setting(a.flags.config, "KEYTURN_CONFIG", "keyturn.json")
-	data, err := os.ReadFile(path) //nolint:gosec // G304: the operator says which file
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, failed(typeConfig, "there is no configuration file "+path, "say where it is: --config FILE, or KEYTURN_CONFIG")
+	path := a.source()
+	if !isJSON(path) {
+		f, err := a.keysFile()
+		if err != nil {
+			return nil, err
+		}
+		c, err := config.Parse(f.Config(""), a.vendors)
+		if err != nil { // loading has looked at this
+			return nil, failed(typeConfig, err.Error(), "correct "+path)
+		}
+		return c, nil
 	}
+	data, err := os.ReadFile(path) //nolint:gosec // G304: the operator says which file
 	if err != nil {
-		return nil, failed(typeConfig, err.Error(), "say where a readable configuration is: --config FILE, or KEYTURN_CONFIG")
+		return nil, unread(path, err)
 	}
 	c, err := config.Parse(data, a.vendors)
 	if bad, ok := errors.AsType[*config.Error](err); ok {

@@ -10,9 +10,10 @@ import (
 
 // flags are those that several commands share.
 type flags struct {
-	config, region, profile, endpoint string
-	table, rotateNow, rotate, retire  string
-	json, noColor                     bool
+	config, environment              string
+	region, profile, endpoint        string
+	table, rotateNow, rotate, retire string
+	json, noColor                    bool
 }
 
 func (a *app) root() *cobra.Command {
@@ -22,7 +23,7 @@ func (a *app) root() *cobra.Command {
 		Long: `Look after third-party API keys that AWS Secrets Manager rotates.
 
 Results go to stdout. Errors go to stderr, each with a hint about what to do.
-Exit codes: 0 done, 1 failed, 2 usage, 3 nothing to do.
+Exit codes: 0 done, 1 failed, 2 usage, 3 nothing to do, 4 wider (diff).
 
 Credentials, Region and endpoint are found as the AWS command finds them.
 No command needs the right to read a secret's value.`,
@@ -52,6 +53,7 @@ No command needs the right to read a secret's value.`,
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(err.Error(), c.CommandPath()+" --help") })
 	c.PersistentFlags().BoolVar(&a.flags.json, "json", false, "print one JSON document, for errors too")
 	c.PersistentFlags().BoolVar(&a.flags.noColor, "no-color", false, "no colors, as with NO_COLOR")
+	c.AddCommand(a.validate(), a.cost(), a.diff())
 	c.AddCommand(a.status(), a.rotateNow(), a.initKey(), a.adopt(), a.pause(), a.resume(), a.rollback(), a.restore(), a.local(), a.version())
 	return c
 }
@@ -77,11 +79,17 @@ func command(c *cobra.Command, run func(c *cobra.Command, args []string) error) 
 
 // awsFlags adds the flags of the commands that talk to AWS.
 func (a *app) awsFlags(c *cobra.Command) {
+	a.configFlag(c)
 	f := c.Flags()
-	f.StringVar(&a.flags.config, "config", "", "the functions' configuration `FILE` (KEYTURN_CONFIG; else keyturn.json)")
+	f.StringVar(&a.flags.environment, "environment", "", "`NAME` in the keys' file; another account or Region is refused (KEYTURN_ENVIRONMENT; else the only one)")
 	f.StringVar(&a.flags.region, "region", "", "AWS `REGION` (AWS_REGION, or the profile's)")
 	f.StringVar(&a.flags.profile, "profile", "", "`NAME` in the AWS configuration files (AWS_PROFILE)")
 	f.StringVar(&a.flags.endpoint, "endpoint-url", "", "`URL` in place of AWS (AWS_ENDPOINT_URL), such as that of keyturn local")
+}
+
+// configFlag adds the flag of the commands that read the keys' file.
+func (a *app) configFlag(c *cobra.Command) {
+	c.Flags().StringVar(&a.flags.config, "config", "", "the keys' `FILE`, or the functions' configuration (KEYTURN_CONFIG; else keyturn.yaml, else keyturn.json)")
 }
 
 func (a *app) tableFlag(c *cobra.Command) {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/keyturn/keyturn/infra/timetable"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
@@ -102,15 +101,12 @@ func (d *diff) settings(where string, base, next map[string]any) {
 }
 
 func (d *diff) schedule(where string, b, n keysfile.Key) {
-	was, wrong := timetable.Parse(b.Schedule, time.Duration(b.Window))
-	is, err := timetable.Parse(n.Schedule, time.Duration(n.Window))
-	if wrong != nil || err != nil { // a file that was loaded has none of these
-		if b.Schedule != n.Schedule {
-			d.add(Widens, where+".schedule", "%s instead of %s", n.Schedule, b.Schedule)
-		}
+	was, is := b.Interval(), n.Interval()
+	if (was == 0 || is == 0) && b.Schedule != n.Schedule { // no file that was loaded has one of these
+		d.add(Widens, where+".schedule", "%s instead of %s", n.Schedule, b.Schedule)
 		return
 	}
-	d.longer(where+".schedule", "longest time between two rotations", was.Longest(), is.Longest())
+	d.longer(where+".schedule", "longest time between two rotations", was, is)
 }
 
 // networks compares from where readers may read. Either of the lists is enough,

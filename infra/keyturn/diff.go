@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyturn/keyturn/infra/keyturn/internal/console"
+	"github.com/keyturn/keyturn/infra/reach"
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
+
+// compared is what diff prints as JSON.
+type compared struct {
+	Widens    int       `json:"widens"`
+	Narrows   int       `json:"narrows"`
+	Changes   []changed `json:"changes"`
+	Forbidden []changed `json:"forbidden,omitempty"` // by guardrails.yaml
+}
+
+// changed is a change in reach, and where it is written.
+type changed struct {
+	reach.Change
+
+	File   string `json:"file,omitempty"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
+}
+
+func (a *app) diff() *cobra.Command {
+	var security bool
+	c := &cobra.Command{
+		Use:   "diff --security BASE [FILE]",
+		Short: "What a change of the keys' file lets happen that could not before",
+		Long: `What a change of the keys' file lets happen that could not happen before: who
+may read, from where, where credentials may be sent, how long a key lives, who
+may operate, and who is told no more. BASE is the file before the change, a
+directory with a keyturn.yaml in it, or git:REVISION for FILE as it is there.
+FILE is keyturn.yaml if it is not given.
+
+Changes that widen come first. The exit code is 4 if there is one, and 0 else:
+for a pipeline that then asks a second person. What cannot be told, such as what
+a vendor's setting means, counts as wider.`,
+		Example: `  keyturn diff --security git:origin/main
+  keyturn diff --security before.yaml after.yaml --json`,
+	}
+	c.Flags().BoolVar(&security, "security", false, "compare reach; there is no other comparison")
+	return command(c, func(c *cobra.Command, args []string) error {
+		switch {
+		case !security:
+			return usage("which comparison?", "keyturn diff --security BASE")
+		case len(args) == 0:
+			return usage("compared with what?", "keyturn diff --security git:HEAD", "keyturn diff --security FILE-BEFORE")
+		case len(args) > 2:
+			return usage(fmt.Sprintf("two files at a time, not %d", len(args)), "keyturn diff --security BASE FILE")
+		}
+		return a.runDiff(c.Context(), args[0], append(args[1:], keysName)[0])
+	})
+}
+
+func (a *app) runDiff(ctx context.Context, base, file string) error {
+	before, err := a.base(ctx, base, file)
+	if err != nil {
+		return err
+	}
+	after, err := keysfile.LoadFiles(keysfile.Options{Vendors: a.vendors}, file)
+	if err != nil {
+		return unloaded(file, err)
+	}
+	answer := compared{Changes: []changed{}}
+	for _, c := range reach.Compare(before, after) {
+		answer.Changes = append(answer.Changes, changed{c, c.At.File, c.At.Line, c.At.Column})
+		if c.Direction == reach.Widens {
+			answer.Widens++
+		} else {
+			answer.Narrows++
+		}
+	}
+	if a.flags.json {
+		a.printJSON(answer)
+	} else {
+		a.printChanges(answer)
+	}
+	if answer.Widens > 0 || len(answer.Forbidden) > 0 {
+		return exit(exitWider)
+	}
+	return nil
+}
+
+// base loads what is compared with.
+func (a *app) base(ctx context.Context, base, file string) (*keysfile.File, error) {
+	if revision, ok := gitRevision(base); ok {
+		return a.committed(ctx, revision, file)
+	}
+	if info, err := os.Stat(base); err == nil && info.IsDir() {
+		base = filepath.Join(base, keysName)
+	}
+	f, err := keysfile.LoadFiles(keysfile.Options{Vendors: a.vendors}, base)
+	if err != nil {
+		return nil, unloaded(base, err)
+	}
+	return f, nil
+}
+
+func (a *app) printChanges(answer compared) {
+	p := a.palette(a.outTerminal)
+	if len(answer.Changes) == 0 {
+		a.say("no change in reach")
+	}
+	for _, group := range []struct {
+		direction reach.Direction
+		n         int
+		style     console.Style
+		title     string
+	}{
+		{reach.Widens, answer.Widens, console.Bad, "More is possible"},
+		{reach.Narrows, answer.Narrows, console.Good, "Less is possible"},
+	} {
+		if group.n == 0 {
+			continue
+		}
+		a.say("%s", p.Paint(group.style, fmt.Sprintf("%s: %s", group.title, count(group.n, "change"))))
+		for _, c := range answer.Changes {
+			if c.Direction == group.direction {
+				a.say("  %s: %s", console.Clean(c.Where), console.Clean(c.What))
+			}
+		}
+	}
+}

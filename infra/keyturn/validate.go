@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyturn/keyturn/infra/keyturn/internal/console"
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
+
+// validated is what validate prints as JSON.
+type validated struct {
+	Valid          bool         `json:"valid"`
+	Keys           int          `json:"keys"`
+	VendorAccounts int          `json:"vendor_accounts"`
+	Problems       []positioned `json:"problems"`
+}
+
+// positioned is one thing wrong with the files, for editors.
+type positioned struct {
+	File   string `json:"file"`
+	Line   int    `json:"line,omitempty"` // from 1; 0: of the file as a whole
+	Column int    `json:"column,omitempty"`
+	What   string `json:"what"`
+	Hint   string `json:"hint"`
+}
+
+func (a *app) validate() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "validate [FILE...]",
+		Short: "Check the keys' file, and say everything that is wrong with it",
+		Long: `Check the keys' file, and say everything that is wrong with it, a line each:
+
+  file:line:column: what is wrong: what to do
+
+FILE is keyturn.yaml if it is not given. The files in a directory keys beside it
+are read with it; more FILEs may hold keys and vendor accounts. It asks nobody
+and needs no credentials. The exit code is 1 if anything is wrong.`,
+		Example: `  keyturn validate
+  keyturn validate keys.yaml more/*.yaml --json`,
+	}
+	return command(c, func(_ *cobra.Command, args []string) error { return a.runValidate(args) })
+}
+
+func (a *app) runValidate(files []string) error {
+	if len(files) == 0 {
+		files = []string{keysName}
+	}
+	f, err := keysfile.LoadFiles(keysfile.Options{Vendors: a.vendors}, files...)
+	answer := validated{Valid: err == nil, Problems: []positioned{}}
+	if bad, ok := errors.AsType[*keysfile.Error](err); ok {
+		return a.printProblems(answer, bad.Problems)
+	}
+	if err != nil {
+		return unread(files[0], err)
+	}
+	answer.Keys, answer.VendorAccounts = len(f.Keys), len(f.VendorAccounts)
+	if a.flags.json {
+		a.printJSON(answer)
+		return nil
+	}
+	a.say("%s: nothing is wrong: %s in %s", files[0], count(answer.Keys, "key"), count(answer.VendorAccounts, "vendor account"))
+	return nil
+}
+
+func (a *app) printProblems(answer validated, problems []keysfile.Problem) error {
+	for _, p := range problems {
+		answer.Problems = append(answer.Problems, positioned{File: p.At.File, Line: p.At.Line, Column: p.At.Column, What: p.What, Hint: p.Hint})
+		if !a.flags.json {
+			a.say("%s", console.Clean(p.String()))
+		}
+	}
+	if a.flags.json {
+		a.printJSON(answer)
+	}
+	return exit(exitFailed)
+}
