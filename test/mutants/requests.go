@@ -33,8 +33,23 @@ func requests() []Mutant {
 		},
 		{
 			Name: "adopt-observe-takes", File: adopt,
-			Old: "	case a.Observe:\n", New: "	case a.Observe && false:\n",
+			Old: "	if t.ask.Observe {\n", New: "	if t.ask.Observe && false {\n",
 			Why: "to look is to take",
+		},
+		{
+			Name: "adopt-not-alone", File: adopt,
+			Old: "first = min(first, k.Secret)", New: "_ = k",
+			Why: "two secrets that are adopted at once claim one key",
+		},
+		{
+			Name: "adopt-shared-value", File: adopt,
+			Old: "claimed || t.sameValue(ctx, k)", New: "claimed",
+			Why: "a key is retired that another secret holds",
+		},
+		{
+			Name: "adopt-half-done", File: adopt,
+			Old: "		return t.nowKnown(ctx) //", New: "		return nil //",
+			Why: "a key whose id is known stays recorded as one whose id is not",
 		},
 		{
 			Name: "adopt-said-id", File: key,

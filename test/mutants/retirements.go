@@ -117,7 +117,7 @@ func retirements() []Mutant {
 		},
 		{
 			Name: "ending-not-seen", File: claim,
-			Old: "	return !rec.Ending.IsZero() && ", New: "	return false && ",
+			Old: "return rec.IsEnding(r.Now())", New: "return false",
 			Why: "a rollback goes to a key that is being ended",
 		},
 		{

@@ -22,6 +22,26 @@ func strategies() []Mutant {
 			Why: "a slow run replaces the value again that another has stored meanwhile",
 		},
 		{
+			Name: "first-not-seen", File: "shared/rotation/first.go",
+			Old: "	if _, err = r.empty(ctx); err != nil { // who", New: "	if false { // who",
+			Why: "a first value that was just stored is replaced, and dies",
+		},
+		{
+			Name: "first-value-dropped", File: "shared/rotation/first.go",
+			Old: "		err = r.firstAgain(ctx, x, value, err)\n", New: "",
+			Why: "the first value that works at the vendor is lost",
+		},
+		{
+			Name: "pause-stops-a-roll", File: "shared/rotation/pause.go",
+			Old: "		if !begun {", New: "		if !begun || true {",
+			Why: "a value that is replaced and not stored stays lost for as long as a pause lasts",
+		},
+		{
+			Name: "room-by-an-old-list", File: "shared/rotation/room.go",
+			Old: "	if attempts, err = r.still(ctx, o, f, attempts); err != nil {", New: "	if err != nil {",
+			Why: "a stray that was put to use meanwhile is ended",
+		},
+		{
 			Name: "own-claim-unknown", File: "shared/keyrecord/dynamodb/table.go",
 			Old: "number(now.Add(ttl).Unix()), attrBy: by,", New: "number(now.Add(ttl).Unix()), attrBy: text(rand.Text()),",
 			Why: "whoever did not hear that he has the lease waits for himself",
