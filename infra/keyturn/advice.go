@@ -51,6 +51,7 @@ func advice(errorType, key string) []string { //nolint:funlen // one case for ea
 		return []string{look, "end the pause: keyturn resume " + key + " --reason WHY"}
 	case rotation.KeyClaimed, rotation.KeyUnknown:
 		return []string{"see what stands against it: keyturn adopt " + key + " --observe"}
+	case rotation.KeyEnded: // said by adviceBack
 	case rotation.DowntimeRefused:
 		return []string{"take the present value over: keyturn adopt SECRET", "or write \"acceptDowntime\": true in the key's configuration"}
 	}

@@ -24,6 +24,8 @@ type operator struct {
 // operators holds every operator of
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 // but Null, which looks at no value, and BinaryEquals.
+//
+//nolint:gochecknoglobals // a table
 var operators = sync.OnceValue(func() map[string]operator {
 	ops := map[string]operator{
 		"Bool":         {match: matchBool},

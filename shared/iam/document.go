@@ -25,7 +25,7 @@ const (
 )
 
 // Document is a policy. [Parse] reads one; [Document.Text] is what AWS is sent.
-// Marshalled twice it is the same text twice. See
+// Marshaled twice it is the same text twice. See
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html.
 type Document struct {
 	Version   string      `json:"Version,omitempty"` // empty: 2008-10-17, without variables
@@ -47,7 +47,7 @@ type Statement struct {
 }
 
 // Strings is a list that AWS also writes as a single string. A list of one is
-// marshalled as a string; the order is kept.
+// marshaled as a string; the order is kept.
 type Strings []string
 
 // Conditions are values by operator, such as StringEquals, and context key. All

@@ -90,15 +90,8 @@ func (s Statement) check() error {
 	case s.Resource != nil && s.NotResource != nil:
 		return errors.New("both Resource and NotResource")
 	}
-	for name, list := range map[string]Strings{"Action": s.Action, "NotAction": s.NotAction, "Resource": s.Resource, "NotResource": s.NotResource} {
-		if list != nil && (len(list) == 0 || slices.Contains(list, "")) {
-			return fmt.Errorf("%s is empty", name)
-		}
-	}
-	for _, p := range []*Principals{s.Principal, s.NotPrincipal} {
-		if p != nil && !p.Everyone && len(p.AWS)+len(p.Service)+len(p.Federated)+len(p.CanonicalUser) == 0 {
-			return errors.New("the principal is empty")
-		}
+	if err := s.checkLists(); err != nil {
+		return err
 	}
 	for operator, keys := range s.Condition {
 		if len(keys) == 0 {
@@ -108,6 +101,21 @@ func (s Statement) check() error {
 			if len(values) == 0 {
 				return fmt.Errorf("condition %s of %s has no value", operator, key)
 			}
+		}
+	}
+	return nil
+}
+
+// checkLists refuses lists that are there and have nothing in them.
+func (s Statement) checkLists() error {
+	for name, list := range map[string]Strings{"Action": s.Action, "NotAction": s.NotAction, "Resource": s.Resource, "NotResource": s.NotResource} {
+		if list != nil && (len(list) == 0 || slices.Contains(list, "")) {
+			return fmt.Errorf("%s is empty", name)
+		}
+	}
+	for _, p := range []*Principals{s.Principal, s.NotPrincipal} {
+		if p != nil && !p.Everyone && len(p.AWS)+len(p.Service)+len(p.Federated)+len(p.CanonicalUser) == 0 {
+			return errors.New("the principal is empty")
 		}
 	}
 	return nil
@@ -293,7 +301,8 @@ func readObject(value []byte) ([]member, error) {
 		if err != nil {
 			return nil, err
 		}
-		m := member{name: name.(string)} // the decoder has nothing else here
+		m := member{}
+		m.name, _ = name.(string) // the decoder has nothing else here
 		if err := decoder.Decode(&m.value); err != nil {
 			return nil, err
 		}

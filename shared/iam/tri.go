@@ -9,6 +9,7 @@ type tri struct {
 	keys []string // unknown keys that the answer depends on; empty: none
 }
 
+//nolint:gochecknoglobals // constants
 var (
 	no  = tri{}
 	yes = tri{yes: true}

@@ -191,7 +191,7 @@ func (r *run) firstAgain(ctx context.Context, x rolled, value secret.Value, caus
 		return err
 	}
 	r.Log.LogAttrs(ctx, slog.LevelWarn, "the first value went live under another version", slog.String("secret", r.key.Secret),
-		slog.String("vendor", r.key.Vendor), slog.String("token", r.token), slog.String("version", fresh))
+		slog.String("vendor", r.key.Vendor), slog.String("asked_version", r.token), slog.String("version", fresh))
 	return nil
 }
 
