@@ -91,3 +91,12 @@ func (f *File) functionsKey(k Key) functionsKey {
 
 // goDuration writes a duration as Go reads it, which knows no days.
 func goDuration(d Duration) string { return time.Duration(d).String() }
+
+// settingsOf returns a key's settings as the vendor reads them.
+func settingsOf(k Key) json.RawMessage {
+	data, err := json.Marshal(k.Settings)
+	if err != nil || k.Settings == nil {
+		return json.RawMessage("{}")
+	}
+	return data
+}

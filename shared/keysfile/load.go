@@ -26,11 +26,13 @@ func Load(fsys fs.FS, o Options, paths ...string) (*File, error) {
 		o.Now = time.Now
 	}
 	ps := &problems{at: map[string]Position{}, bad: map[string]bool{}}
+	if len(paths) > 0 {
+		ps.main = Position{File: paths[0]}
+	}
 	docs, err := ps.documents(fsys, paths)
 	if err != nil {
 		return nil, err
 	}
-	ps.main = Position{File: paths[0]}
 	f := &File{}
 	for _, d := range docs {
 		ps.decode(d, d.file == paths[0], f)

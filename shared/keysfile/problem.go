@@ -112,7 +112,12 @@ func (ps *problems) err() error {
 	slices.SortStableFunc(ps.list, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Column, b.At.Column))
 	})
-	list := slices.Compact(ps.list)
+	seen := map[Problem]bool{}
+	list := slices.DeleteFunc(ps.list, func(p Problem) bool {
+		twice := seen[p]
+		seen[p] = true
+		return twice
+	})
 	if len(list) > enough {
 		more := Problem{What: fmt.Sprintf("%d problems more", len(list)-enough), Hint: "mend these first"}
 		list = append(list[:enough:enough], more)

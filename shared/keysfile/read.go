@@ -40,7 +40,7 @@ func (ps *problems) documents(fsys fs.FS, paths []string) ([]document, error) {
 			ps.put(Position{File: file}, fmt.Sprintf("there are more than %d files", maxFiles), "put more keys into each")
 			break
 		}
-		data, err := read(fsys, file)
+		data, err := contents(fsys, file)
 		if err != nil {
 			return nil, err
 		}
@@ -105,8 +105,8 @@ func reason(err error) error {
 	return err
 }
 
-// read returns the file, or as much of it as shows that it is too large.
-func read(fsys fs.FS, name string) (_ []byte, err error) {
+// contents returns the file, or as much of it as shows that it is too large.
+func contents(fsys fs.FS, name string) (_ []byte, err error) {
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, reason(err))

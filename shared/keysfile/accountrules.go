@@ -1,0 +1,87 @@
+package keysfile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const maxConcurrency = 1000
+
+// vendorAccount checks one, beside what the functions' reader checks.
+func (c *check) vendorAccount(name string, a VendorAccount) {
+	path := entry("vendorAccounts", name)
+	switch {
+	case !nameForm.MatchString(name):
+		c.add(path, fmt.Sprintf("%q is no name for a vendor account", name), nameHint)
+	case strings.HasSuffix(name, deadLetters):
+		c.add(path, fmt.Sprintf("%q ends with %s, as queues for dead letters do", name, deadLetters), "choose another name")
+	case len(c.file.Name+longestRole+name) > maxRole:
+		c.add(path, fmt.Sprintf("%q is too long for the name of a role, %s%s%s", name, c.file.Name, longestRole, name), fmt.Sprintf("use %d characters at most", max(maxRole-len(c.file.Name+longestRole), 1)))
+	}
+	if a.Concurrency < 0 || a.Concurrency > maxConcurrency {
+		c.add(path+".concurrency", fmt.Sprintf("a concurrency of %d", a.Concurrency), fmt.Sprintf("write 1 to %d, or leave it out to reserve none", maxConcurrency))
+	}
+	if a.Network != nil {
+		c.network(path+".network", *a.Network)
+	}
+}
+
+func (c *check) network(path string, n Network) {
+	switch {
+	case n.FixedAddresses && (n.VPC != "" || len(n.Subnets)+len(n.SecurityGroups) > 0):
+		c.add(path+".fixedAddresses", "fixedAddresses makes a VPC of its own, and another is named", "keep one of the two")
+		return
+	case n.FixedAddresses:
+		return
+	case n.VPC == "":
+		c.add(path, "neither a VPC nor fixedAddresses", "write vpc and subnets, or fixedAddresses: true, or leave network out")
+		return
+	case !resourceID("vpc", n.VPC):
+		c.add(path+".vpc", fmt.Sprintf("%q is no id of a VPC", n.VPC), "write vpc-0123456789abcdef0")
+	}
+	if len(n.Subnets) == 0 {
+		c.add(path+".subnets", "no subnets", "write the ids of private subnets of the VPC")
+	}
+	c.each(path+".subnets", n.Subnets, ids("subnet"))
+	c.each(path+".securityGroups", n.SecurityGroups, ids("sg"))
+}
+
+// access checks who may operate, and that MFA leaves somebody.
+func (c *check) access() {
+	a := c.file.Access
+	lists := []struct {
+		name string
+		arns []string
+		mfa  bool // asked for MFA
+	}{
+		{"viewers", a.Viewers, false},
+		{"operators", a.Operators, true},
+		{"responders", a.Responders, true},
+		{"approvers", a.Approvers, false},
+		{"auditors", a.Auditors, false},
+		{"admins", a.Admins, true},
+		{"breakGlass", a.BreakGlass, false},
+		{"deployers", a.Deployers, false},
+	}
+	asked := 0
+	for _, l := range lists {
+		path := "access." + l.name
+		c.each(path, l.arns, c.person)
+		if !a.RequireMFA || !l.mfa {
+			continue
+		}
+		asked += len(l.arns)
+		if shut := func(arn string) bool {
+			set := permissionSet(arn)
+			return set != "" && !slices.Contains(a.PermissionSets, set)
+		}; len(l.arns) > 0 && !slices.ContainsFunc(l.arns, func(arn string) bool { return !shut(arn) }) {
+			c.add(path, "requireMFA shuts all of them out: IAM does not see the MFA of Identity Center",
+				"name the permission sets that ask for MFA in access.permissionSets, or a role that is assumed with MFA")
+		}
+	}
+	c.each("access.permissionSets", a.PermissionSets, permissionSetName)
+	if a.RequireMFA && asked == 0 {
+		c.add("access.requireMFA", "nobody is left who may operate: there are no operators, responders or admins", "name them, or leave requireMFA out")
+	}
+}
