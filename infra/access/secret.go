@@ -102,7 +102,7 @@ func (s *Site) Secret(k keysfile.Key) (iam.Document, error) {
 		deny("OnlyFromOrganization", c)
 	}
 	if k.Allow.RequireMFA {
-		c := but(sorted(ours, k.Allow.Machines, trusted(k)))
+		c := but(sorted(ours, k.Allow.Machines, s.trusted(k)))
 		c["BoolIfExists"] = map[string]iam.Strings{"aws:MultiFactorAuthPresent": {"false"}}
 		deny("OnlyWithMFA", c)
 	}
@@ -115,8 +115,12 @@ func (s *Site) touching(account string) iam.Strings {
 	return sorted([]string{s.RoleARN(s.RotateName(account)), s.RoleARN(s.RetireName(account))})
 }
 
-// trusted are the readers whose permission set is trusted to ask for MFA.
-func trusted(k keysfile.Key) []string {
+// trusted are the readers whose permission set is trusted to ask for MFA; without
+// readers, all roles of those sets.
+func (s *Site) trusted(k keysfile.Key) []string {
+	if len(k.Readers) == 0 {
+		return s.permissionSetRoles(k.Allow.PermissionSets)
+	}
 	return slices.DeleteFunc(slices.Clone(k.Readers), func(r string) bool {
 		set := permissionSet(r)
 		return set == "" || !slices.Contains(k.Allow.PermissionSets, set)

@@ -3,6 +3,7 @@ package iam
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -10,6 +11,8 @@ import (
 type evaluation struct {
 	request   Request
 	context   map[string][]string // by key in lower case
+	absent    map[string]bool     // keys in lower case
+	patterns  []glob              // of keys that are absent
 	operators map[string]operator
 	variables bool // the document at hand has policy variables
 }
@@ -57,6 +60,14 @@ func (e *evaluation) prepare() error {
 	if r.Account == "" {
 		r.Account = r.Principal.Account()
 	}
+	e.absent = map[string]bool{}
+	for _, key := range append(absentOf(r.Principal.Kind), r.Absent...) {
+		if key = strings.ToLower(key); strings.ContainsAny(key, "*?") {
+			e.patterns = append(e.patterns, newGlob(key, true))
+		} else {
+			e.absent[key] = true
+		}
+	}
 	e.context = map[string][]string{}
 	for key, values := range principalContext(r.Principal) {
 		e.context[key] = values
@@ -96,21 +107,21 @@ func (e *evaluation) key(name string) ([]string, tri) {
 	if values, ok := e.context[lower]; ok {
 		return values, yes
 	}
-	absent := e.request.Absent
-	switch e.request.Principal.Kind {
-	case Service:
-		absent = append([]string{"aws:PrincipalArn", "aws:PrincipalAccount", "aws:PrincipalOrgID", "aws:username"}, absent...)
-	case User:
-		absent = append([]string{"aws:PrincipalServiceName"}, absent...)
-	default:
-		absent = append([]string{"aws:PrincipalServiceName", "aws:username"}, absent...)
-	}
-	for _, pattern := range absent {
-		if newGlob(strings.ToLower(pattern), true).match(lower) {
-			return nil, no
-		}
+	if e.absent[lower] || slices.ContainsFunc(e.patterns, func(g glob) bool { return g.match(lower) }) {
+		return nil, no
 	}
 	return nil, maybe(name)
+}
+
+// absentOf are the keys that requests of such principals never have.
+func absentOf(k Kind) []string {
+	switch k {
+	case Service:
+		return []string{"aws:PrincipalArn", "aws:PrincipalAccount", "aws:PrincipalOrgID", "aws:username"}
+	case User:
+		return []string{"aws:PrincipalServiceName"}
+	}
+	return []string{"aws:PrincipalServiceName", "aws:username"}
 }
 
 // finding is what a set of policies says, and the statement to name for it.

@@ -33,6 +33,9 @@ func newGlob(pattern string, wildcards bool) glob {
 
 // match compares in time that is at most the product of the two lengths.
 func (g glob) match(s string) bool {
+	if len(g) == 1 && g[0] == anyRun {
+		return true
+	}
 	text := []rune(s)
 	p, t, star, back := 0, 0, -1, 0
 	for t < len(text) {

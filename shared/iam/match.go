@@ -62,9 +62,16 @@ func (e *evaluation) matchActions(s Statement) (bool, error) {
 		if pattern != "*" && (!ok || strings.ContainsAny(service, "*?")) {
 			return false, fmt.Errorf("action %q is not of the form service:name", pattern)
 		}
-		found = found || newGlob(strings.ToLower(pattern), true).match(strings.ToLower(e.request.Action))
+		found = found || matchAction(pattern, e.request.Action)
 	}
 	return found == (s.NotAction == nil), nil
+}
+
+func matchAction(pattern, action string) bool {
+	if !strings.ContainsAny(pattern, "*?") {
+		return strings.EqualFold(pattern, action)
+	}
+	return newGlob(strings.ToLower(pattern), true).match(strings.ToLower(action))
 }
 
 func (e *evaluation) matchResources(s Statement, resourcePolicy bool) (tri, error) {

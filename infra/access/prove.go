@@ -1,0 +1,251 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/keyturn/keyturn/shared/iam"
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
+
+// Cell is one question to the policies: may this actor do that from there.
+type Cell struct {
+	Actor    string // such as "reader, role, without MFA"
+	Network  string // such as "wrong address"
+	Action   string
+	Resource string       // name of the key, or what else it is
+	Expected bool         // by the rule
+	Got      iam.Decision // by the policies
+}
+
+// Wrong says whether the policies do other than the rule, or cannot say.
+func (c Cell) Wrong() bool {
+	return c.Got.Effect == iam.AllowedIf || c.Expected != (c.Got.Effect == iam.Allowed)
+}
+
+// String is the cell in words.
+func (c Cell) String() string {
+	expected := "denied"
+	if c.Expected {
+		expected = "allowed"
+	}
+	return fmt.Sprintf("%s from %s: %s of %s must be %s, but is %s", c.Actor, c.Network, c.Action, c.Resource, expected, c.Got)
+}
+
+// Proof is what [Site.Prove] looked at.
+type Proof struct {
+	Cells  int    // evaluated, each by the policies and by the rule
+	Shapes int    // of keys: keys that differ in names and addresses only are one
+	Wrong  []Cell // those that are other than the rule says
+	// Open are keys without readers: whoever has the right by an identity policy
+	// may read them.
+	Open []string
+}
+
+// WrongError are cells that are not as the rule says.
+type WrongError struct{ Cells []Cell }
+
+// Error is each of the first twenty cells in a line.
+func (e *WrongError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the policies do other than they must in %d cells", len(e.Cells))
+	for _, c := range e.Cells[:min(20, len(e.Cells))] {
+		b.WriteString("\n" + c.String())
+	}
+	return b.String()
+}
+
+// Prove is [New], then [Site.Prove].
+func Prove(file *keysfile.File, env Environment) (Proof, error) {
+	s, err := New(file, env)
+	if err != nil {
+		return Proof{}, err
+	}
+	return s.Prove()
+}
+
+// Prove evaluates who can do what, for every kind of actor, network and action,
+// and compares it with a rule that knows nothing of the documents. It returns a
+// [*WrongError] if a cell differs. Keys of the same shape are proven once; each
+// vendor account is.
+//
+// It proves what our documents come to. It knows no other policy of the account:
+// strangers have none, administrators have every right.
+func (s *Site) Prove() (Proof, error) {
+	d, err := s.documents()
+	if err != nil {
+		return Proof{}, err
+	}
+	return s.prove(d)
+}
+
+func (s *Site) prove(d *documents) (Proof, error) {
+	var p Proof
+	for _, k := range s.file.Keys {
+		if len(k.Readers) == 0 {
+			p.Open = append(p.Open, k.Name)
+		}
+	}
+	for i, t := range d.targets {
+		if t.key != nil {
+			p.Shapes++
+		}
+		actions := matrix()
+		if i == 0 {
+			actions = append(actions, keyMatrix()...)
+		}
+		if err := s.proveTarget(d, t, actions, &p); err != nil {
+			return p, err
+		}
+	}
+	if err := s.proveDuties(d, &p); err != nil {
+		return p, err
+	}
+	if len(p.Wrong) > 0 {
+		return p, &WrongError{Cells: p.Wrong}
+	}
+	return p, nil
+}
+
+func (s *Site) proveTarget(d *documents, t *target, actions []string, p *Proof) error {
+	for _, a := range s.actors(d, t) {
+		for _, n := range networks(t) {
+			for _, action := range actions {
+				got, err := s.ask(d, t, a, n, action)
+				if err != nil {
+					return fmt.Errorf("%s from %s: %s of %s: %w", a.name, n.name, action, t.name, err)
+				}
+				p.Cells++
+				c := Cell{a.name, n.name, action, t.name, s.expect(t, a, n, action), got}
+				if c.Wrong() {
+					p.Wrong = append(p.Wrong, c)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// matrix are the actions of every target. kms:Decrypt is a call of KMS itself,
+// not through Secrets Manager.
+func matrix() []string {
+	return []string{
+		"secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:DeleteSecret",
+		"secretsmanager:RotateSecret", "secretsmanager:CancelRotateSecret", "secretsmanager:PutResourcePolicy", "kms:Decrypt",
+	}
+}
+
+// keyMatrix are actions on the CMK, which are the same for every target.
+func keyMatrix() []string {
+	return []string{"kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:DisableKey"}
+}
+
+// target is a secret that is asked for.
+type target struct {
+	name     string // of the secret
+	arn      string
+	accounts []string      // vendor accounts whose functions have to read it
+	key      *keysfile.Key // nil: an admin credential
+	tagged   bool          // it is ours, with our tags and our CMK
+}
+
+// documents are everything that is proven; tests change them.
+type documents struct {
+	targets []*target
+	secrets map[string]iam.Document // resource policies by name of the secret
+	roles   map[string]iam.Document // identity policies: rotate:ACCOUNT, retire:ACCOUNT, rotatenow, schedule, deploy, execution, person:ROLE
+	keys    map[string]iam.Document // key policies: secrets, data, topics
+	queues  map[string]iam.Document // labels:ACCOUNT, audit, notifications
+	trusts  map[string]iam.Document // lambda, schedule
+}
+
+func (s *Site) documents() (*documents, error) {
+	d := &documents{
+		secrets: map[string]iam.Document{}, roles: map[string]iam.Document{}, keys: map[string]iam.Document{},
+		queues: map[string]iam.Document{"audit": s.Queue("audit"), "notifications": s.Topic("notifications")},
+		trusts: map[string]iam.Document{"lambda": s.LambdaTrust(), "schedule": s.ScheduleTrust()},
+	}
+	var wrong []error
+	put := func(to map[string]iam.Document, name string, build func() (iam.Document, error)) {
+		doc, err := build()
+		to[name], wrong = doc, append(wrong, err)
+	}
+	for _, a := range s.accounts() {
+		put(d.roles, "rotate:"+a, func() (iam.Document, error) { return s.Rotate(a) })
+		put(d.roles, "retire:"+a, func() (iam.Document, error) { return s.Retire(a) })
+		d.queues["labels:"+a] = s.LabelQueue(a, s.name+"-labels-"+a)
+		admin := s.file.VendorAccounts[a].Admin
+		if _, seen := d.secrets[admin]; !seen {
+			put(d.secrets, admin, func() (iam.Document, error) { return s.Admin(admin) })
+			d.targets = append(d.targets, s.adminTarget(admin))
+		}
+	}
+	for _, r := range People() {
+		put(d.roles, "person:"+r, func() (iam.Document, error) { return s.Person(r) })
+	}
+	put(d.roles, "rotatenow", s.RotateNow)
+	put(d.roles, "schedule", s.Schedule)
+	put(d.roles, "deploy", s.Deploy)
+	put(d.roles, "execution", s.Execution)
+	put(d.keys, "secrets", func() (iam.Document, error) { return s.SecretsKey(s.env.Region) })
+	put(d.keys, "data", s.DataKey)
+	put(d.keys, "topics", s.TopicsKey)
+	shapes, vendors := map[string]bool{}, map[string]bool{}
+	for _, k := range s.file.Keys {
+		doc, err := s.Secret(k) // every one: its size is a limit
+		wrong = append(wrong, err)
+		if shape := s.shape(k); !shapes[shape] || !vendors[k.VendorAccount] {
+			shapes[shape], vendors[k.VendorAccount] = true, true
+			d.secrets[k.Name] = doc
+			d.targets = append(d.targets, s.keyTarget(k))
+		}
+	}
+	return d, errors.Join(wrong...)
+}
+
+func (s *Site) keyTarget(k keysfile.Key) *target {
+	return &target{name: k.Name, arn: s.here("secretsmanager", "secret:"+k.Name+"-AbCdEf"), accounts: []string{k.VendorAccount}, key: &k, tagged: !k.Existing}
+}
+
+func (s *Site) adminTarget(secret string) *target {
+	t := &target{name: secret, arn: s.here("secretsmanager", "secret:"+secret+"-AbCdEf")}
+	for _, a := range s.accounts() {
+		if s.file.VendorAccounts[a].Admin == secret {
+			t.accounts = append(t.accounts, a)
+		}
+	}
+	return t
+}
+
+// shape is everything about a key that its policy depends on, but names and
+// addresses.
+func (s *Site) shape(k keysfile.Key) string {
+	var kinds []string
+	for _, r := range k.Readers {
+		kinds = append(kinds, s.readerKind(k, r))
+	}
+	a := k.Allow
+	return fmt.Sprint(k.Existing, sorted(kinds), len(a.CIDRs) > 0, slices.ContainsFunc(a.CIDRs, func(c string) bool { return strings.Contains(c, ":") }),
+		len(a.VPCEndpoints) > 0, a.Organization != "", a.RequireMFA)
+}
+
+// readerKind is what a reader is, and whether it is of another account.
+func (s *Site) readerKind(k keysfile.Key, arn string) string {
+	kind := "role"
+	switch {
+	case slices.Contains(k.Allow.Machines, arn):
+		kind = "machine"
+	case slices.Contains(k.Allow.PermissionSets, permissionSet(arn)):
+		kind = "trusted permission set"
+	case permissionSet(arn) != "":
+		kind = "permission set"
+	case strings.Contains(arn, ":user/"):
+		kind = "user"
+	}
+	if strings.Split(arn, ":")[4] != s.env.Account {
+		kind += " of another account"
+	}
+	return kind
+}

@@ -1,0 +1,171 @@
+package access
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/keyturn/keyturn/shared/iam"
+)
+
+// expect is the rule: what must come out, from the file alone. It knows nothing
+// of the documents, and must not come to: it is what they are measured by.
+func (s *Site) expect(t *target, a actor, n network, action string) bool {
+	everything, deployment := a.role == "everything", a.role == "execution" && t.key != nil
+	admin := a.role == "admin" && t.key == nil && s.proven(a)
+	switch action {
+	case "secretsmanager:GetSecretValue":
+		return s.mayRead(t, a, n)
+	case "secretsmanager:BatchGetSecretValue":
+		return s.mayRead(t, a, n) && (a.role == "reader" || everything)
+	case "secretsmanager:PutSecretValue":
+		return everything || admin || a.role == "rotate" && t.key != nil && slices.Contains(t.accounts, a.of)
+	case "secretsmanager:DeleteSecret":
+		return everything || deployment && t.tagged
+	case "secretsmanager:RotateSecret":
+		return everything || deployment || a.role == "rotatenow" && t.key != nil
+	case "secretsmanager:CancelRotateSecret":
+		return everything || deployment
+	case "secretsmanager:PutResourcePolicy":
+		return everything || deployment || admin
+	case "kms:PutKeyPolicy":
+		return everything || a.role == "execution"
+	case "kms:ScheduleKeyDeletion", "kms:DisableKey":
+		return everything && slices.Contains(s.file.Access.BreakGlass, arnOf(a.who))
+	}
+	return false // kms:Decrypt: nobody, but through Secrets Manager
+}
+
+// mayRead says who may read a value.
+func (s *Site) mayRead(t *target, a actor, n network) bool {
+	if (a.role == "rotate" || a.role == "retire") && slices.Contains(t.accounts, a.of) {
+		return true
+	}
+	if t.key == nil {
+		return false
+	}
+	who, ask := arnOf(a.who), t.key.Allow
+	own := a.role == "everything" || a.role == "reader"
+	switch {
+	case len(t.key.Readers) == 0 && a.role != "everything":
+		return false
+	case len(t.key.Readers) > 0 && !slices.Contains(t.key.Readers, who):
+		return false
+	case a.who.Account() != s.env.Account && !own:
+		return false
+	case len(ask.CIDRs)+len(ask.VPCEndpoints) > 0 && !slices.Contains(ask.VPCEndpoints, n.endpoint) && !within(ask.CIDRs, n.ip):
+		return false
+	case ask.Organization != "" && a.outside:
+		return false
+	}
+	return !ask.RequireMFA || a.mfa == "true" || slices.Contains(ask.Machines, who) || slices.Contains(ask.PermissionSets, permissionSet(who))
+}
+
+// proven says whether a person has shown MFA, or comes from where it is trusted.
+func (s *Site) proven(a actor) bool {
+	access := s.file.Access
+	return !access.RequireMFA || a.mfa == "true" || slices.Contains(access.PermissionSets, permissionSet(arnOf(a.who)))
+}
+
+func within(cidrs []string, ip string) bool {
+	addr, err := netip.ParseAddr(ip)
+	return err == nil && slices.ContainsFunc(cidrs, func(c string) bool {
+		prefix, err := netip.ParsePrefix(c)
+		return err == nil && prefix.Contains(addr)
+	})
+}
+
+// arnOf is the ARN that the file names a principal by.
+func arnOf(p iam.Principal) string {
+	if p.Kind == iam.Session {
+		return p.Issuer
+	}
+	return p.ARN
+}
+
+// ask puts a cell to the policies. A read is three questions: the secret, its
+// CMK, and for a batch the right to batches.
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html
+func (s *Site) ask(d *documents, t *target, a actor, n network, action string) (iam.Decision, error) {
+	switch {
+	case strings.HasPrefix(action, "kms:"):
+		return s.askKey(d, a, n, action, nil)
+	case action == "secretsmanager:BatchGetSecretValue":
+		got, err := iam.Evaluate(s.request(t, a, n, action, "*"), iam.Policies{Identity: a.identity})
+		if err != nil || got.Effect != iam.Allowed {
+			return got, err
+		}
+		action = "secretsmanager:GetSecretValue"
+	}
+	policies := iam.Policies{Identity: a.identity}
+	if doc := d.secrets[t.name]; len(doc.Statement) > 0 {
+		policies.Resource = &iam.Policy{Name: "the resource policy", Document: doc}
+	}
+	got, err := iam.Evaluate(s.request(t, a, n, action, t.arn), policies)
+	if err != nil || got.Effect != iam.Allowed || !t.tagged {
+		return got, err
+	}
+	through := map[string][]string{"kms:ViaService": {s.service("secretsmanager", s.env.Region)}, "kms:EncryptionContext:SecretARN": {t.arn}}
+	switch action {
+	case "secretsmanager:GetSecretValue":
+		return s.also(got, d, a, n, "kms:Decrypt", through)
+	case "secretsmanager:PutSecretValue":
+		return s.also(got, d, a, n, "kms:GenerateDataKey", through)
+	}
+	return got, nil
+}
+
+func (s *Site) also(first iam.Decision, d *documents, a actor, n network, action string, through map[string][]string) (iam.Decision, error) {
+	got, err := s.askKey(d, a, n, action, through)
+	if err != nil || got.Effect != iam.Allowed {
+		return got, err
+	}
+	return first, nil
+}
+
+func (s *Site) askKey(d *documents, a actor, n network, action string, more map[string][]string) (iam.Decision, error) {
+	key := s.here("kms", "key/00000000-0000-4000-8000-000000000000")
+	r := s.request(&target{tagged: true}, a, n, action, key)
+	r.Context["kms:CallerAccount"] = []string{a.who.Account()}
+	for k, v := range more {
+		r.Context[k] = v
+	}
+	return iam.Evaluate(r, iam.Policies{Identity: a.identity, Resource: &iam.Policy{Name: "the key policy", Document: d.keys["secrets"]}})
+}
+
+// request is a cell's request with all its context. A key that is in no list is
+// unknown, and would show as such.
+func (s *Site) request(t *target, a actor, n network, action, resource string) iam.Request {
+	c := map[string][]string{"aws:SecureTransport": {"true"}}
+	set := func(key, value string) {
+		if value != "" {
+			c[key] = []string{value}
+		}
+	}
+	set("aws:SourceIp", n.ip)
+	set("aws:SourceVpce", n.endpoint)
+	set("aws:MultiFactorAuthPresent", a.mfa)
+	if t.key != nil && !a.outside {
+		set("aws:PrincipalOrgID", t.key.Allow.Organization)
+	}
+	if a.outside {
+		set("aws:PrincipalOrgID", "o-proofproof")
+	}
+	if t.tagged {
+		set("aws:ResourceTag/"+TagInstallation, s.name)
+		if len(t.accounts) > 0 {
+			set("aws:ResourceTag/"+TagVendorAccount, t.accounts[0])
+		}
+	}
+	account := s.env.Account
+	if resource == "*" {
+		account = "" // the call is of the principal's own account
+	}
+	return iam.Request{
+		Principal: a.who, Action: action, Resource: resource, Context: c, Account: account,
+		Absent: []string{
+			"aws:MultiFactorAuthPresent", "aws:PrincipalOrgID", "aws:RequestTag/*", "aws:ResourceTag/*", "aws:SourceIp", "aws:SourceVpce",
+			"iam:PassedToService", "kms:EncryptionContext:*", "kms:ViaService",
+		},
+	}
+}

@@ -1,0 +1,212 @@
+package access
+
+import (
+	"fmt"
+
+	"github.com/keyturn/keyturn/shared/iam"
+)
+
+// sent is a request to something that has a policy of its own.
+type sent struct {
+	who      iam.Principal
+	action   string
+	resource string
+	context  map[string]string
+	identity []iam.Policy
+	want     bool
+}
+
+func (s *Site) receive(p *Proof, name string, doc iam.Document, all []sent) error {
+	for _, r := range all {
+		q := s.request(&target{}, actor{who: r.who}, network{ip: "52.95.110.1"}, r.action, r.resource)
+		q.Absent = append(q.Absent, "aws:SourceAccount", "aws:SourceArn", "kms:GrantIsForAWSResource")
+		if a := r.who.Account(); a != "" {
+			q.Context["kms:CallerAccount"] = []string{a}
+		} else {
+			q.Absent = append(q.Absent, "kms:CallerAccount")
+		}
+		for key, value := range r.context {
+			q.Context[key] = []string{value}
+		}
+		got, err := iam.Evaluate(q, iam.Policies{Identity: r.identity, Resource: &iam.Policy{Name: name, Document: doc}})
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", name, r.action, err)
+		}
+		p.record(fmt.Sprintf("%s %v", r.who.ARN, r.context), r.action, name, r.want, got)
+	}
+	return nil
+}
+
+// fulfilQueue asks who may send to a queue of label events.
+func (s *Site) fulfilQueue(d *documents, p *Proof, name, rule string) error {
+	queue := s.here("sqs", rule)
+	events := iam.NewService("events.amazonaws.com")
+	from := func(account, rule string) map[string]string {
+		return map[string]string{"aws:SourceAccount": account, "aws:SourceArn": s.here("events", "rule/"+rule)}
+	}
+	send := func(who iam.Principal, queue string, context map[string]string, want bool) sent {
+		return sent{who: who, action: "sqs:SendMessage", resource: queue, context: context, want: want}
+	}
+	plain := from(s.env.Account, rule)
+	plain["aws:SecureTransport"] = "false"
+	return s.receive(p, "the queue "+rule, d.queues[name], []sent{
+		send(events, queue, from(s.env.Account, rule), true),
+		send(events, queue, from(s.env.Account, "other"), false),
+		send(events, queue, from(elsewhere, rule), false),
+		send(events, queue+"-2", from(s.env.Account, rule), false),
+		send(events, queue, plain, false),
+		send(iam.NewService("sns.amazonaws.com"), queue, from(s.env.Account, rule), false),
+		{who: events, action: "sqs:PurgeQueue", resource: queue, context: from(s.env.Account, rule)},
+	})
+}
+
+// proveServices asks what is left: queues and topics, who may assume the roles,
+// and the CMKs of data and topics.
+func (s *Site) proveServices(d *documents, p *Proof) error {
+	ours := iam.NewSession(s.RoleARN(s.RotateNowName()), "run")
+	own := map[string]string{"aws:SourceAccount": s.env.Account}
+	foreign := map[string]string{"aws:SourceAccount": elsewhere}
+	plain := map[string]string{"aws:SecureTransport": "false", "aws:SourceAccount": s.env.Account}
+	alarms := iam.NewService("cloudwatch.amazonaws.com")
+	queue, topic := s.here("sqs", s.name+"-audit"), s.here("sns", s.name+"-notifications")
+	now := d.identity("rotatenow")
+	admin := []iam.Policy{everything()}
+	group := func(name string) map[string]string {
+		return map[string]string{"aws:SourceAccount": s.env.Account, "aws:SourceArn": s.here("scheduler", "schedule-group/"+name)}
+	}
+	scheduler, role := iam.NewService("scheduler.amazonaws.com"), s.RoleARN(s.ScheduleName())
+	foreignGroup := group(s.name)
+	foreignGroup["aws:SourceAccount"] = elsewhere
+	for name, r := range map[string]struct {
+		doc  iam.Document
+		sent []sent
+	}{
+		"the audit queue": {d.queues["audit"], []sent{
+			{who: ours, action: "sqs:SendMessage", resource: queue, identity: now, want: true},
+			{who: ours, action: "sqs:SendMessage", resource: queue, identity: now, context: plain},
+			{who: iam.NewRoot(s.env.Partition, elsewhere), action: "sqs:SendMessage", resource: queue},
+		}},
+		"the topic of notifications": {d.queues["notifications"], []sent{
+			{who: ours, action: "sns:Publish", resource: topic, identity: now, want: true},
+			{who: alarms, action: "sns:Publish", resource: topic, context: own, want: true},
+			{who: iam.NewService("events.amazonaws.com"), action: "sns:Publish", resource: topic, context: own, want: true},
+			{who: alarms, action: "sns:Publish", resource: topic, context: foreign},
+			{who: alarms, action: "sns:Publish", resource: topic, context: plain},
+			{who: alarms, action: "sns:Publish", resource: topic + "-2", context: own},
+			{who: alarms, action: "sns:DeleteTopic", resource: topic, context: own},
+			{who: iam.NewService("s3.amazonaws.com"), action: "sns:Publish", resource: topic, context: own},
+		}},
+		"the trust of functions' roles": {d.trusts["lambda"], []sent{
+			{who: iam.NewService("lambda.amazonaws.com"), action: "sts:AssumeRole", resource: role, want: true},
+			{who: iam.NewService("ec2.amazonaws.com"), action: "sts:AssumeRole", resource: role},
+			{who: ours, action: "sts:AssumeRole", resource: role, identity: admin},
+		}},
+		"the trust of the role of schedules": {d.trusts["schedule"], []sent{
+			{who: scheduler, action: "sts:AssumeRole", resource: role, context: group(s.name), want: true},
+			{who: scheduler, action: "sts:AssumeRole", resource: role, context: group("default")},
+			{who: scheduler, action: "sts:AssumeRole", resource: role, context: foreignGroup},
+			{who: ours, action: "sts:AssumeRole", resource: role, identity: admin},
+		}},
+		"the trust of the bootstrap's roles": {document(iam.Statement{
+			Effect: iam.Allow, Principal: &iam.Principals{AWS: iam.Strings{s.root()}}, Action: iam.Strings{"sts:AssumeRole"},
+		}), []sent{
+			{who: ours, action: "sts:AssumeRole", resource: s.bootstrapRole("deploy"), identity: d.identity("deploy"), want: true},
+			{who: ours, action: "sts:AssumeRole", resource: s.bootstrapRole("file-publishing"), identity: d.identity("deploy"), want: true},
+			{who: ours, action: "sts:AssumeRole", resource: s.bootstrapRole("lookup"), identity: d.identity("deploy"), want: true},
+			{who: ours, action: "sts:AssumeRole", resource: s.bootstrapRole("cfn-exec"), identity: d.identity("deploy")},
+		}},
+		"the key of data":   {d.keys["data"], s.dataKeyRequests()},
+		"the key of topics": {d.keys["topics"], s.topicsKeyRequests()},
+	} {
+		if err := s.receive(p, name, r.doc, r.sent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Site) bootstrapRole(name string) string {
+	return s.arn("iam", "", "role/cdk-"+s.env.Qualifier+"-"+name+"-role-"+s.env.Account+"-"+s.env.Region)
+}
+
+func (s *Site) dataKeyRequests() []sent {
+	key := s.here("kms", "key/x")
+	own, other := iam.NewSession(s.RoleARN(s.RotateNowName()), "run"), iam.NewSession("arn:"+s.env.Partition+":iam::"+elsewhere+":role/x", "run")
+	via := func(service string) map[string]string {
+		return map[string]string{"kms:ViaService": s.service(service, s.env.Region), "kms:GrantIsForAWSResource": "true"}
+	}
+	person := via("dynamodb")
+	person["kms:GrantIsForAWSResource"] = "false"
+	admin := []iam.Policy{everything()}
+	logs := func(arn string) map[string]string {
+		return map[string]string{"kms:EncryptionContext:aws:logs:arn": arn}
+	}
+	log := iam.NewService(s.service("logs", s.env.Region))
+	requests := []sent{
+		{who: own, action: "kms:Decrypt", resource: key, context: via("dynamodb"), want: true},
+		{who: own, action: "kms:GenerateDataKey", resource: key, context: via("sqs"), want: true},
+		{who: own, action: "kms:Decrypt", resource: key, context: via("secretsmanager")},
+		{who: own, action: "kms:Decrypt", resource: key, identity: admin},
+		{who: other, action: "kms:Decrypt", resource: key, context: via("dynamodb"), identity: admin},
+		{who: own, action: "kms:CreateGrant", resource: key, context: via("dynamodb"), want: true},
+		{who: own, action: "kms:CreateGrant", resource: key, context: person},
+		{who: own, action: "kms:CreateGrant", resource: key, context: via("sqs")},
+		{who: other, action: "kms:CreateGrant", resource: key, context: via("dynamodb"), identity: admin},
+		{who: log, action: "kms:GenerateDataKey", resource: key, context: logs(s.here("logs", "log-group:/aws/lambda/x")), want: true},
+		{who: log, action: "kms:GenerateDataKey", resource: key, context: logs("arn:aws:logs:eu-west-1:" + elsewhere + ":log-group:x")},
+		{who: log, action: "kms:PutKeyPolicy", resource: key, context: logs(s.here("logs", "log-group:x"))},
+	}
+	for _, service := range []string{"events", "sns"} {
+		requests = append(requests, s.serviceKeyRequests(service+".amazonaws.com", key, true)...)
+	}
+	requests = append(requests, s.serviceKeyRequests("s3.amazonaws.com", key, false)...)
+	return append(requests, s.endKeyRequests(key)...)
+}
+
+func (s *Site) topicsKeyRequests() []sent {
+	key := s.here("kms", "key/x")
+	own, other := iam.NewSession(s.RoleARN(s.RotateNowName()), "run"), iam.NewSession("arn:"+s.env.Partition+":iam::"+elsewhere+":role/x", "run")
+	via := map[string]string{"kms:ViaService": s.service("sns", s.env.Region)}
+	requests := []sent{
+		{who: own, action: "kms:GenerateDataKey", resource: key, context: via, want: true},
+		{who: own, action: "kms:GenerateDataKey", resource: key, context: map[string]string{"kms:ViaService": s.service("sqs", s.env.Region)}},
+		{who: own, action: "kms:Decrypt", resource: key, identity: []iam.Policy{everything()}},
+		{who: other, action: "kms:Decrypt", resource: key, context: via, identity: []iam.Policy{everything()}},
+		{who: own, action: "kms:CreateGrant", resource: key, context: via},
+	}
+	for _, service := range []string{"events", "cloudwatch"} {
+		requests = append(requests, s.serviceKeyRequests(service+".amazonaws.com", key, true)...)
+	}
+	requests = append(requests, s.serviceKeyRequests("s3.amazonaws.com", key, false)...)
+	return append(requests, s.endKeyRequests(key)...)
+}
+
+func (s *Site) serviceKeyRequests(service, key string, want bool) []sent {
+	who := iam.NewService(service)
+	return []sent{
+		{who: who, action: "kms:Decrypt", resource: key, context: map[string]string{"aws:SourceAccount": s.env.Account}, want: want},
+		{who: who, action: "kms:Decrypt", resource: key, context: map[string]string{"aws:SourceAccount": elsewhere}},
+		{who: who, action: "kms:CreateGrant", resource: key, context: map[string]string{"aws:SourceAccount": s.env.Account}},
+	}
+}
+
+// endKeyRequests: who administers a key, and who can bring it to its end.
+func (s *Site) endKeyRequests(key string) []sent {
+	admin := []iam.Policy{everything()}
+	who := iam.NewSession(s.arn("iam", "", "role/"+s.name+"-proof-administrator"), "run")
+	requests := []sent{
+		{who: who, action: "kms:PutKeyPolicy", resource: key, identity: admin, want: true},
+		{who: who, action: "kms:PutKeyPolicy", resource: key},
+		{who: who, action: "kms:ScheduleKeyDeletion", resource: key, identity: admin},
+		{who: who, action: "kms:DisableKey", resource: key, identity: admin},
+		{who: iam.NewRoot(s.env.Partition, s.env.Account), action: "kms:PutKeyPolicy", resource: key, want: true},
+		{who: iam.NewRoot(s.env.Partition, s.env.Account), action: "kms:ScheduleKeyDeletion", resource: key},
+	}
+	for _, glass := range s.file.Access.BreakGlass {
+		requests = append(requests,
+			sent{who: principal(glass), action: "kms:ScheduleKeyDeletion", resource: key, identity: admin, want: true},
+			sent{who: principal(glass), action: "kms:DisableKey", resource: key, identity: admin, want: true},
+			sent{who: principal(glass), action: "kms:ScheduleKeyDeletion", resource: key})
+	}
+	return requests
+}
