@@ -11,14 +11,13 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/keyturn/keyturn/shared/iam"
+	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
 // FoundationProps configure a [Foundation].
 type FoundationProps struct {
-	// Installation begins all names; default [DefaultName].
-	Installation *string
-	// BreakGlass are the ARNs of those who alone may delete or disable the CMKs.
-	BreakGlass []string
+	// File is the whole configuration.
+	File *keysfile.File `field:"required"`
 }
 
 // Foundation is what outlives everything else: the CMKs and the keys' records.
@@ -61,14 +60,13 @@ func (p place) fingerprintKey() *string {
 
 // NewFoundation adds the CMKs and the table.
 func NewFoundation(scope constructs.Construct, id *string, props *FoundationProps) Foundation {
-	if props == nil {
-		props = &FoundationProps{}
-	}
-	this := &foundation{at: placeOf(scope, props.Installation)}
+	need("FoundationProps", "File", props == nil || props.File == nil)
+	this := &foundation{at: placeOf(scope, props.File)}
 	constructs.NewConstruct_Override(this, scope, id)
-	this.secrets = this.newKey("SecretsKey", "secrets", "Values of the secrets that Keyturn rotates", secretsKeyDocument(this.at, props.BreakGlass))
-	this.data = this.newKey("DataKey", "data", "Keyturn's records, queues, logs and environment", dataKeyDocument(this.at, props.BreakGlass))
-	this.topics = this.newKey("TopicsKey", "topics", "Keyturn's notifications", topicsKeyDocument(this.at, props.BreakGlass))
+	s := siteOf(this, props.File)
+	this.secrets = this.newKey("SecretsKey", "secrets", "Values of the secrets that Keyturn rotates", s.policy(s.SecretsKey(this.at.region)))
+	this.data = this.newKey("DataKey", "data", "Keyturn's records, queues, logs and environment", s.policy(s.DataKey()))
+	this.topics = this.newKey("TopicsKey", "topics", "Keyturn's notifications", s.policy(s.TopicsKey()))
 	this.table = awsdynamodb.NewTableV2(this, jsii.String("Table"), &awsdynamodb.TablePropsV2{
 		TableName:    &this.at.name,
 		PartitionKey: &awsdynamodb.Attribute{Name: jsii.String("secret"), Type: awsdynamodb.AttributeType_STRING},

@@ -40,7 +40,7 @@ type functionProps struct {
 	at                      place
 	name, kind, description string
 	code                    Code
-	policy                  iam.Document
+	policy, trust           iam.Document
 	timeout                 time.Duration
 	concurrency             int // reserved
 	environment             map[string]*string
@@ -69,7 +69,7 @@ func newFunction(scope constructs.Construct, id string, p functionProps) *functi
 		LogGroupName: text("/aws/lambda/%s", p.name), RetentionInDays: number(p.retention()), KmsKeyId: p.dataKey.KeyArn(), Tags: all,
 	})
 	f.logs.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
-	f.role = newRole(f.scope, "Role", roleProps{at: p.at, name: p.name, settings: p.settings, service: "lambda.amazonaws.com", policy: p.policy, description: "Role of the function " + p.name})
+	f.role = newRole(f.scope, "Role", roleProps{at: p.at, name: p.name, settings: p.settings, policy: p.policy, trust: p.trust, description: "Role of the function " + p.name})
 	asset := awss3assets.NewAsset(f.scope, jsii.String("Code"), &awss3assets.AssetProps{Path: codeOf(p.code, p.kind)})
 	props := &awslambda.CfnFunctionProps{
 		FunctionName: &p.name, Description: &p.description, Tags: all,
@@ -131,20 +131,17 @@ func codeOf(c Code, kind string) *string {
 
 // roleProps configure a role.
 type roleProps struct {
-	at                         place
-	name, service, description string
-	settings                   keysfile.Functions
-	policy                     iam.Document
-	trust                      iam.Conditions
+	at                place
+	name, description string
+	settings          keysfile.Functions
+	policy, trust     iam.Document
 }
 
 func newRole(scope constructs.Construct, id string, p roleProps) awsiam.CfnRole {
 	props := &awsiam.CfnRoleProps{
 		RoleName: &p.name, Description: &p.description, Tags: tags(map[string]string{TagInstallation: p.at.name}),
-		AssumeRolePolicyDocument: plain(iam.Document{Version: iam.Version, Statement: []iam.Statement{{
-			Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{p.service}}, Action: iam.Strings{"sts:AssumeRole"}, Condition: p.trust,
-		}}}),
-		Policies: []any{map[string]any{"policyName": "keyturn", "policyDocument": plain(p.policy)}},
+		AssumeRolePolicyDocument: plain(p.trust),
+		Policies:                 []any{map[string]any{"policyName": "keyturn", "policyDocument": plain(p.policy)}},
 	}
 	if p.settings.RolePath != "" {
 		props.Path = &p.settings.RolePath

@@ -23,13 +23,16 @@ const (
 // place is where an installation is. All that it has is named by name, so that
 // stacks find each other's parts without exports. In a stack without an
 // environment the other fields are tokens of the CDK.
-type place struct{ name, partition, account, region string }
+type place struct{ name, partition, account, region, rolePath string }
 
-func placeOf(scope constructs.Construct, name *string) place {
+func placeOf(scope constructs.Construct, file *keysfile.File) place {
 	s := awscdk.Stack_Of(scope)
-	p := place{name: DefaultName, partition: *s.Partition(), account: *s.Account(), region: *s.Region()}
-	if name != nil {
-		p.name = *name
+	p := place{name: file.Name, partition: *s.Partition(), account: *s.Account(), region: *s.Region(), rolePath: "/"}
+	if p.name == "" {
+		p.name = DefaultName
+	}
+	if file.Functions.RolePath != "" {
+		p.rolePath = file.Functions.RolePath
 	}
 	return p
 }
@@ -45,16 +48,8 @@ func (p place) arn(service, resource string) string {
 
 func (p place) functionARN(name string) string { return p.arn("lambda", "function:"+name) }
 
-func (p place) roleARN(path, name string) string {
-	return fmt.Sprintf("arn:%s:iam::%s:role%s%s", p.partition, p.account, path, name)
-}
-
 // scheduleRole returns the ARN of the role as which EventBridge Scheduler starts
 // the retire functions.
-func (p place) scheduleRole(f keysfile.Functions) string {
-	path := f.RolePath
-	if path == "" {
-		path = "/"
-	}
-	return p.roleARN(path, p.name+"-schedule")
+func (p place) scheduleRole() string {
+	return fmt.Sprintf("arn:%s:iam::%s:role%s%s", p.partition, p.account, p.rolePath, p.name+"-schedule")
 }

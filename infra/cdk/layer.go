@@ -1,7 +1,6 @@
 package cdk
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -15,16 +14,8 @@ import (
 // into /opt.
 const configFile = "/opt/keyturn.json"
 
-// newConfigLayer puts an account's configuration into a layer, so that all
-// accounts share one code: see docs/adr/0012-configuration-in-a-layer.md.
-func newConfigLayer(scope constructs.Construct, at place, account string, props *VendorAccountProps) *string {
-	config, err := configOf(props)
-	if err != nil {
-		panic(fmt.Sprintf("the configuration of the vendor account %s: %v", account, err))
-	}
-	return layerOf(scope, text("%s-config-%s", at.name, account), config)
-}
-
+// layerOf puts a configuration into a layer, so that all vendor accounts share
+// one code: see docs/adr/0012-configuration-in-a-layer.md.
 func layerOf(scope constructs.Construct, name *string, config []byte) *string {
 	dir, err := os.MkdirTemp("", "keyturn-config")
 	if err != nil {

@@ -63,4 +63,11 @@ func httpsOnly(scope constructs.Construct, vpc *string) *string {
 	return g.AttrGroupId()
 }
 
+func networkOf(props *VendorAccountProps, account keysfile.VendorAccount) *Network {
+	if props.Network == nil && account.Network != nil {
+		return &Network{ids: account.Network}
+	}
+	return props.Network
+}
+
 func fixedAddresses(constructs.Construct) *vpcConfig { panic("not yet") }

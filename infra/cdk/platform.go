@@ -12,29 +12,22 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
-	"github.com/keyturn/keyturn/shared/iam"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
 // PlatformProps configure a [Platform].
 type PlatformProps struct {
-	// Installation begins all names; default [DefaultName].
-	Installation *string
+	// File is the whole configuration.
+	File *keysfile.File `field:"required"`
 
 	Table          awsdynamodb.ITable `field:"required"` // the keys' records
 	DataKey        awskms.IKey        `field:"required"` // of queues, logs and the environment
 	TopicsKey      awskms.IKey        `field:"required"` // of the topics
 	FingerprintKey *string            `field:"required"` // a dynamic reference, never a value
 
-	// VendorAccounts and Keys are all that there are: the function that rotates
-	// on demand knows them.
-	VendorAccounts map[string]keysfile.VendorAccount
-	Keys           []keysfile.Key
 	// Code is where the function's code comes from; default: dist, built if it is
 	// not there.
 	Code Code
-	// Functions say how functions are deployed.
-	Functions keysfile.Functions
 }
 
 // Platform is what all vendor accounts share: topics, the audit queue, the
@@ -72,17 +65,19 @@ var rotateNowModes = [...]string{"rotate", "plan", "control"}
 // NewPlatform adds what all vendor accounts share.
 func NewPlatform(scope constructs.Construct, id *string, props *PlatformProps) Platform {
 	const of = "PlatformProps"
+	need(of, "File", props.File == nil)
 	need(of, "Table", props.Table == nil)
 	need(of, "DataKey", props.DataKey == nil)
 	need(of, "TopicsKey", props.TopicsKey == nil)
 	need(of, "FingerprintKey", props.FingerprintKey == nil)
-	this := &platform{at: placeOf(scope, props.Installation)}
+	this := &platform{at: placeOf(scope, props.File)}
 	constructs.NewConstruct_Override(this, scope, id)
 	this.notifications = this.newTopic("Notifications", "notifications", props.TopicsKey)
 	this.escalation = this.newTopic("Escalation", "escalation", props.TopicsKey)
 	this.newAuditQueue(props.DataKey)
-	this.newSchedules(props)
-	this.newRotateNow(props)
+	s := siteOf(this, props.File)
+	this.newSchedules(s, props)
+	this.newRotateNow(s, props)
 	return this
 }
 
@@ -115,30 +110,25 @@ func (p *platform) newAuditQueue(key awskms.IKey) {
 	p.audit = awssqs.NewQueue(p, jsii.String("Audit"), &queue)
 }
 
-func (p *platform) newSchedules(props *PlatformProps) {
+func (p *platform) newSchedules(s site, props *PlatformProps) {
 	awsscheduler.NewCfnScheduleGroup(p, jsii.String("Schedules"), &awsscheduler.CfnScheduleGroupProps{
 		Name: &p.at.name, Tags: tags(map[string]string{TagInstallation: p.at.name}),
 	})
 	r := newRole(p, "ScheduleRole", roleProps{
-		at: p.at, name: p.at.name + "-schedule", service: "scheduler.amazonaws.com", settings: props.Functions,
-		description: "Starts Keyturn's retire functions for EventBridge Scheduler",
-		policy:      scheduleDocument(rights{place: p.at, dataKey: *props.DataKey.KeyArn(), labels: p.at.labels("*")}),
-		trust:       iam.Conditions{"StringEquals": {"aws:SourceAccount": {p.at.account}}},
+		at: p.at, name: s.ScheduleName(), settings: props.File.Functions, description: "Starts Keyturn's retire functions for EventBridge Scheduler",
+		policy: s.policy(s.Schedule()), trust: s.policy(s.ScheduleTrust(), nil),
 	})
-	suppressRole(r, "EventBridge Scheduler starts the retire function of every vendor account; the role is for nothing else.")
+	suppress(r, nagWildcard, "EventBridge Scheduler starts the retire function of every vendor account, which are named alike; the role is for nothing else.")
 }
 
-func (p *platform) newRotateNow(props *PlatformProps) {
-	config, err := functionConfig(props.VendorAccounts, props.Keys)
-	if err != nil {
-		panic(err)
-	}
+func (p *platform) newRotateNow(s site, props *PlatformProps) {
 	p.rotateNow = newFunction(p, "RotateNow", functionProps{
-		at: p.at, name: p.at.name + "-rotatenow", kind: "rotatenow", description: "Asks Secrets Manager for a rotation, when a person does",
-		code: props.Code, timeout: rotateNowTimeout, dataKey: props.DataKey, settings: props.Functions,
-		layer: layerOf(p, text("%s-config", p.at.name), config),
-		policy: rotateNowDocument(rights{
-			place: p.at, table: *props.Table.TableArn(), topic: *p.notifications.TopicArn(), queue: *p.audit.QueueArn(), dataKey: *props.DataKey.KeyArn(),
+		at: p.at, name: s.RotateNowName(), kind: "rotatenow", description: "Asks Secrets Manager for a rotation, when a person does",
+		code: props.Code, timeout: rotateNowTimeout, dataKey: props.DataKey, settings: props.File.Functions,
+		layer: layerOf(p, text("%s-config", p.at.name), props.File.Config("")),
+		trust: s.policy(s.LambdaTrust(), nil),
+		policy: s.must(s.RotateNow())(map[string]*string{
+			"Records": props.Table.TableArn(), "Notifications": p.notifications.TopicArn(), "AuditTrail": p.audit.QueueArn(),
 		}),
 		environment: map[string]*string{
 			"KEYTURN_CONFIG": jsii.String(configFile), "KEYTURN_FINGERPRINT_KEY": props.FingerprintKey, "KEYTURN_TABLE": props.Table.TableName(),
@@ -148,7 +138,7 @@ func (p *platform) newRotateNow(props *PlatformProps) {
 	for _, mode := range rotateNowModes {
 		awslambda.NewCfnAlias(p, text("Alias-%s", mode), &awslambda.CfnAliasProps{
 			FunctionName: p.rotateNow.resource.Ref(), FunctionVersion: jsii.String("$LATEST"), Name: &mode,
-			Description: text("Rights to mode %s alone", mode),
+			Description: text("A right to this alias is a right to mode %s", mode),
 		})
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
@@ -13,7 +15,6 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
-	"github.com/keyturn/keyturn/shared/iam"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
@@ -23,22 +24,24 @@ const FirstValueType = "Custom::KeyturnFirstValue"
 
 // RotatedKeyProps configure a [RotatedKey].
 type RotatedKeyProps struct {
-	// Account rotates the key. It must have been given the key.
+	// Account rotates the key.
 	Account VendorAccount `field:"required"`
-	// Key is the key as keyturn.yaml declares it.
-	Key keysfile.Key
-	// EncryptionKey encrypts the value; needed, unless Key.Existing.
+	// SecretName is the secret's name, which is one of the account's keys in its
+	// configuration: all else is said there.
+	SecretName *string `field:"required"`
+	// EncryptionKey encrypts the value; needed, unless the secret exists already.
 	EncryptionKey awskms.IKey
-	// Policy is the secret's resource policy; default: none.
-	Policy *iam.Document
-	// ReplicaRegions are Regions that the secret is replicated to, with the CMK
-	// of the same alias there, or else Secrets Manager's own key.
+	// ReplicaRegions are Regions that the secret is replicated to.
 	ReplicaRegions *[]*string
+	// ReplicaKey is the alias of the CMK in those Regions, such as
+	// "alias/keyturn-secrets"; default: Secrets Manager's own key there.
+	ReplicaKey *string
 	// Schedules is where the first value and the schedule go; default: the
-	// construct itself. In a stack of its own that is deployed after this one, a
-	// first value that cannot be made rolls back no secret: see
-	// docs/adr/0014-first-values-in-stacks-of-their-own.md.
+	// construct itself. In a stack of its own, a first value that cannot be made
+	// rolls back no secret: see docs/adr/0014-first-values-apart.md.
 	Schedules constructs.Construct
+
+	policies *site // nil: of the scope
 }
 
 // RotatedKey is a key at a vendor, its secret, and its rotation.
@@ -98,19 +101,31 @@ func KeyID(secret string) string {
 // It makes plain resources and no grants, for there may be thousands.
 func NewRotatedKey(scope constructs.Construct, id *string, props *RotatedKeyProps) RotatedKey {
 	need("RotatedKeyProps", "Account", props.Account == nil)
-	need("RotatedKeyProps", "Key.Name", props.Key.Name == "")
-	if !props.Account.Has(props.Key.Name) {
-		panic(fmt.Sprintf("the vendor account %s was not given the key %s: its functions would refuse it", *props.Account.Name(), props.Key.Name))
+	need("RotatedKeyProps", "SecretName", props.SecretName == nil)
+	file := props.Account.configuration()
+	i := slices.IndexFunc(file.Keys, func(k keysfile.Key) bool {
+		return k.Name == *props.SecretName && k.VendorAccount == *props.Account.Name()
+	})
+	if i < 0 {
+		panic(fmt.Sprintf("the configuration has no key %q in the vendor account %q: its functions would refuse it", *props.SecretName, *props.Account.Name()))
 	}
-	this := &rotatedKey{key: props.Key}
+	this := &rotatedKey{key: file.Keys[i]}
 	constructs.NewConstruct_Override(this, scope, id)
-	if !props.Key.Existing {
+	if !this.key.Existing {
 		need("RotatedKeyProps", "EncryptionKey", props.EncryptionKey == nil)
 		this.made = this.newSecret(props)
 	}
-	if props.Policy != nil {
+	s := props.policies
+	if s == nil {
+		own := siteOf(this, file)
+		s = &own
+		if props.EncryptionKey != nil {
+			letThrough(props.EncryptionKey, "secretsmanager")
+		}
+	}
+	if d := s.policy(s.Secret(this.key)); len(d.Statement) > 0 {
 		this.policy = awssecretsmanager.NewCfnResourcePolicy(this, jsii.String("Policy"), &awssecretsmanager.CfnResourcePolicyProps{
-			SecretId: this.ref(false), ResourcePolicy: plain(*props.Policy), BlockPublicPolicy: true,
+			SecretId: this.ref(false), ResourcePolicy: plain(d), BlockPublicPolicy: true,
 		})
 	}
 	rotation := constructs.Construct(this)
@@ -118,7 +133,7 @@ func NewRotatedKey(scope constructs.Construct, id *string, props *RotatedKeyProp
 		rotation = constructs.NewConstruct(props.Schedules, id)
 	}
 	first := this.firstValue(rotation, props)
-	this.schedule = this.newSchedule(rotation, props)
+	this.schedule = this.newSchedule(rotation, props, file.Expression(this.key))
 	this.schedule.AddResourceDependency(first, nil)
 	this.schedule.AddResourceDependency(props.Account.mayInvoke(), nil)
 	return this
@@ -145,7 +160,11 @@ func (k *rotatedKey) newSecret(props *RotatedKeyProps) awssecretsmanager.CfnSecr
 	}
 	var replicas []any
 	for _, r := range or(props.ReplicaRegions, nil) {
-		replicas = append(replicas, map[string]any{"region": *r})
+		m := map[string]any{"region": *r}
+		if props.ReplicaKey != nil {
+			m["kmsKeyId"] = props.ReplicaKey
+		}
+		replicas = append(replicas, m)
 	}
 	p := &awssecretsmanager.CfnSecretProps{
 		Name: &k.key.Name, Description: text("Key of %s, rotated by Keyturn", *props.Account.Provider()),
@@ -187,14 +206,10 @@ func (k *rotatedKey) firstValue(scope constructs.Construct, props *RotatedKeyPro
 	return r
 }
 
-func (k *rotatedKey) newSchedule(scope constructs.Construct, props *RotatedKeyProps) awssecretsmanager.CfnRotationSchedule {
-	expression, err := expressionOf(k.key)
-	if err != nil {
-		panic(fmt.Sprintf("the schedule of %s: %v", k.key.Name, err))
-	}
+func (k *rotatedKey) newSchedule(scope constructs.Construct, props *RotatedKeyProps, expression string) awssecretsmanager.CfnRotationSchedule {
 	rules := &awssecretsmanager.CfnRotationSchedule_RotationRulesProperty{ScheduleExpression: &expression}
-	if w := windowOf(k.key); w != "" {
-		rules.Duration = &w
+	if k.key.Window != 0 {
+		rules.Duration = text("%dh", int(time.Duration(k.key.Window)/time.Hour))
 	}
 	return awssecretsmanager.NewCfnRotationSchedule(scope, jsii.String("Schedule"), &awssecretsmanager.CfnRotationScheduleProps{
 		SecretId: k.ref(props.Schedules != nil), RotationLambdaArn: props.Account.RotateFunctionArn(),

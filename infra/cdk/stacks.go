@@ -75,50 +75,32 @@ func (s *stacks) stack(name, description string, protect bool, after ...awscdk.S
 
 func (s *stacks) retained() {
 	s.retain = s.stack("retained", "encryption keys and records, which outlive everything else", true)
-	NewFoundation(s.retain, jsii.String("Foundation"), &FoundationProps{Installation: &s.File.Name, BreakGlass: s.File.Access.BreakGlass})
+	NewFoundation(s.retain, jsii.String("Foundation"), &FoundationProps{File: s.File})
 }
 
 func (s *stacks) platform() {
 	s.shared = s.stack("platform", "what all vendor accounts share", false, s.retain)
-	found := importFoundation(s.shared, s.File.Name)
+	found := importFoundation(s.shared, s.File)
 	NewPlatform(s.shared, jsii.String("Platform"), &PlatformProps{
-		Installation: &s.File.Name, Table: found.table, DataKey: found.data, TopicsKey: found.topics, FingerprintKey: found.fingerprintKey(),
-		VendorAccounts: s.File.VendorAccounts, Keys: s.File.Keys, Code: s.Code, Functions: s.File.Functions,
+		File: s.File, Table: found.table, DataKey: found.data, TopicsKey: found.topics, FingerprintKey: found.fingerprintKey(), Code: s.Code,
 	})
 }
 
 func (s *stacks) vendorAccount(name string) {
 	st := s.stack("vendor-"+name, "functions of the vendor account "+name, false, s.shared)
-	found := importFoundation(st, s.File.Name)
-	account := s.File.VendorAccounts[name]
-	props := &VendorAccountProps{
-		Installation: &s.File.Name, Name: &name, Account: account, Keys: s.keysOf(name),
-		Table: found.table, SecretsKey: found.secrets, DataKey: found.data, FingerprintKey: found.fingerprintKey(),
-		Notifications: awssns.Topic_FromTopicArn(st, jsii.String("Notifications"), jsii.String(found.arn("sns", s.File.Name+"-notifications"))),
-		AuditQueue:    awssqs.Queue_FromQueueArn(st, jsii.String("AuditQueue"), jsii.String(found.arn("sqs", s.File.Name+"-audit"))),
-		Code:          s.Code, Functions: s.File.Functions, Freeze: s.File.Freeze,
-	}
-	if account.Network != nil {
-		props.Network = &Network{ids: account.Network}
-	}
-	s.accounts[name] = NewVendorAccount(st, jsii.String("Account"), props)
-}
-
-func (s *stacks) keysOf(account string) []keysfile.Key {
-	var out []keysfile.Key
-	for _, k := range s.File.Keys {
-		if k.VendorAccount == account {
-			out = append(out, k)
-		}
-	}
-	return out
+	found := importFoundation(st, s.File)
+	s.accounts[name] = NewVendorAccount(st, jsii.String("Account"), &VendorAccountProps{
+		File: s.File, Name: &name, Table: found.table, DataKey: found.data, FingerprintKey: found.fingerprintKey(), Code: s.Code,
+		Notifications: awssns.Topic_FromTopicArn(st, jsii.String("Notifications"), jsii.String(found.arn("sns", found.name+"-notifications"))),
+		AuditQueue:    awssqs.Queue_FromQueueArn(st, jsii.String("AuditQueue"), jsii.String(found.arn("sqs", found.name+"-audit"))),
+	})
 }
 
 // keys adds each key to the stacks of its shard.
 func (s *stacks) keys() {
 	shards := map[int][]keysfile.Key{}
 	for _, k := range s.File.Keys {
-		n := shardOf(k.Name, s.File.Shards)
+		n := keysfile.Shard(k.Name, s.File.Shards)
 		shards[n] = append(shards[n], k)
 	}
 	for _, n := range slices.Sorted(maps.Keys(shards)) {
@@ -129,12 +111,13 @@ func (s *stacks) keys() {
 func (s *stacks) shard(n int, keys []keysfile.Key) {
 	values := s.stack(fmt.Sprintf("keys-%02d", n), "secrets", true, s.retain)
 	schedules := s.stack(fmt.Sprintf("schedules-%02d", n), "first values and schedules", false, values)
-	found := importFoundation(values, s.File.Name)
+	found := importFoundation(values, s.File)
+	policies := siteOf(values, s.File)
 	replicas := jsii.Strings(s.Environment.Replicas...)
 	for _, k := range keys {
 		NewRotatedKey(values, jsii.String(KeyID(k.Name)), &RotatedKeyProps{
-			Account: s.accounts[k.VendorAccount], Key: k, EncryptionKey: found.secrets,
-			Policy: policyOf(s.File, k), ReplicaRegions: replicas, Schedules: schedules,
+			Account: s.accounts[k.VendorAccount], SecretName: &k.Name, EncryptionKey: found.secrets,
+			ReplicaRegions: replicas, ReplicaKey: text("alias/%s-secrets", found.name), Schedules: schedules, policies: &policies,
 		})
 	}
 }
@@ -146,13 +129,13 @@ type imported struct {
 	table                 awsdynamodb.ITable
 }
 
-func importFoundation(scope awscdk.Stack, name string) imported {
-	p := placeOf(scope, &name)
+func importFoundation(scope awscdk.Stack, file *keysfile.File) imported {
+	p := placeOf(scope, file)
 	key := func(id, purpose string) awskms.IKey {
 		return awskms.Key_FromKeyArn(scope, &id, jsii.String(p.arn("kms", "key/{{resolve:ssm:"+p.keyParameter(purpose)+"}}")))
 	}
 	return imported{
 		place: p, data: key("DataKey", "data"), topics: key("TopicsKey", "topics"), secrets: key("SecretsKey", "secrets"),
-		table: awsdynamodb.Table_FromTableName(scope, jsii.String("Table"), &name),
+		table: awsdynamodb.Table_FromTableName(scope, jsii.String("Table"), &p.name),
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
@@ -69,7 +70,7 @@ func fileOf(n int) *keysfile.File {
 	for i := range n {
 		f.Keys = append(f.Keys, keysfile.Key{
 			Name: fmt.Sprintf("prod/service-%04d/sendgrid", i), VendorAccount: "sendgrid-main", Owner: "mailer@example.com", Tier: 2,
-			Settings: map[string]any{"scopes": []any{"mail.send"}}, Schedule: fmt.Sprintf("cron(0 %d ? * MON *)", i%24),
+			Window: keysfile.Duration(3 * time.Hour), Grace: keysfile.Grace{OnMax: "hold", NoUsage: "hold"}, Settings: map[string]any{"scopes": []any{"mail.send"}}, Schedule: fmt.Sprintf("cron(0 %d ? * MON *)", i%24),
 			Readers: []string{fmt.Sprintf("arn:aws:iam::111122223333:role/service-%04d", i)},
 		})
 	}

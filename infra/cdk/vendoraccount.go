@@ -2,7 +2,6 @@ package cdk
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
@@ -16,34 +15,26 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/keyturn/keyturn/shared/catalog"
+	"github.com/keyturn/keyturn/shared/iam"
 	"github.com/keyturn/keyturn/shared/keysfile"
+	"github.com/keyturn/keyturn/shared/provider"
 )
 
 // VendorAccountProps configure a [VendorAccount].
 type VendorAccountProps struct {
-	// Installation begins all names; default [DefaultName].
-	Installation *string
-	// Name of the account, as keys name it.
-	Name *string `field:"required"`
-	// Account is the account as keyturn.yaml declares it.
-	Account keysfile.VendorAccount
-	// Keys are all keys of the account.
-	Keys []keysfile.Key
+	// File is the whole configuration, and Name one of its vendor accounts.
+	File *keysfile.File `field:"required"`
+	Name *string        `field:"required"`
 
 	Table          awsdynamodb.ITable `field:"required"` // the keys' records
 	Notifications  awssns.ITopic      `field:"required"`
 	AuditQueue     awssqs.IQueue      `field:"required"`
-	SecretsKey     awskms.IKey        `field:"required"` // encrypts the keys' secrets
 	DataKey        awskms.IKey        `field:"required"` // encrypts logs, the queue and the environment
 	FingerprintKey *string            `field:"required"` // at least 16 characters; a dynamic reference, never a value
 	// Code is where the functions' code comes from; default: dist, built if it is
 	// not there.
 	Code Code
-	// Functions say how they are deployed.
-	Functions keysfile.Functions
-	// Freeze are times in which no scheduled rotation starts.
-	Freeze []keysfile.Freeze
-	// Network is the VPC in which the functions run; default: none.
+	// Network is the VPC in which the functions run; default: as the file says.
 	Network *Network
 }
 
@@ -63,10 +54,9 @@ type VendorAccount interface {
 	// what could not be handled.
 	LabelQueue() awssqs.IQueue
 	LabelDeadLetters() awssqs.IQueue
-	// Has reports whether the account was given a key.
-	Has(secret string) bool
 
 	installation() string
+	configuration() *keysfile.File
 	ready() []awscdk.CfnResource // what a first value needs
 	mayInvoke() awscdk.CfnResource
 }
@@ -76,7 +66,7 @@ type vendorAccount struct {
 	at             place
 	name           string
 	account        keysfile.VendorAccount
-	keys           []string // names, sorted
+	file           *keysfile.File
 	rotate, retire *function
 	permission     awslambda.CfnPermission
 	queue, dead    awssqs.Queue
@@ -101,67 +91,67 @@ func (a *vendorAccount) installation() string                { return a.at.name 
 func (a *vendorAccount) mayInvoke() awscdk.CfnResource       { return a.permission }
 func (a *vendorAccount) ready() []awscdk.CfnResource         { return []awscdk.CfnResource{a.rotate.resource} }
 
-func (a *vendorAccount) Has(secret string) bool {
-	_, ok := slices.BinarySearch(a.keys, secret)
-	return ok
-}
+func (a *vendorAccount) configuration() *keysfile.File { return a.file }
 
 // NewVendorAccount adds an account's functions, their roles, logs and queue.
 func NewVendorAccount(scope constructs.Construct, id *string, props *VendorAccountProps) VendorAccount {
 	const of = "VendorAccountProps"
+	need(of, "File", props.File == nil)
 	need(of, "Name", props.Name == nil)
 	need(of, "Table", props.Table == nil)
 	need(of, "Notifications", props.Notifications == nil)
 	need(of, "AuditQueue", props.AuditQueue == nil)
-	need(of, "SecretsKey", props.SecretsKey == nil)
 	need(of, "DataKey", props.DataKey == nil)
 	need(of, "FingerprintKey", props.FingerprintKey == nil)
-	vendor, ok := catalog.Get(props.Account.Provider)
-	if !ok {
-		panic(fmt.Sprintf("the vendor account %s: there is no provider %q", *props.Name, props.Account.Provider))
+	account, ok := props.File.VendorAccounts[*props.Name]
+	vendor, known := catalog.Get(account.Provider)
+	if !ok || !known {
+		panic(fmt.Sprintf("the configuration has no vendor account %q of a vendor that there is", *props.Name))
 	}
-	this := &vendorAccount{at: placeOf(scope, props.Installation), name: *props.Name, account: props.Account}
+	this := &vendorAccount{at: placeOf(scope, props.File), name: *props.Name, account: account, file: props.File}
 	constructs.NewConstruct_Override(this, scope, id)
-	for _, k := range props.Keys {
-		this.keys = append(this.keys, k.Name)
-	}
-	slices.Sort(this.keys)
-
-	layer := newConfigLayer(this, this.at, this.name, props)
-	environment := map[string]*string{
-		"KEYTURN_CONFIG": jsii.String(configFile), "KEYTURN_FINGERPRINT_KEY": props.FingerprintKey,
-		"KEYTURN_TABLE": props.Table.TableName(), "KEYTURN_TOPIC_ARN": props.Notifications.TopicArn(),
-		"KEYTURN_AUDIT_QUEUE_URL": props.AuditQueue.QueueUrl(),
-	}
-	common := functionProps{
-		at: this.at, code: props.Code, dataKey: props.DataKey, layer: layer, settings: props.Functions,
-		network: props.Network.settle(this), environment: environment,
-	}
-	rights := this.rights(props)
-	rotate := common
-	rotate.name, rotate.kind, rotate.policy = this.at.rotate(this.name), "rotate", rotateDocument(rights)
-	rotate.timeout, rotate.concurrency = rotateTimeout(vendor.Info), props.Account.Concurrency
-	rotate.description = fmt.Sprintf("Makes and proves new keys in the %s account %s", vendor.Title, this.name)
-	this.rotate = newFunction(this, "Rotate", rotate)
-
+	s := siteOf(this, props.File)
 	this.newQueue(props.DataKey)
-	retire := common
-	retire.name, retire.kind, retire.policy = this.at.retire(this.name), "retire", retireDocument(rights)
-	retire.timeout = retireTimeout
-	retire.description = fmt.Sprintf("Ends replaced keys in the %s account %s", vendor.Title, this.name)
-	retire.environment = with(environment, map[string]*string{
-		"KEYTURN_SCHEDULE_GROUP":      &this.at.name,
-		"KEYTURN_SCHEDULE_ROLE_ARN":   jsii.String(rights.scheduleRole),
-		"KEYTURN_RETIRE_FUNCTION_ARN": this.RetireFunctionArn(),
-	})
-	this.retire = newFunction(this, "Retire", retire)
-	this.startedBy(rights.scheduleRole)
+	common := functionProps{
+		at: this.at, code: props.Code, dataKey: props.DataKey, settings: props.File.Functions, trust: s.policy(s.LambdaTrust(), nil),
+		layer:   layerOf(this, text("%s-config-%s", this.at.name, this.name), props.File.Config(this.name)),
+		network: networkOf(props, account).settle(this),
+		environment: map[string]*string{
+			"KEYTURN_CONFIG": jsii.String(configFile), "KEYTURN_FINGERPRINT_KEY": props.FingerprintKey,
+			"KEYTURN_TABLE": props.Table.TableName(), "KEYTURN_TOPIC_ARN": props.Notifications.TopicArn(),
+			"KEYTURN_AUDIT_QUEUE_URL": props.AuditQueue.QueueUrl(),
+		},
+	}
+	resources := map[string]*string{
+		"Records": props.Table.TableArn(), "Notifications": props.Notifications.TopicArn(), "AuditTrail": props.AuditQueue.QueueArn(),
+	}
+	this.rotate = this.newRotate(common, s.must(s.Rotate(this.name))(resources), vendor.Info)
+	this.retire = this.newRetire(common, s.must(s.Retire(this.name))(resources), vendor.Info)
+	this.startedBy()
 	return this
+}
+
+func (a *vendorAccount) newRotate(p functionProps, policy iam.Document, vendor provider.Info) *function {
+	p.name, p.kind, p.policy = a.at.rotate(a.name), "rotate", policy
+	p.timeout, p.concurrency = rotateTimeout(vendor), a.account.Concurrency
+	p.description = fmt.Sprintf("Makes and proves new keys in the %s account %s", vendor.Title, a.name)
+	return newFunction(a, "Rotate", p)
+}
+
+func (a *vendorAccount) newRetire(p functionProps, policy iam.Document, vendor provider.Info) *function {
+	p.name, p.kind, p.policy, p.timeout = a.at.retire(a.name), "retire", policy, retireTimeout
+	p.description = fmt.Sprintf("Ends replaced keys in the %s account %s", vendor.Title, a.name)
+	p.environment = with(p.environment, map[string]*string{
+		"KEYTURN_SCHEDULE_GROUP":      &a.at.name,
+		"KEYTURN_SCHEDULE_ROLE_ARN":   jsii.String(a.at.scheduleRole()),
+		"KEYTURN_RETIRE_FUNCTION_ARN": a.RetireFunctionArn(),
+	})
+	return newFunction(a, "Retire", p)
 }
 
 // startedBy lets Secrets Manager, label events and the hourly sweep start the
 // functions.
-func (a *vendorAccount) startedBy(scheduleRole string) {
+func (a *vendorAccount) startedBy() {
 	// One permission for all secrets of the account: a function's policy is
 	// limited to 20 kB. The functions refuse secrets that are not in their
 	// configuration.
@@ -190,9 +180,8 @@ func (a *vendorAccount) startedBy(scheduleRole string) {
 		ScheduleExpression: jsii.String("rate(1 hour)"),
 		FlexibleTimeWindow: map[string]any{"mode": "FLEXIBLE", "maximumWindowInMinutes": 15},
 		Target: map[string]any{
-			"arn": a.RetireFunctionArn(), "roleArn": scheduleRole, "input": `{"version":1,"sweep":true}`,
-			"retryPolicy":      map[string]any{"maximumRetryAttempts": 3, "maximumEventAgeInSeconds": 1800},
-			"deadLetterConfig": map[string]any{"arn": a.dead.QueueArn()},
+			"arn": a.RetireFunctionArn(), "roleArn": a.at.scheduleRole(), "input": `{"version":1,"sweep":true}`,
+			"retryPolicy": map[string]any{"maximumRetryAttempts": 3, "maximumEventAgeInSeconds": 1800},
 		},
 	}).AddResourceDependency(a.retire.resource, nil)
 }
@@ -213,21 +202,4 @@ func (a *vendorAccount) newQueue(key awskms.IKey) {
 	a.queue = awssqs.NewQueue(a, jsii.String("LabelQueue"), &queue)
 	letIn(a.queue, "events.amazonaws.com", a.at.arn("events", "rule/"+a.at.labels(a.name)))
 	letIn(a.dead, "events.amazonaws.com", a.at.arn("events", "rule/"+a.at.labels(a.name)))
-}
-
-func (a *vendorAccount) rights(props *VendorAccountProps) rights {
-	r := rights{
-		place: a.at, account: a.name, admin: a.account.Admin,
-		table: *props.Table.TableArn(), topic: *props.Notifications.TopicArn(), queue: *props.AuditQueue.QueueArn(),
-		labels:     a.at.arn("sqs", a.at.labels(a.name)),
-		secretsKey: *props.SecretsKey.KeyArn(), dataKey: *props.DataKey.KeyArn(),
-		scheduleRole: a.at.scheduleRole(props.Functions), retireFunction: *a.RetireFunctionArn(),
-		network: props.Network != nil, tracing: props.Functions.Tracing,
-	}
-	for _, k := range props.Keys {
-		if k.Existing {
-			r.existing = append(r.existing, k.Name)
-		}
-	}
-	return r
 }
