@@ -60,6 +60,7 @@ func (d *diff) people(base, next keysfile.Access) {
 	} {
 		d.list("access."+role.name, role.base, role.next, "%s is a new "+role.singular, "%s is no "+role.singular+" any more")
 	}
+	d.list("access.permissionSets", base.PermissionSets, next.PermissionSets, "the permission set %s is trusted to ask for MFA", "the permission set %s is no longer trusted to ask for MFA")
 	d.requires("access.requireMFA", base.RequireMFA, next.RequireMFA, "operators, responders and admins need MFA", "operators, responders and admins no longer need MFA")
 }
 

@@ -49,6 +49,9 @@ func (d *diff) added(where string, k keysfile.Key) {
 	for _, r := range unique(k.Readers) {
 		d.add(Widens, where+".readers", "%s may read it, %s", r, from)
 	}
+	if len(k.Readers) == 0 {
+		d.add(Widens, where+".readers", "whoever an identity policy allows may read it, %s", from)
+	}
 	d.exception(where, nil, k.Exception)
 	d.allows(where+".exclusive", false, k.Exclusive, "keys of its principal that no version holds may be ended", "")
 	d.allows(where+".acceptDowntime", false, k.AcceptDown, "a rotation may cut consumers off until they fetch again", "")
@@ -60,10 +63,11 @@ func (d *diff) key(where string, b, n keysfile.Key) {
 	}
 	d.settings(where+".settings", b.Settings, n.Settings)
 	d.schedule(where, b, n)
-	d.list(where+".readers", b.Readers, n.Readers, "%s may read it", "%s may not read it any more")
+	d.readers(where+".readers", b.Readers, n.Readers)
 	d.networks(where+".allow", b.Allow, n.Allow)
 	d.condition(where+".allow.organization", b.Allow.Organization, n.Allow.Organization, "organization")
 	d.requires(where+".allow.requireMFA", b.Allow.RequireMFA, n.Allow.RequireMFA, "people need MFA to read it", "people no longer need MFA to read it")
+	d.list(where+".allow.machines", b.Allow.Machines, n.Allow.Machines, "%s needs no MFA", "%s needs MFA as people do")
 	d.list(where+".allow.permissionSets", b.Allow.PermissionSets, n.Allow.PermissionSets, "the permission set %s is trusted to ask for MFA", "the permission set %s is no longer trusted to ask for MFA")
 	d.grace(where+".grace", b.Grace, n.Grace)
 	if b.Tier != n.Tier {
@@ -77,6 +81,18 @@ func (d *diff) key(where string, b, n keysfile.Key) {
 	d.allows(where+".exclusive", b.Exclusive, n.Exclusive, "keys of its principal that no version holds may be ended", "only keys that a version holds are ended")
 	d.allows(where+".acceptDowntime", b.AcceptDown, n.AcceptDown, "a rotation may cut consumers off until they fetch again", "a rotation never cuts consumers off")
 	d.exception(where, b.Exception, n.Exception)
+}
+
+// readers: without any, identity policies decide who may read.
+func (d *diff) readers(where string, base, next []string) {
+	switch {
+	case len(base) > 0 && len(next) == 0:
+		d.add(Widens, where, "whoever an identity policy allows may read it: it was %s only", strings.Join(unique(base), ", "))
+		return
+	case len(base) == 0 && len(next) > 0:
+		d.add(Narrows, where, "an identity policy alone no longer allows to read it")
+	}
+	d.list(where, base, next, "%s may read it", "%s may not read it any more")
 }
 
 // settings: what one of them means is the vendor's, so every change counts as

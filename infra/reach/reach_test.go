@@ -38,7 +38,7 @@ func full() *keysfile.File {
 			Schedule: "rate(30 days)", Window: hours(3), Owner: "a@example.com", Tier: 2,
 			Readers: []string{arn("mailer")},
 			Allow: keysfile.Allow{
-				CIDRs: []string{"203.0.113.0/24"}, VPCEndpoints: []string{"vpce-1"}, Organization: "o-1", RequireMFA: true, PermissionSets: []string{"Mail"},
+				CIDRs: []string{"203.0.113.0/24"}, VPCEndpoints: []string{"vpce-1"}, Organization: "o-1", RequireMFA: true, PermissionSets: []string{"Mail"}, Machines: []string{arn("mailer")},
 			},
 			Grace:     keysfile.Grace{Min: hours(1), Quiet: hours(6), Max: hours(72), Disabled: hours(24), OnMax: "revoke", NoUsage: "revoke"},
 			Value:     keysfile.Value{Field: "apiKey", Fields: map[string]string{"a": "b"}},
@@ -59,7 +59,7 @@ func full() *keysfile.File {
 		},
 		Access: keysfile.Access{
 			Viewers: []string{arn("v")}, Operators: []string{arn("o")}, Responders: []string{arn("r")}, Approvers: []string{arn("p")},
-			Auditors: []string{arn("u")}, Admins: []string{arn("a")}, BreakGlass: []string{arn("b")}, Deployers: []string{arn("d")}, RequireMFA: true,
+			Auditors: []string{arn("u")}, Admins: []string{arn("a")}, BreakGlass: []string{arn("b")}, Deployers: []string{arn("d")}, RequireMFA: true, PermissionSets: []string{"Ops"},
 		},
 		Functions: keysfile.Functions{PermissionsBoundary: "arn:aws:iam::111122223333:policy/b", RolePath: "/k/", LogRetentionDays: 365},
 	}
@@ -166,10 +166,27 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// TestReaders: without readers identity policies decide, so the first one closes
+// as it opens.
+func TestReaders(t *testing.T) {
+	t.Parallel()
+	none := full()
+	none.Keys[0].Readers = nil
+	got := show(append(reach.Compare(full(), none), reach.Compare(none, full())...))
+	want := []string{
+		`widens keys["prod/mailer"].readers: whoever an identity policy allows may read it: it was arn:aws:iam::111122223333:role/mailer only`,
+		`narrows keys["prod/mailer"].readers: an identity policy alone no longer allows to read it`,
+		`widens keys["prod/mailer"].readers: arn:aws:iam::111122223333:role/mailer may read it`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestPosition(t *testing.T) {
 	t.Parallel()
 	next := full()
-	next.Keys[0].Readers = nil
+	next.Keys[0].Tier = 1
 	next.Access.Viewers = nil
 	got := reach.Compare(full(), next)
 	if len(got) != 2 || got[0].At.Line != 0 || got[1].At.Line != 12 || reach.Wider(got) {
@@ -186,6 +203,9 @@ func TestEveryField(t *testing.T) {
 		".Reason", ".RolePath", ".Tracing", ".At.",
 		"[fixed].Network.", // a VPC of our own has no other fields
 		"[fixed].AllowPrivate",
+	}
+	for _, path := range empties(reflect.ValueOf(full()).Elem()) {
+		t.Errorf("%s holds nothing, so it is not tried: add it to full", path)
 	}
 	n := len(leaves(reflect.ValueOf(full()).Elem()))
 	for i := range n {
@@ -204,6 +224,52 @@ func TestEveryField(t *testing.T) {
 	if n < 60 {
 		t.Errorf("only %d fields were changed", n)
 	}
+}
+
+// empties returns the lists and maps of the file's types that hold nothing in v,
+// of each type the fullest one counts.
+func empties(v reflect.Value) []string {
+	seen := map[string]bool{} // by type and field: was it ever filled?
+	var look func(v reflect.Value)
+	look = func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Pointer:
+			if !v.IsNil() {
+				look(v.Elem())
+			}
+		case reflect.Slice:
+			for i := range v.Len() {
+				look(v.Index(i))
+			}
+		case reflect.Map:
+			for _, name := range v.MapKeys() {
+				look(v.MapIndex(name))
+			}
+		case reflect.Struct:
+			if v.Type() == reflect.TypeFor[keysfile.Date]() {
+				return
+			}
+			for i := range v.NumField() {
+				f := v.Field(i)
+				switch f.Kind() {
+				case reflect.Slice, reflect.Map, reflect.Pointer:
+					name := v.Type().Name() + "." + v.Type().Field(i).Name
+					seen[name] = seen[name] || !f.IsZero()
+				default:
+				}
+				look(f)
+			}
+		default:
+		}
+	}
+	look(v)
+	var out []string
+	for name, filled := range seen {
+		if !filled {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 type leafOf struct {
