@@ -1,7 +1,8 @@
 // Package cloudtrail is the local AWS's CloudTrail: it looks up the management
-// events that were recorded.
+// events that were recorded, and shows the trails that a test sets.
 //
-// Operations: LookupEvents. Anything else answers NotImplemented.
+// Operations: LookupEvents, DescribeTrails, GetTrailStatus, GetEventSelectors.
+// Anything else answers NotImplemented.
 //
 // Assumed, not recorded: an event is there at once (AWS takes minutes); the
 // resources of Secrets Manager's events are the secret as the request named it
@@ -30,10 +31,24 @@ type Options struct {
 // Service is a [wire.Service]. Use [New]; a Service is safe for concurrent use.
 //
 // API: https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/
-type Service struct{ options Options }
+type Service struct {
+	options  Options
+	handlers map[string]wire.Handler
+	trails   trails
+}
 
-// New returns a CloudTrail over a trail.
-func New(o Options) *Service { return &Service{o} }
+// New returns a CloudTrail over a trail's records. The account has no trails:
+// see [Service.SetTrails].
+func New(o Options) *Service {
+	s := &Service{options: o}
+	s.handlers = map[string]wire.Handler{
+		"LookupEvents":      wire.Typed(s.lookup),
+		"DescribeTrails":    wire.Typed(s.describeTrails),
+		"GetTrailStatus":    wire.Typed(s.getTrailStatus),
+		"GetEventSelectors": wire.Typed(s.getEventSelectors),
+	}
+	return s
+}
 
 // Operation implements [wire.Service].
 func (*Service) Operation(r *http.Request, _ []byte) string {
@@ -47,10 +62,11 @@ func (*Service) Operation(r *http.Request, _ []byte) string {
 
 // Serve implements [wire.Service].
 func (s *Service) Serve(ctx context.Context, c *wire.Call) (*wire.Reply, error) {
-	if c.Operation != "LookupEvents" {
+	h, ok := s.handlers[c.Operation]
+	if !ok {
 		return nil, wire.NotImplemented(c)
 	}
-	return wire.Typed(s.lookup)(ctx, c)
+	return h(ctx, c)
 }
 
 // Fail implements [wire.Service].

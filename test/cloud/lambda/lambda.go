@@ -4,7 +4,8 @@
 // Operations: Invoke (RequestResponse, Event, DryRun; log tail; alias names),
 // CreateFunction (a zip with a bootstrap), GetFunction,
 // GetFunctionConfiguration, ListFunctions, DeleteFunction, AddPermission,
-// GetPolicy, RemovePermission. Anything else answers NotImplemented.
+// GetPolicy, RemovePermission, GetAccountSettings, GetFunctionConcurrency.
+// Anything else answers NotImplemented.
 //
 // A process serves one invocation at a time, is kept warm, and is killed with
 // its children when it is late. It gets an environment of its own, nothing of
@@ -49,6 +50,9 @@ type Options struct {
 	Log io.Writer
 	// MaxEnvironments is how many processes a function may have at once. Zero: 10.
 	MaxEnvironments int
+	// AccountConcurrency is what GetAccountSettings says may run at once. Zero:
+	// 1000. It throttles nothing.
+	AccountConcurrency int
 	// InitTimeout is how long a process may take to ask for work. Zero: 10 s.
 	InitTimeout time.Duration
 	// OnInvoke is called just before a function gets an invocation, for tests
@@ -90,6 +94,9 @@ func New(o Options) *Service {
 	if o.MaxEnvironments == 0 {
 		o.MaxEnvironments = 10
 	}
+	if o.AccountConcurrency == 0 {
+		o.AccountConcurrency = accountConcurrency
+	}
 	if o.InitTimeout == 0 {
 		o.InitTimeout = 10 * time.Second
 	}
@@ -104,6 +111,8 @@ func New(o Options) *Service {
 		"AddPermission":            wire.Typed(s.addPermission),
 		"GetPolicy":                wire.Typed(s.getPolicy),
 		"RemovePermission":         s.removePermission,
+		"GetAccountSettings":       wire.Typed(s.getAccountSettings),
+		"GetFunctionConcurrency":   wire.Typed(s.getFunctionConcurrency),
 	}
 	return s
 }
@@ -112,6 +121,12 @@ func New(o Options) *Service {
 type route struct{ operation, function, rest string }
 
 func routeOf(r *http.Request) route {
+	if m := regexp.MustCompile(`^/2019-09-30/functions/([^/]+)/concurrency/?$`).FindStringSubmatch(r.URL.Path); m != nil && r.Method == http.MethodGet {
+		return route{operation: "GetFunctionConcurrency", function: m[1]}
+	}
+	if r.Method == http.MethodGet && strings.TrimSuffix(r.URL.Path, "/") == "/2016-08-19/account-settings" {
+		return route{operation: "GetAccountSettings"}
+	}
 	path := regexp.MustCompile(`^/2015-03-31/functions(?:/([^/]*)(?:/([^/]*)(?:/([^/]*))?)?)?/?$`)
 	m := path.FindStringSubmatch(r.URL.Path)
 	if m == nil {

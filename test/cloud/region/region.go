@@ -17,6 +17,7 @@ import (
 	"github.com/keyturn/keyturn/test/cloud/scheduler"
 	"github.com/keyturn/keyturn/test/cloud/sns"
 	"github.com/keyturn/keyturn/test/cloud/sqs"
+	"github.com/keyturn/keyturn/test/cloud/ssm"
 	"github.com/keyturn/keyturn/test/cloud/sts"
 )
 
@@ -41,6 +42,8 @@ type Region struct {
 	Scheduler *scheduler.Service
 	// STS knows the functions' processes by their access keys.
 	STS *sts.Service
+	// CloudTrail has no trails until a test sets some.
+	CloudTrail *cloudtrail.Service
 
 	endpoint atomic.Value // string: where it listens
 }
@@ -74,7 +77,9 @@ func New(o Options) *Region {
 	r.Cloud.Register("dynamodb", r.DynamoDB)
 	r.Cloud.Register("scheduler", r.Scheduler)
 	r.Cloud.Register("sts", r.STS)
-	r.Cloud.Register("cloudtrail", cloudtrail.New(cloudtrail.Options{Now: o.Cloud.Clock.Now, Trail: r.Cloud.Trail}))
+	r.CloudTrail = cloudtrail.New(cloudtrail.Options{Now: o.Cloud.Clock.Now, Trail: r.Cloud.Trail})
+	r.Cloud.Register("cloudtrail", r.CloudTrail)
+	r.Cloud.Register("ssm", ssm.New())
 	r.Cloud.Mount(control.Prefix, control.New(r.Cloud, r.SNS))
 	return r
 }
