@@ -1,5 +1,5 @@
 // Package rotate is the rotate function: Secrets Manager's four steps, the
-// first mint, the plan and adoption.
+// first mint, which CloudFormation may ask for, the plan and adoption.
 package rotate
 
 import (
@@ -28,7 +28,12 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 		Keys: e.Config.Key, Store: e.Store(), Records: e.Records(), Vendors: e.Vendors(), Audit: e.Audit(), Notifier: e.Notifier(),
 		Now: e.Clock.Now, Random: rand.Uint32, Entropy: cryptorand.Reader, Fingerprint: e.Fingerprint, Log: e.Log,
 	}
+	first := firstValue{keys: e.Config.Key, init: engine.Init, describe: e.Store().Describe, answers: newSender(), wait: sleep, log: e.Log}
 	return func(ctx context.Context, event json.RawMessage) (any, error) {
+		if q, ok := customResourceIn(event); ok {
+			label(metric.From(ctx), e, q.ResourceProperties.Secret, "first value")
+			return done(metric.From(ctx), "answered", first.handle(ctx, q))
+		}
 		q, err := rotation.ParseRequest(event)
 		if err != nil {
 			return nil, err

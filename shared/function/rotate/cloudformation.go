@@ -1,0 +1,168 @@
+package rotate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"time"
+	"unicode/utf8"
+
+	"github.com/keyturn/keyturn/shared/secret"
+)
+
+// customResource is CloudFormation's request about a custom resource.
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html
+type customResource struct {
+	RequestType        string
+	ResponseURL        secret.Value // whoever has it can answer: it is signed
+	StackID            string       `json:"StackId"`
+	RequestID          string       `json:"RequestId"`
+	LogicalResourceID  string       `json:"LogicalResourceId"`
+	PhysicalResourceID string       `json:"PhysicalResourceId"`
+	ResourceProperties struct {
+		Version, Secret, Existing string
+	}
+}
+
+// customResourceIn returns the request in an event; false if it is none.
+func customResourceIn(event json.RawMessage) (customResource, bool) {
+	var q customResource
+	err := json.Unmarshal(event, &q)
+	return q, err == nil && q.RequestType != "" && !q.ResponseURL.Empty()
+}
+
+// answer is what CloudFormation is told.
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
+type answer struct {
+	Status             string
+	Reason             string `json:",omitempty"`
+	PhysicalResourceID string `json:"PhysicalResourceId"`
+	StackID            string `json:"StackId"`
+	RequestID          string `json:"RequestId"`
+	LogicalResourceID  string `json:"LogicalResourceId"`
+}
+
+// The whole answer may have 4,096 bytes; ARNs and names take the rest.
+const maxReason = 2000
+
+func (q customResource) answer(err error) answer {
+	a := answer{
+		Status: "SUCCESS", PhysicalResourceID: q.PhysicalResourceID, StackID: q.StackID, RequestID: q.RequestID, LogicalResourceID: q.LogicalResourceID,
+	}
+	if a.PhysicalResourceID == "" { // it never changes after, or CloudFormation would take it for another resource
+		a.PhysicalResourceID = "keyturn-first-value-" + q.LogicalResourceID
+	}
+	if err != nil {
+		a.Status, a.Reason = "FAILED", clip(reason(err))
+	}
+	return a
+}
+
+func clip(s string) string {
+	if len(s) <= maxReason {
+		return s
+	}
+	s = s[:maxReason]
+	for !utf8.ValidString(s) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// sender answers CloudFormation.
+type sender struct {
+	client *http.Client
+	wait   func(context.Context, time.Duration) error
+}
+
+// newSender follows no redirect, and knows no proxy.
+func newSender() sender {
+	return sender{
+		client: &http.Client{
+			Transport:     &http.Transport{TLSHandshakeTimeout: 5 * time.Second, ForceAttemptHTTP2: true},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Timeout:       10 * time.Second,
+		},
+		wait: sleep,
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// bucket is where CloudFormation waits for answers. Without this whoever may
+// invoke the function could make it send requests to places of their choosing.
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/vpc-interface-endpoints.html
+var bucket = regexp.MustCompile(`^cloudformation-custom-resource-response-[a-z0-9-]+\.s3[a-z0-9.-]*\.amazonaws\.com(\.cn)?$`)
+
+// tries and their pause: a lost answer makes CloudFormation wait for an hour.
+const (
+	answerTries = 3
+	answerPause = time.Second
+)
+
+// send puts the answer where CloudFormation waits for it. Its error says
+// nothing of the URL.
+func (s sender) send(ctx context.Context, to secret.Value, a answer) error {
+	u, err := url.Parse(to.Reveal())
+	if err != nil || u.Scheme != "https" || u.User != nil || !bucket.MatchString(u.Host) {
+		return undelivered("its address is not one of CloudFormation's")
+	}
+	body, err := json.Marshal(a)
+	if err != nil {
+		return undelivered("it cannot be encoded")
+	}
+	var last error
+	for try := range answerTries {
+		if try > 0 && s.wait(ctx, answerPause<<try) != nil {
+			return last
+		}
+		var again bool
+		if again, last = s.put(ctx, u, body); !again {
+			return last
+		}
+	}
+	return last
+}
+
+func (s sender) put(ctx context.Context, u *url.URL, body []byte) (again bool, err error) {
+	// No content type: the signature is for none.
+	q, err := http.NewRequestWithContext(ctx, http.MethodPut, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return false, undelivered("its address is not one of CloudFormation's")
+	}
+	r, err := s.client.Do(q)
+	if err != nil {
+		return true, undelivered("there was no response") // the error's text has the URL in it
+	}
+	defer r.Body.Close()
+	_, _ = io.CopyN(io.Discard, r.Body, 4<<10) //nolint:errcheck // for the connection's sake; S3's text may repeat the URL
+	if r.StatusCode != http.StatusOK {
+		return r.StatusCode >= http.StatusInternalServerError, undelivered(fmt.Sprintf("the status was %d", r.StatusCode))
+	}
+	return false, nil
+}
+
+// undelivered is why CloudFormation was not answered. Lambda then starts the
+// function again, which finds the work done.
+type undelivered string
+
+func (u undelivered) Error() string {
+	return "the answer to CloudFormation was not delivered: " + string(u)
+}
+
+// ErrorType is what Lambda reports as errorType.
+func (undelivered) ErrorType() string { return "AnswerUndelivered" }
