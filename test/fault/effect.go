@@ -50,6 +50,7 @@ type Call struct {
 	Service   string // "secretsmanager", or "vendor"
 	Operation string // "GetSecretValue", or method and path
 	Read      bool
+	Change    bool   // at the vendor
 	Step      string // of the event
 }
 

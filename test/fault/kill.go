@@ -16,11 +16,18 @@ const KillPoints = 20
 
 // Kill returns a run with processes, one of which is killed (SIGKILL) at one of
 // its calls, before or after the call took effect. Seeds that follow each other
-// are spread over the life. binaries is the folder of the functions' binaries.
-func Kill(s Subject, calls int, seed uint64, binaries string) Run {
+// are spread over the life; where the vendor is asked for a change, that is where
+// it happens, at first after it was made. binaries is the folder of the
+// functions' binaries.
+func Kill(s Subject, calls []Call, seed uint64, binaries string) Run {
 	r := rand.New(rand.NewPCG(seed, 4))
-	from := int(seed%KillPoints) * calls
-	f := Fault{1 + (from+r.IntN(calls))/KillPoints, KillBefore + Effect(r.IntN(2))}
+	point, round := int(seed%KillPoints), seed/KillPoints
+	f := Fault{1 + (point*len(calls)+r.IntN(len(calls)))/KillPoints, KillBefore + Effect(r.IntN(2))}
+	for at := 1 + point*len(calls)/KillPoints; at <= (point+1)*len(calls)/KillPoints; at++ {
+		if calls[at-1].Change {
+			f = Fault{at, KillAfter - Effect(round%2)}
+		}
+	}
 	return Run{Name: s.Name + "/kill/" + strconv.FormatUint(seed, 10), Subject: s, Faults: []Fault{f}, Reruns: 2, Binaries: binaries}
 }
 

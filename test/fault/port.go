@@ -59,6 +59,7 @@ func (o *port) name(r *http.Request, body []byte) Call {
 	c := Call{Process: o.process.function, Service: vendor, Operation: r.Method + " " + r.URL.Path, Step: o.process.step}
 	if !o.aws {
 		c.Read = r.Method == http.MethodGet
+		c.Change = o.process.world.subject.Act(r, body).Kind != ""
 		if in, err := url.ParseQuery(string(body)); err == nil && in.Has("Action") {
 			c.Operation += in.Get("Action")
 		}

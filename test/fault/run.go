@@ -53,19 +53,19 @@ func Find(t *testing.T, name string) (Run, error) {
 	if len(parts) != 3 {
 		return Run{}, fmt.Errorf("%q is no run's name", name)
 	}
-	subjects := Subjects()
+	subjects, dir := Subjects(), ""
 	if parts[1] == "kill" {
-		subjects = Processes()
+		subjects, dir = Processes(), Binaries(t)
 	}
 	for _, s := range subjects {
 		if s.Name != parts[0] {
 			continue
 		}
-		calls := Calls(t, s)
+		calls := Calls(t, s, dir)
 		seed, _ := strconv.ParseUint(parts[2], 10, 64) // a sweep's is none
 		switch parts[1] {
 		case "kill":
-			return Kill(s, len(calls), seed, Binaries(t)), nil
+			return Kill(s, calls, seed, dir), nil
 		case "pair":
 			return Pair(s, len(calls), seed), nil
 		case "race":
@@ -80,10 +80,11 @@ func Find(t *testing.T, name string) (Run, error) {
 	return Run{}, fmt.Errorf("there is no run %q", name)
 }
 
-// Calls returns the calls of a life in which nothing goes wrong.
-func Calls(t *testing.T, s Subject) (calls []Call) {
+// Calls returns the calls of a life in which nothing goes wrong, with processes
+// if there are binaries.
+func Calls(t *testing.T, s Subject, binaries string) (calls []Call) {
 	t.Helper()
-	found, w := Run{Name: s.Name + "/plain", Subject: s}.Play(t)
+	found, w := Run{Name: s.Name + "/plain", Subject: s, Binaries: binaries}.Play(t)
 	for _, f := range found {
 		t.Errorf("%s: %s", s.Name, f)
 	}
