@@ -96,8 +96,8 @@ func (a *app) records(c *connection) recordsReader {
 	return recordsReader{records.New(dynamodb.NewFromConfig(c.cfg), a.setting(a.flags.table, "KEYTURN_TABLE", "keyturn"))}
 }
 
-// explain makes a failure of an error that no command explained better.
-func explain(ctx context.Context, err error) *failure {
+// described makes a failure of an error that no command explained better.
+func described(ctx context.Context, err error) *failure {
 	if context.Cause(ctx) != nil {
 		return failed(typeStopped, "interrupted")
 	}

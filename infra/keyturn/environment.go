@@ -80,7 +80,7 @@ func (p place) guard(ctx context.Context, cfg aws.Config) error {
 	}
 	who, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
 	if err != nil {
-		return explain(ctx, fmt.Errorf("whose credentials these are cannot be seen: %w", err))
+		return described(ctx, fmt.Errorf("whose credentials these are cannot be seen: %w", err))
 	}
 	if account := aws.ToString(who.Account); account != p.Account {
 		return failed(typePlace, fmt.Sprintf("the environment %s is the account %s, and the credentials are of %s", p.name, p.Account, account),

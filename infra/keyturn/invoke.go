@@ -24,7 +24,7 @@ func notInvoked(ctx context.Context, err error, key, named string) error {
 	case refused && api.ErrorCode() == "ResourceNotFoundException":
 		return failed(typeAWS, "the function is not there: "+api.ErrorMessage(), "say which it is: "+named, "check Region and account: aws sts get-caller-identity")
 	case refused && !function.Ran(err):
-		return explain(ctx, err)
+		return described(ctx, err)
 	case ctx.Err() != nil:
 		return failed(typeStopped, "interrupted before the function answered", "see whether it did something: keyturn status "+key)
 	}

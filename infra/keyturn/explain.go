@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyturn/keyturn/infra/cost"
+	words "github.com/keyturn/keyturn/infra/keyturn/internal/explain"
+	"github.com/keyturn/keyturn/shared/config"
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
+
+func (a *app) explain() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "explain KEY",
+		Short: "Say in words what a key's entry in the keys' file means",
+		Long: `Say in words what a key's entry in the keys' file means: when it is rotated and
+how, who may read it and from where, how long the old key lives and what happens
+then, who is told, and what it costs a month. KEY is a secret's name or ARN.
+
+It reads the file and asks nobody; how the key really is says keyturn status.`,
+		Example: `  keyturn explain prod/mailer/sendgrid
+  keyturn explain prod/mailer/sendgrid --json`,
+		Args:              oneKey,
+		ValidArgsFunction: a.completeKeys,
+	}
+	c.Flags().StringVar(&a.flags.environment, "environment", "", "`NAME` in the keys' file, for its replicas (KEYTURN_ENVIRONMENT; else the only one)")
+	a.configFlag(c)
+	return command(c, func(_ *cobra.Command, args []string) error { return a.runExplain(args[0]) })
+}
+
+func (a *app) runExplain(id string) error {
+	f, err := a.keysFile()
+	if err != nil {
+		return err
+	}
+	cfg, err := a.configuration()
+	if err != nil {
+		return err
+	}
+	k, err := a.key(cfg, config.Name(id))
+	if err != nil {
+		return err
+	}
+	e, err := a.explanation(f, k.Secret)
+	if err != nil {
+		return err
+	}
+	if a.flags.json {
+		a.printJSON(e)
+		return nil
+	}
+	_, _ = fmt.Fprint(a.out, words.Text(e, a.palette(a.outTerminal)))
+	return nil
+}
+
+func (a *app) explanation(f *keysfile.File, name string) (words.Key, error) {
+	replicas, err := a.replicas(f)
+	if err != nil {
+		return words.Key{}, err
+	}
+	e, err := words.Source{File: f, Vendors: a.vendors, Use: cost.Use{Replicas: replicas}, Now: time.Now().UTC()}.Of(name)
+	if errors.Is(err, words.ErrUnknown) {
+		return e, usage(fmt.Sprintf("there is no key %q", name), "list the keys: keyturn status")
+	}
+	if err != nil {
+		return e, failed(typeConfig, err.Error(), "check the file: keyturn validate")
+	}
+	return e, nil
+}
