@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/keyturn/keyturn/shared/config"
 )
 
 const maxConcurrency = 1000
@@ -18,6 +20,12 @@ func (c *check) vendorAccount(name string, a VendorAccount) {
 		c.add(path, fmt.Sprintf("%q ends with %s, as queues for dead letters do", name, deadLetters), "choose another name")
 	case len(c.file.Name+longestRole+name) > maxRole:
 		c.add(path, fmt.Sprintf("%q is too long for the name of a role, %s%s%s", name, c.file.Name, longestRole, name), fmt.Sprintf("use %d characters at most", max(maxRole-len(c.file.Name+longestRole), 1)))
+	}
+	if vendor(c.vendors, a.Provider) == nil {
+		c.bad[path+".hosts"] = true // the vendor's own would be the default
+	}
+	if name := config.Name(a.Admin); name != a.Admin {
+		c.add(path+".admin", "an ARN", "write the name of the secret: "+name)
 	}
 	if a.Concurrency < 0 || a.Concurrency > maxConcurrency {
 		c.add(path+".concurrency", fmt.Sprintf("a concurrency of %d", a.Concurrency), fmt.Sprintf("write 1 to %d, or leave it out to reserve none", maxConcurrency))

@@ -17,7 +17,7 @@ func (d *decoder) any(n *yaml.Node, path string) (any, bool) {
 	switch n.Kind {
 	case yaml.MappingNode:
 		out, whole := map[string]any{}, true
-		for _, p := range d.pairs(n, path, "fields") {
+		for _, p := range d.pairs(n, path, "name: value, and so on") {
 			where := join(path, p.name)
 			d.at[where] = d.pos(p.value)
 			v, ok := d.any(p.value, where)

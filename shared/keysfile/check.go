@@ -44,7 +44,6 @@ type read struct {
 }
 
 func (c *check) all() {
-	c.schedules = map[string]read{}
 	c.whole()
 	c.environments()
 	c.policy()
@@ -183,7 +182,7 @@ func (c *check) sizes() {
 func (c *check) functions() {
 	index := map[string]int{}
 	part := *c.file
-	part.Keys = nil
+	part.Keys, part.Freeze = nil, nil // of freezes all is known
 	for i, k := range c.file.Keys {
 		if !c.reported(item("keys", i) + ".name") {
 			index[k.Name] = i
@@ -197,15 +196,25 @@ func (c *check) functions() {
 	}
 	for _, p := range e.Problems {
 		path, shown := ours(p.Path, index)
-		if above := "defaults." + shown; !c.has(path) && c.has(above) {
-			path = above // it is inherited
-		}
+		path = c.cause(path, shown)
 		what := p.What
 		if shown != "" {
 			what = shown + ": " + what
 		}
 		c.add(path, what, p.Hint)
 	}
+}
+
+// cause returns the path of what is to be changed: the defaults, where a value
+// is inherited, and max where it is shorter than a min that nobody wrote.
+func (c *check) cause(path, shown string) string {
+	if shown == "grace.min" && !c.has(path) {
+		path, shown = strings.TrimSuffix(path, "min")+"max", "grace.max"
+	}
+	if above := "defaults." + shown; !c.has(path) && c.has(above) {
+		return above
+	}
+	return path
 }
 
 // ours turns a path of the functions' configuration into one of the files, and

@@ -24,10 +24,11 @@ type cron struct {
 	nth                           int  // m; -1: the last
 }
 
-var (
-	monthNames   = []string{"JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}
-	weekdayNames = []string{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"}
-)
+func monthNames() []string {
+	return []string{"JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}
+}
+
+func weekdayNames() []string { return []string{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"} }
 
 func parseCron(body string) (c cron, _ error) {
 	f := strings.Fields(body)
@@ -47,7 +48,7 @@ func parseCron(body string) (c cron, _ error) {
 	var ok [4]bool
 	c.hours, ok[0] = numbers(f[1], 0, 23, nil)
 	ok[1] = c.day(f[2])
-	c.months, ok[2] = numbers(f[3], 1, 12, monthNames)
+	c.months, ok[2] = numbers(f[3], 1, 12, monthNames())
 	ok[3] = c.dayOfWeek(f[4])
 	for i, name := range []string{"hours", "day of the month", "month", "day of the week"} {
 		if !ok[i] {
@@ -71,13 +72,13 @@ func (c *cron) day(field string) (ok bool) {
 
 func (c *cron) dayOfWeek(field string) (ok bool) {
 	if name, nth, found := strings.Cut(field, "#"); found {
-		day, isDay := number(name, 1, 7, weekdayNames)
+		day, isDay := number(name, 1, 7, weekdayNames())
 		n, isNumber := number(nth, 1, 5, nil)
 		c.weekday, c.nth = day, n
 		return isDay && isNumber
 	}
 	if name, found := strings.CutSuffix(field, "L"); found && name != "" {
-		c.weekday, ok = number(name, 1, 7, weekdayNames)
+		c.weekday, ok = number(name, 1, 7, weekdayNames())
 		c.nth = -1
 		return ok
 	}
@@ -87,7 +88,7 @@ func (c *cron) dayOfWeek(field string) (ok bool) {
 	if field == "L" { // alone it is Saturday
 		field = "7"
 	}
-	c.weekdays, ok = numbers(field, 1, 7, weekdayNames)
+	c.weekdays, ok = numbers(field, 1, 7, weekdayNames())
 	return ok
 }
 
@@ -130,48 +131,58 @@ func number(text string, low, high int, names []string) (int, bool) {
 	return n, err == nil && n >= low && n <= high && text[0] != '+'
 }
 
-// on reports whether a window opens on the day.
-func (c cron) on(t time.Time) bool {
-	if !c.months.has(int(t.Month())) {
-		return false
-	}
-	last := t.AddDate(0, 1, -t.Day()).Day()
-	weekday := int(t.Weekday()) + 1
+// opens reports whether a window opens on a day of a month that has last days.
+// weekday counts from 1, Sunday.
+func (c cron) opens(month time.Month, day, last, weekday int) bool {
 	switch {
+	case !c.months.has(int(month)):
+		return false
 	case c.lastDay:
-		return t.Day() == last
+		return day == last
 	case c.nth < 0:
-		return weekday == c.weekday && t.Day() > last-7
+		return weekday == c.weekday && day > last-7
 	case c.nth > 0:
-		return weekday == c.weekday && (t.Day()+6)/7 == c.nth
+		return weekday == c.weekday && (day+6)/7 == c.nth
 	case c.weekdays != 0:
 		return c.weekdays.has(weekday)
 	}
-	return c.days.has(t.Day())
+	return c.days.has(day)
 }
 
 // gaps returns the longest and the shortest time between two openings; 0 if it
 // never opens twice. In 28 years every date has been every day of the week.
 func (c cron) gaps() (longest, shortest time.Duration) {
-	var before time.Time
-	first := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
-	for n := range 28*365 + 7 {
-		on := first.AddDate(0, 0, n)
-		if !c.on(on) {
-			continue
-		}
-		for h := range 24 {
-			if !c.hours.has(h) {
-				continue
+	g := gap{before: -1}
+	midnight, weekday := 0, int(time.Monday)+1 // of 1 January 2001, in hours from there
+	for month := range 28 * 12 {
+		first := time.Date(2001, time.Month(month+1), 1, 0, 0, 0, 0, time.UTC)
+		last := first.AddDate(0, 1, -1).Day()
+		for d := 1; d <= last; d++ {
+			if c.opens(first.Month(), d, last, weekday) {
+				g.day(midnight, c.hours)
 			}
-			at := on.Add(time.Duration(h) * time.Hour)
-			if gap := at.Sub(before); !before.IsZero() {
-				if longest = max(longest, gap); shortest == 0 || gap < shortest {
-					shortest = gap
-				}
-			}
-			before = at
+			midnight, weekday = midnight+24, weekday%7+1
 		}
 	}
-	return longest, shortest
+	return time.Duration(g.longest) * time.Hour, time.Duration(g.shortest) * time.Hour
+}
+
+// gap counts the hours between openings; before is the last of them, -1 for
+// none.
+type gap struct{ before, longest, shortest int }
+
+func (g *gap) day(midnight int, hours set) {
+	for h := range 24 {
+		if !hours.has(h) {
+			continue
+		}
+		at := midnight + h
+		if between := at - g.before; g.before >= 0 {
+			g.longest = max(g.longest, between)
+			if g.shortest == 0 || between < g.shortest {
+				g.shortest = between
+			}
+		}
+		g.before = at
+	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // beside are the fields that a further file may have.
-var beside = []string{"keys", "vendorAccounts"}
+func beside() []string { return []string{"keys", "vendorAccounts"} }
 
 // decode reads one file into f, adding its keys and vendor accounts to those
 // that are there.
@@ -103,8 +103,8 @@ func (d *decoder) wrong(n *yaml.Node, path, what, hint string) {
 	d.bad[path] = true
 }
 
-func (d *decoder) typed(n *yaml.Node, path, want string) {
-	d.wrong(n, path, "not "+want, "write "+want)
+func (d *decoder) typed(n *yaml.Node, path, want, like string) {
+	d.wrong(n, path, "not "+want, "write "+like)
 }
 
 // pair is one field of a mapping.
@@ -115,9 +115,9 @@ type pair struct {
 
 // pairs returns a mapping's fields. It tells of those given twice and of keys
 // that are no names.
-func (d *decoder) pairs(n *yaml.Node, path, want string) []pair {
+func (d *decoder) pairs(n *yaml.Node, path, like string) []pair {
 	if n.Kind != yaml.MappingNode {
-		d.typed(n, path, want)
+		d.typed(n, path, "a mapping", like)
 		return nil
 	}
 	var out []pair
@@ -145,7 +145,7 @@ func (d *decoder) object(n *yaml.Node, path string, v reflect.Value) {
 	for i, f := range fields {
 		known[i] = f.name
 	}
-	given := d.pairs(n, path, "fields, such as "+known[0]+": ...")
+	given := d.pairs(n, path, known[0]+": ..., and so on")
 	if given == nil && n.Kind != yaml.MappingNode {
 		return
 	}
@@ -156,8 +156,8 @@ func (d *decoder) object(n *yaml.Node, path string, v reflect.Value) {
 		switch {
 		case i < 0:
 			d.put(d.pos(p.key), fmt.Sprintf("unknown field %q", p.name), suggest(p.name, known))
-		case path == "" && !d.isMain && !slices.Contains(beside, p.name):
-			d.put(d.pos(p.key), fmt.Sprintf("%q belongs into the first file", p.name), "further files have "+strings.Join(beside, " and ")+" only")
+		case path == "" && !d.isMain && !slices.Contains(beside(), p.name):
+			d.put(d.pos(p.key), fmt.Sprintf("%q belongs into the first file", p.name), "further files have "+strings.Join(beside(), " and ")+" only")
 		default:
 			d.value(p.value, join(path, p.name), v.Field(fields[i].index))
 		}
@@ -191,7 +191,7 @@ func fieldsOf(t reflect.Type) []field {
 func (d *decoder) mapping(n *yaml.Node, path string, v reflect.Value) {
 	t := v.Type()
 	out := reflect.MakeMap(t)
-	for _, p := range d.pairs(n, path, "names and values, such as name: ...") {
+	for _, p := range d.pairs(n, path, "name: value, and so on") {
 		where := entry(path, p.name)
 		if t.Key().Kind() == reflect.Int {
 			i, err := strconv.Atoi(p.name)
@@ -211,6 +211,8 @@ func (d *decoder) mapping(n *yaml.Node, path string, v reflect.Value) {
 			d.at[where] = d.pos(p.value)
 			if x, ok := d.any(p.value, where); ok {
 				out.SetMapIndex(reflect.ValueOf(p.name), reflect.ValueOf(x))
+			} else {
+				d.bad[where] = true
 			}
 			continue
 		}
@@ -231,7 +233,7 @@ func (d *decoder) mapping(n *yaml.Node, path string, v reflect.Value) {
 
 func (d *decoder) list(n *yaml.Node, path string, v reflect.Value) {
 	if n.Kind != yaml.SequenceNode {
-		d.typed(n, path, "a list, such as [a, b]")
+		d.typed(n, path, "a list", "[a, b]")
 		return
 	}
 	base := 0
@@ -255,18 +257,18 @@ func (d *decoder) scalar(n *yaml.Node, path string, v reflect.Value) {
 		case n.Kind == yaml.ScalarNode:
 			d.wrong(n, path, "not a text", "put it in quotes: "+strconv.Quote(n.Value))
 		default:
-			d.typed(n, path, "one text")
+			d.typed(n, path, "a text", "one text, without [] and {}")
 		}
 	case reflect.Bool:
 		if tag != "!!bool" {
-			d.typed(n, path, "true or false")
+			d.typed(n, path, "true or false", "true or false")
 			return
 		}
 		v.SetBool(strings.EqualFold(n.Value, "true"))
 	case reflect.Int:
 		i, err := strconv.Atoi(n.Value)
 		if tag != "!!int" || err != nil {
-			d.typed(n, path, "a whole number")
+			d.typed(n, path, "a whole number", "a number such as 3")
 			return
 		}
 		v.SetInt(int64(i))
@@ -280,14 +282,14 @@ func (d *decoder) time(n *yaml.Node, path string, v reflect.Value) {
 	case *Duration:
 		t, err := ParseDuration(n.Value)
 		if !isText || err != nil {
-			d.typed(n, path, "a time such as 36h, 90m or 30d")
+			d.typed(n, path, "a time", "a time such as 36h, 90m or 30d")
 			return
 		}
 		*p = t
 	case *Date:
 		t, err := time.Parse(time.DateOnly, n.Value)
 		if !isText || err != nil {
-			d.typed(n, path, "a day such as 2027-03-31")
+			d.typed(n, path, "a day", "a day such as 2027-03-31")
 			return
 		}
 		p.Time = t

@@ -132,11 +132,15 @@ func (c *check) grace(path string, k *Key, s Schedule) {
 	}
 	where := c.nearest(path, "grace.max", "schedule", "grace")
 	room := s.Shortest() - time.Duration(k.Window)
-	life, held := lifeOf(*def, k)
+	st := open(*def, k)
+	if roll, ok := st.(provider.RollInPlace); ok && roll.Set == nil && !k.AcceptDown {
+		c.add(path, def.Title+" ends the old value before the new one can be stored, so consumers are cut off for a while", "accept it: acceptDowntime: true")
+	}
+	life, held := lifeOf(st, k)
 	switch {
 	case life == 0:
 	case held && life > room:
-		c.add(where, fmt.Sprintf("a replaced key lives for %s, and the next rotation may begin after %s: %s has no room for it before", Duration(life), Duration(room), def.Title),
+		c.add(where, fmt.Sprintf("a replaced key lives for %s, and the next rotation may begin after %s, when it would be refused", Duration(life), Duration(room)),
 			"make grace.max shorter, or the time between rotations longer")
 	case !held && life >= s.Shortest() && k.Grace.OnMax != "hold":
 		c.add(where, fmt.Sprintf("grace.max is %s, and the next rotation begins after %s", k.Grace.Max, Duration(s.Shortest())),
@@ -146,23 +150,20 @@ func (c *check) grace(path string, k *Key, s Schedule) {
 
 // lifeOf returns how long a replaced key lives at most if nobody holds it; 0 if
 // it ends at once. held says that the next rotation is refused while it lives.
-func lifeOf(def provider.Definition, k *Key) (life time.Duration, held bool) {
+func lifeOf(st provider.Strategy, k *Key) (life time.Duration, held bool) {
 	life = time.Duration(k.Grace.Max)
-	switch def.Strategy {
-	case "RollInPlace":
-		return 0, false
-	case "Overlap":
+	switch st := st.(type) {
+	case provider.Overlap:
 		return life, false
-	}
-	switch st := open(def, k).(type) {
 	case provider.RollWithGrace:
-		life = st.Grace(life)
+		return st.Grace(life), true
 	case provider.DualSlot:
 		if st.Disable != nil {
 			life += time.Duration(k.Grace.Disabled)
 		}
+		return life, true
 	}
-	return life, true
+	return 0, false
 }
 
 // open returns the vendor's half of a rotation, which makes no call; nil if the

@@ -38,8 +38,10 @@ func Load(fsys fs.FS, o Options, paths ...string) (*File, error) {
 		ps.decode(d, d.file == paths[0], f)
 	}
 	ps.fill(f, o.Vendors)
-	c := &check{problems: ps, file: f, vendors: o.Vendors, now: o.Now()}
-	c.all()
+	if !ps.broken {
+		c := &check{problems: ps, file: f, vendors: o.Vendors, now: o.Now(), schedules: map[string]read{}}
+		c.all()
+	}
 	if err := ps.err(); err != nil {
 		return nil, err
 	}

@@ -58,6 +58,8 @@ type problems struct {
 	at   map[string]Position // by path, such as keys[0].grace.min
 	bad  map[string]bool     // paths whose value could not be read
 	main Position            // for what is nowhere
+
+	broken bool // a file is not YAML, so there is no whole to judge
 }
 
 // add tells of something at a path. It says nothing if the value there, or what

@@ -46,11 +46,15 @@ func (ps *problems) documents(fsys fs.FS, paths []string) ([]document, error) {
 		}
 		if all += len(data); len(data) > maxFile || all > maxAll {
 			ps.put(Position{File: file}, fmt.Sprintf("too large: a file may have %d MiB, and all together %d", maxFile>>20, maxAll>>20), "part the keys among several files")
+			ps.broken = true
 			continue
 		}
-		if root := ps.parse(file, data); root != nil {
-			out = append(out, document{file: file, root: root})
+		root := ps.parse(file, data)
+		if root == nil {
+			ps.broken = true
+			continue
 		}
+		out = append(out, document{file: file, root: root})
 	}
 	return out, nil
 }
@@ -147,7 +151,12 @@ func (ps *problems) parse(file string, data []byte) *yaml.Node {
 		ps.put(Position{File: file}, "empty", "see `keyturn new`")
 		return nil
 	}
-	return doc.Content[0]
+	root := doc.Content[0]
+	if root.Kind != yaml.MappingNode {
+		ps.put(Position{File: file, Line: root.Line, Column: root.Column}, "not a mapping", "write version: 1, and so on")
+		return nil
+	}
+	return root
 }
 
 // syntax tells where YAML ends to be YAML.

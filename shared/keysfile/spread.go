@@ -42,7 +42,7 @@ func (f *File) Expression(k Key) string {
 	case days == 1:
 		return fmt.Sprintf("cron(0 %d * * ? *)", hour)
 	case days == 7:
-		return fmt.Sprintf("cron(0 %d ? * %s *)", hour, weekdayNames[pick%7])
+		return fmt.Sprintf("cron(0 %d ? * %s *)", hour, weekdayNames()[pick%7])
 	case (days == 30 || days == 31) && f.admits(k, 31*day):
 		return fmt.Sprintf("cron(0 %d %d * ? *)", hour, 1+pick%28)
 	}
