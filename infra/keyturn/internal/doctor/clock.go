@@ -6,8 +6,6 @@ import (
 	"time"
 )
 
-type httpClient = *http.Client
-
 // clock is a transport that compares the vendor's clock with this machine's.
 type clock struct {
 	next http.RoundTripper

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -46,7 +47,7 @@ type Finding struct {
 
 // Skew is how far this machine's clock is from another.
 type Skew struct {
-	Of      string  `json:"of"`      // whose clock: "vendor" or "AWS"
+	Of      string  `json:"of"`      // whose clock: "the vendor" or "AWS"
 	Seconds float64 `json:"seconds"` // positive: this machine's is late
 }
 
@@ -81,7 +82,7 @@ func (f *Finding) SetSkew(of string, d time.Duration) {
 		if d < 0 {
 			way = "early"
 		}
-		f.Add(fmt.Sprintf("this machine's clock is %s %s by the clock of %s", d.Abs().Round(time.Second), way, map[bool]string{true: "the vendor", false: of}[of == "vendor"]), "set this machine's clock")
+		f.Add(fmt.Sprintf("this machine's clock is %s %s by the clock of %s", d.Abs().Round(time.Second), way, of), "set this machine's clock")
 	}
 }
 
@@ -117,8 +118,9 @@ func Try(ctx context.Context, s Subject, admin provider.Admin, now func() time.T
 		return f
 	}
 	rules := httpapi.Rules{Hosts: f.Hosts, AllowPrivate: s.AllowPrivate}
-	clock := &clock{next: httpapi.NewHTTP(rules, nil).Transport, now: now}
-	hc := httpapi.NewHTTP(rules, clock)
+	hc := httpapi.NewHTTP(rules, nil)
+	clock := &clock{next: hc.Transport, now: now}
+	hc.Transport = clock
 	for i, settings := range all {
 		st, err := open(s.Definition, settings, admin, hc, httpapi.NewDialer(rules))
 		if err == nil {
@@ -129,7 +131,7 @@ func Try(ctx context.Context, s Subject, admin provider.Admin, now func() time.T
 		}
 	}
 	if d, ok := clock.skew(); ok {
-		f.SetSkew("vendor", d)
+		f.SetSkew("the vendor", d)
 	}
 	f.settle()
 	return f
@@ -208,7 +210,7 @@ func (f *Finding) note(title string, err error) {
 	}
 }
 
-func open(d provider.Definition, settings json.RawMessage, admin provider.Admin, hc httpClient, dial provider.Dialer) (provider.Strategy, error) {
+func open(d provider.Definition, settings json.RawMessage, admin provider.Admin, hc *http.Client, dial provider.Dialer) (provider.Strategy, error) {
 	if d.SpeaksHTTP() {
 		return d.Open(settings, admin, hc)
 	}
