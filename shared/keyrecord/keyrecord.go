@@ -54,6 +54,7 @@ type Record struct {
 	Disabled      time.Time
 	Revoked       time.Time
 	Ended         time.Time // dead or gone
+	Hurried       time.Time // when an emergency replaced it: that it is used does not lengthen its grace; zero: none did
 	Ending        time.Time // when a run set out to disable or revoke it; zero: none is at it
 	Wanted        time.Time // until then somebody goes back to it, so it is not ended; kept until that is told
 	LastUsed      time.Time // as the vendor said last; zero: never, or it does not say
@@ -80,11 +81,17 @@ func (r Record) IsEnding(now time.Time) bool {
 	return !r.Ending.IsZero() && now.Sub(r.Ending) < ClaimFor
 }
 
+// The modes of a [Request].
+const (
+	Asked     = "rotate"
+	Emergency = "emergency" // the key may be in the wrong hands
+)
+
 // Request is a rotation that somebody asked for.
 type Request struct {
 	Secret    string
 	Rotation  string // keyname.Rotation of its ClientRequestToken
-	Mode      string // "rotate" or "emergency"
+	Mode      string // Asked or Emergency
 	Reason    string
 	Requester string // as far as AWS vouches for it
 	At        time.Time

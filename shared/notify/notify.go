@@ -23,6 +23,7 @@ const (
 	Paused      Kind = "paused"       // somebody stopped the rotations for a while, or one was refused for that
 	Resumed     Kind = "resumed"      // a pause is over
 	Adopted     Kind = "adopted"      // a key that somebody else made was handed over
+	Emergency   Kind = "emergency"    // somebody asked for an emergency rotation, or one goes on without the audit trail
 )
 
 // Severity orders messages for filters.

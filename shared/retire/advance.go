@@ -86,6 +86,9 @@ func (r *run) firstSight(ctx context.Context, rec *keyrecord.Record, ro role, k 
 	if err != nil {
 		return err
 	}
+	if rec.Hurried = (time.Time{}); r.inEmergency() {
+		rec.Hurried = now
+	}
 	rec.State, rec.Next, rec.Seen = keyrecord.Grace, rec.Replaced.Add(r.key.Grace.Min), 0
 	rec.Why = "it was replaced at " + stamp(rec.Replaced)
 	worked(rec)
@@ -130,7 +133,11 @@ func (r *run) grace(ctx context.Context, rec *keyrecord.Record) error {
 		u.last = later(rec.LastUsed, last)
 		rec.LastUsed = u.last
 	}
-	v := judge(r.key.Grace, rec.Replaced, now, u)
+	g := r.key.Grace
+	if !rec.Hurried.IsZero() {
+		g = hurried(g)
+	}
+	v := judge(g, rec.Replaced, now, u)
 	switch {
 	case v.held != "":
 		return r.hold(ctx, rec, v.held, v.next, v.why)
@@ -202,6 +209,9 @@ func (r *run) disabled(ctx context.Context, rec *keyrecord.Record) error {
 	if !rec.Wanted.IsZero() {
 		return r.interrupted(ctx, rec)
 	}
+	if !rec.Hurried.IsZero() {
+		g = hurried(g)
+	}
 	// Some vendors count refused tries as use: when time is up and that is not
 	// to stop us, it is not asked for.
 	if insist := g.OnMax == config.Revoke && !now.Before(rec.Replaced.Add(g.Max)); r.vendor.Usage != nil && !insist {
@@ -229,7 +239,7 @@ func (r *run) interrupted(ctx context.Context, rec *keyrecord.Record) error {
 	if now.Before(rec.Wanted) {
 		return r.wait(ctx, rec, keyrecord.Disabled, rec.Wanted, "somebody is going back to it")
 	}
-	rec.Wanted, rec.Replaced = time.Time{}, now
+	rec.Wanted, rec.Hurried, rec.Replaced = time.Time{}, time.Time{}, now
 	return r.wait(ctx, rec, keyrecord.Grace, now.Add(r.key.Grace.Min), "somebody was enabling it, and whether it works again is not known")
 }
 

@@ -230,6 +230,7 @@ func (r *run) markCurrent(rec *keyrecord.Record) {
 		rec.Promoted = r.Now()
 	}
 	rec.State, rec.Version = keyrecord.Current, r.version
+	rec.Hurried = time.Time{}
 	rec.Replaced, rec.Disabled, rec.Missing = time.Time{}, time.Time{}, time.Time{}
 	rec.Next, rec.Why, rec.Seen = time.Time{}, "", 0
 	worked(rec)

@@ -56,6 +56,14 @@ func judge(g config.Grace, replaced, now time.Time, u usage) verdict {
 	return verdict{held: heldInUse, next: quiet, why: "it was replaced at " + stamp(replaced) + ", its grace is over, and it is still in use: " + used}
 }
 
+// hurried is the grace of a key that an emergency replaced: it may be in the
+// wrong hands, so that somebody uses it is no reason to leave it alive. Its
+// consumers have the least time that the configuration gives them.
+func hurried(g config.Grace) config.Grace {
+	g.Quiet, g.Max, g.OnMax, g.NoUsage = 0, g.Min, config.Revoke, config.Revoke
+	return g
+}
+
 // backoff is the wait after so many failures in a row.
 func backoff(failures int) time.Duration {
 	steps := [...]time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 6 * time.Hour}

@@ -43,6 +43,7 @@ func (r *run) restore(ctx context.Context, q Request, a *Answer) error {
 	rec.Told = append(slices.Clone(rec.Told), restoring+stamp(rec.Disabled))
 	now := r.Now()
 	rec.Disabled, rec.Wanted, rec.Replaced, rec.State = time.Time{}, time.Time{}, now, keyrecord.Grace
+	rec.Hurried = time.Time{} // somebody needs it
 	rec.Next, rec.Why = now.Add(r.key.Grace.Min), "somebody restored it at "+stamp(now)
 	worked(rec)
 	a.Status, a.KeyID = Restored, rec.KeyID

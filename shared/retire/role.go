@@ -21,6 +21,13 @@ const (
 	roleRenamed  role = "renamed"  // we have a record of it, and it does not carry our name any more
 )
 
+// inEmergency reports whether the current version's rotation was asked for in an
+// emergency.
+func (r *run) inEmergency() bool {
+	q, ok := r.book.Request(keyname.Rotation(r.version))
+	return ok && q.Mode == keyrecord.Emergency
+}
+
 // owned reports whether a listed key is ours to touch, by its name or because
 // the operator handed it over.
 func (r *run) owned(k provider.Key) (name keyname.Name, ok bool) {

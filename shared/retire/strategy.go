@@ -24,6 +24,7 @@ func (r *run) use(strategy provider.Strategy) {
 		r.roll(s.ID, s.Key, r.info.Settle.Within)
 	case provider.RollWithGrace:
 		r.roll(s.ID, s.Key, s.Grace(r.key.Grace.Max))
+		r.ending.hurried = s.Grace(r.key.Grace.Min)
 	}
 }
 
@@ -56,7 +57,10 @@ func (r *run) named(d provider.DualSlot) provider.Overlap {
 
 // ending is the end that the vendor itself gives to a value that was replaced
 // in its key.
-type ending struct{ after time.Duration }
+type ending struct {
+	after   time.Duration
+	hurried time.Duration // after an emergency
+}
 
 // roll looks at the values that one key had as if each were a key.
 func (r *run) roll(id string, v provider.Verifier, after time.Duration) {
@@ -108,6 +112,9 @@ func (g generations) List(context.Context) ([]provider.Key, error) {
 // expire waits for the vendor to end a replaced value, and proves that it has.
 func (r *run) expire(ctx context.Context, rec *keyrecord.Record) error {
 	due := rec.Replaced.Add(r.ending.after)
+	if !rec.Hurried.IsZero() {
+		due = earlier(due, rec.Replaced.Add(r.ending.hurried))
+	}
 	if r.Now().Before(due) {
 		return r.wait(ctx, rec, keyrecord.Grace, due, "it was replaced at "+stamp(rec.Replaced)+", and the vendor ends it by itself")
 	}

@@ -69,6 +69,9 @@ func (r *run) create(ctx context.Context) (Outcome, error) {
 	if err = r.paused(ctx, book); err != nil {
 		return "", err
 	}
+	if err = r.asked(ctx, book); err != nil {
+		return "", err
+	}
 	strategy, err := r.open(ctx)
 	if err != nil {
 		return "", err
@@ -209,7 +212,7 @@ func (r *run) notCompared(ctx context.Context, o provider.Overlap) {
 // record writes to the audit trail; an error means it was not accepted.
 func (r *run) record(ctx context.Context, rec audit.Record) error {
 	rec.Time, rec.Secret, rec.Vendor, rec.Version = r.Now(), r.key.Secret, r.key.Vendor, r.token
-	if err := r.Audit.Record(ctx, rec); err != nil {
+	if err := r.Audit.Record(ctx, rec); err != nil && !r.unrecorded(ctx, rec, err) {
 		return r.err(AuditUnavailable, "the audit trail did not accept a record, so nothing more is done", err,
 			"check the audit queue; Secrets Manager tries again")
 	}

@@ -71,8 +71,3 @@ func (f family) listed(id string) bool {
 	}
 	return false
 }
-
-func emergency(b keyrecord.Book, token string) bool {
-	q, ok := b.Request(keyname.Rotation(token))
-	return ok && q.Mode == "emergency"
-}

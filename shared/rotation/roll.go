@@ -24,6 +24,9 @@ func (r *run) withGrace(ctx context.Context, st provider.RollWithGrace, b basis)
 	if found, err := r.rolledBefore(ctx); found || err != nil {
 		return Found, err
 	}
+	if emergency(b.book, r.token) {
+		g = st.Grace(r.key.Grace.Min)
+	}
 	is, rec, err := r.roll(ctx, st.Key, st.ID, g, b.lineage)
 	if err != nil {
 		return "", err

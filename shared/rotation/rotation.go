@@ -176,6 +176,7 @@ type run struct {
 	end           time.Time     // of the invocation; zero: none
 	longest       time.Duration // that an invocation of this function lasts; 0: not known
 	leased        time.Time     // when the lease ends, if there is one
+	urgent        *bool         // whether it was asked for in an emergency; nil: not looked up
 }
 
 func (e *Engine) begin(k config.Key, id, token string, s Step) (*run, error) {

@@ -30,6 +30,7 @@ type (
 		Disabled      time.Time        `json:"disabled,omitzero"`
 		Revoked       time.Time        `json:"revoked,omitzero"`
 		Ended         time.Time        `json:"ended,omitzero"`
+		Hurried       time.Time        `json:"hurried,omitzero"`
 		Ending        time.Time        `json:"ending,omitzero"`
 		Wanted        time.Time        `json:"wanted,omitzero"`
 		LastUsed      time.Time        `json:"last_used,omitzero"`
