@@ -12,6 +12,8 @@ import (
 type Options struct {
 	Vendors []provider.Definition // that there are: catalog.All()
 	Now     func() time.Time      // for exceptions that end; nil: time.Now
+	// Guardrails bound what the file may say; nil: nothing does.
+	Guardrails *Guardrails
 }
 
 // Load reads the file at the first path, and further ones that hold keys and
@@ -41,6 +43,7 @@ func Load(fsys fs.FS, o Options, paths ...string) (*File, error) {
 	if !ps.broken {
 		c := &check{problems: ps, file: f, vendors: o.Vendors, now: o.Now(), schedules: map[string]read{}}
 		c.all()
+		c.guardrails(o.Guardrails)
 	}
 	if err := ps.err(); err != nil {
 		return nil, err
