@@ -1,6 +1,9 @@
 package cdk
 
 import (
+	"fmt"
+	"maps"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -65,7 +68,7 @@ func NewFoundation(scope constructs.Construct, id *string, props *FoundationProp
 	constructs.NewConstruct_Override(this, scope, id)
 	s := siteOf(this, props.File)
 	this.secrets = this.newKey("SecretsKey", "secrets", "Values of the secrets that Keyturn rotates", s.policy(s.SecretsKey(this.at.region)))
-	this.data = this.newKey("DataKey", "data", "Keyturn's records, queues, logs and environment", s.policy(s.DataKey()))
+	this.data = this.newKey("DataKey", "data", "Keyturn's records, queues, logs and environment", this.withEnvironment(s.policy(s.DataKey())))
 	this.topics = this.newKey("TopicsKey", "topics", "Keyturn's notifications", s.policy(s.TopicsKey()))
 	this.table = awsdynamodb.NewTableV2(this, jsii.String("Table"), &awsdynamodb.TablePropsV2{
 		TableName:    &this.at.name,
@@ -78,7 +81,7 @@ func NewFoundation(scope constructs.Construct, id *string, props *FoundationProp
 	})
 	fingerprint := awssecretsmanager.NewCfnSecret(this, jsii.String("FingerprintKey"), &awssecretsmanager.CfnSecretProps{
 		Name: text("%s/fingerprint-key", this.at.name), Description: jsii.String("Key of the fingerprints in Keyturn's audit trail; it opens nothing"),
-		KmsKeyId:             this.data.KeyArn(),
+		KmsKeyId:             this.secrets.KeyArn(),
 		GenerateSecretString: map[string]any{"passwordLength": 64, "excludePunctuation": true},
 	})
 	fingerprint.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
@@ -86,13 +89,47 @@ func NewFoundation(scope constructs.Construct, id *string, props *FoundationProp
 	return this
 }
 
+// withEnvironment lets CloudFormation, and nobody else, have Lambda encrypt the
+// functions' environment: it holds the key of the fingerprints, so whoever may
+// only look at a function must not see it.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+func (f *foundation) withEnvironment(d iam.Document) iam.Document {
+	stack := awscdk.Stack_Of(f)
+	role := fmt.Sprintf("arn:%s:iam::%s:role/cdk-%s-cfn-exec-role-%s-%s", f.at.partition, f.at.account, *stack.Synthesizer().BootstrapQualifier(), f.at.account, f.at.region)
+	by := func(more iam.Conditions) iam.Conditions {
+		c := iam.Conditions{"StringEquals": {"kms:ViaService": {"lambda." + f.at.region + ".amazonaws.com"}}, "ArnEquals": {"aws:PrincipalArn": {role}}}
+		maps.Copy(c, more)
+		return c
+	}
+	statement := func(sid string, actions iam.Strings, when iam.Conditions) iam.Statement {
+		return iam.Statement{Sid: sid, Effect: iam.Allow, Principal: &iam.Principals{Everyone: true}, Action: actions, Resource: iam.Strings{"*"}, Condition: when}
+	}
+	d.Statement = append(d.Statement,
+		statement("FunctionsEnvironment", iam.Strings{"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"}, by(nil)),
+		statement("FunctionsGrants", iam.Strings{"kms:CreateGrant"}, by(iam.Conditions{"Bool": {"kms:GrantIsForAWSResource": {"true"}}})),
+	)
+	return d
+}
+
+// NewReplicaKey adds the CMK of the secrets' replicas to a stack in another
+// Region. It is retained.
+func NewReplicaKey(scope constructs.Construct, id *string, props *FoundationProps) awskms.Key {
+	need("FoundationProps", "File", props == nil || props.File == nil)
+	at, s := placeOf(scope, props.File), siteOf(scope, props.File)
+	return newKey(scope, *id, at.name+"-secrets", "Replicas of the secrets that Keyturn rotates", s.policy(s.SecretsKey(at.region)))
+}
+
+func newKey(scope constructs.Construct, id, alias, description string, policy iam.Document) awskms.Key {
+	return awskms.NewKey(scope, &id, &awskms.KeyProps{
+		Description: &description, EnableKeyRotation: jsii.Bool(true), Alias: &alias,
+		RemovalPolicy: awscdk.RemovalPolicy_RETAIN, Policy: awsiam.PolicyDocument_FromJson(plain(policy)),
+	})
+}
+
 // newKey makes a CMK, its alias, and a parameter with its id: Lambda takes no
 // alias for a function's environment.
 func (f *foundation) newKey(id, purpose, description string, policy iam.Document) awskms.Key {
-	k := awskms.NewKey(f, &id, &awskms.KeyProps{
-		Description: &description, EnableKeyRotation: jsii.Bool(true), Alias: text("%s-%s", f.at.name, purpose),
-		RemovalPolicy: awscdk.RemovalPolicy_RETAIN, Policy: awsiam.PolicyDocument_FromJson(plain(policy)),
-	})
+	k := newKey(f, id, f.at.name+"-"+purpose, description, policy)
 	awsssm.NewCfnParameter(f, text("%sId", id), &awsssm.CfnParameterProps{
 		Name: jsii.String(f.at.keyParameter(purpose)), Type: jsii.String("String"), Value: k.KeyId(),
 		Description: jsii.String("Id of a CMK of Keyturn, for its other stacks"),

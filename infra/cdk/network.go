@@ -24,12 +24,12 @@ type Network struct {
 type vpcConfig struct{ subnets, securityGroups []*string }
 
 // settle returns what a function is given; nil for no VPC.
-func (n *Network) settle(scope constructs.Construct) *vpcConfig {
+func (n *Network) settle(scope constructs.Construct, p functionProps) *vpcConfig {
 	switch {
 	case n == nil:
 		return nil
 	case n.ids != nil && n.ids.FixedAddresses:
-		return fixedAddresses(scope)
+		return fixedAddresses(scope, p, p.dataKey.KeyArn())
 	case n.ids != nil:
 		c := &vpcConfig{subnets: *jsii.Strings(n.ids.Subnets...), securityGroups: *jsii.Strings(n.ids.SecurityGroups...)}
 		if len(c.securityGroups) == 0 {
@@ -69,5 +69,3 @@ func networkOf(props *VendorAccountProps, account keysfile.VendorAccount) *Netwo
 	}
 	return props.Network
 }
-
-func fixedAddresses(constructs.Construct) *vpcConfig { panic("not yet") }

@@ -25,7 +25,8 @@ type StacksProps struct {
 
 // Stacks adds the stacks of a whole file to an app:
 //
-//   - NAME-retained has what outlives everything: CMKs and records
+//   - NAME-retained has what outlives everything: CMKs and records; in the
+//     Regions of replicas it is NAME-retained-REGION
 //   - NAME-platform has what vendor accounts share, and what people see
 //   - NAME-vendor-ACCOUNT has the functions of one vendor account
 //   - NAME-keys-NN has secrets and their policies, and nothing that can fail
@@ -53,11 +54,16 @@ type stacks struct {
 	StacksProps
 	app      constructs.Construct
 	retain   awscdk.Stack
+	replicas []awscdk.Stack
 	shared   awscdk.Stack
 	accounts map[string]VendorAccount
 }
 
 func (s *stacks) stack(name, description string, protect bool, after ...awscdk.Stack) awscdk.Stack {
+	return s.stackIn(s.Environment.Region, name, description, protect, after...)
+}
+
+func (s *stacks) stackIn(region, name, description string, protect bool, after ...awscdk.Stack) awscdk.Stack {
 	f := s.File
 	all := map[string]*string{TagInstallation: &f.Name}
 	if f.Defaults.Owner != "" {
@@ -65,7 +71,7 @@ func (s *stacks) stack(name, description string, protect bool, after ...awscdk.S
 	}
 	st := awscdk.NewStack(s.app, text("%s-%s", f.Name, name), &awscdk.StackProps{
 		Description: text("Keyturn: %s", description), TerminationProtection: &protect, Tags: &all,
-		Env: &awscdk.Environment{Account: &s.Environment.Account, Region: &s.Environment.Region},
+		Env: &awscdk.Environment{Account: &s.Environment.Account, Region: &region},
 	})
 	for _, a := range after {
 		st.AddStackDependency(a, nil)
@@ -75,9 +81,17 @@ func (s *stacks) stack(name, description string, protect bool, after ...awscdk.S
 
 func (s *stacks) retained() {
 	s.retain = s.stack("retained", "encryption keys and records, which outlive everything else", true)
-	NewFoundation(s.retain, jsii.String("Foundation"), &FoundationProps{File: s.File})
+	props := &FoundationProps{File: s.File}
+	NewFoundation(s.retain, jsii.String("Foundation"), props)
+	for _, region := range s.Environment.Replicas {
+		st := s.stackIn(region, "retained-"+region, "encryption key of the secrets' replicas", true)
+		NewReplicaKey(st, jsii.String("SecretsKey"), props)
+		s.replicas = append(s.replicas, st)
+	}
 }
 
+// platform adds what vendor accounts share. Subscriptions, alarms, the dashboard
+// and people's policies belong into this stack too.
 func (s *stacks) platform() {
 	s.shared = s.stack("platform", "what all vendor accounts share", false, s.retain)
 	found := importFoundation(s.shared, s.File)
@@ -109,7 +123,7 @@ func (s *stacks) keys() {
 }
 
 func (s *stacks) shard(n int, keys []keysfile.Key) {
-	values := s.stack(fmt.Sprintf("keys-%02d", n), "secrets", true, s.retain)
+	values := s.stack(fmt.Sprintf("keys-%02d", n), "secrets", false, append(s.replicas, s.retain)...)
 	schedules := s.stack(fmt.Sprintf("schedules-%02d", n), "first values and schedules", false, values)
 	found := importFoundation(values, s.File)
 	policies := siteOf(values, s.File)

@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,7 +17,10 @@ import (
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
-var update = flag.Bool("update", false, "write the golden templates")
+var (
+	update = flag.Bool("update", false, "write the golden templates")
+	many   = flag.Int("keys", 40, "keys of TestMany")
+)
 
 // TestMain runs the tests of one process of the CDK, which takes no two at a
 // time. With -short its validator is off.
@@ -37,20 +40,17 @@ func TestMain(m *testing.M) {
 }
 
 // newApp returns an app with the context of cdk.json, as "cdk synth" has it.
-func newApp(t testing.TB, dir string, with map[string]any) awscdk.App {
-	t.Helper()
+func newApp(dir string, with map[string]any) (awscdk.App, error) {
 	raw, err := os.ReadFile("../../cdk.json")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	var f struct{ Context map[string]any }
 	if err = json.Unmarshal(raw, &f); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	for k, v := range with {
-		f.Context[k] = v
-	}
-	return awscdk.NewApp(&awscdk.AppProps{Outdir: &dir, PostCliContext: &f.Context, AnalyticsReporting: jsii.Bool(false)})
+	maps.Copy(f.Context, with)
+	return awscdk.NewApp(&awscdk.AppProps{Outdir: &dir, PostCliContext: &f.Context, AnalyticsReporting: jsii.Bool(false)}), nil
 }
 
 // stub is code whose hash never changes.
@@ -79,16 +79,20 @@ func fileOf(n int) *keysfile.File {
 
 var home = keysfile.Environment{Account: "111122223333", Region: "eu-west-1"}
 
-func TestThousand(t *testing.T) {
-	app := newApp(t, t.TempDir(), nil)
-	if err := Stacks(app, StacksProps{File: fileOf(1000), Environment: home, Code: stub{}}); err != nil {
+// TestMany is for measuring: go test ./infra/cdk -run TestMany -keys 1000 -v.
+func TestMany(t *testing.T) {
+	a, err := synth(StacksProps{File: fileOf(*many), Environment: home, Code: stub{}}, false)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Log("built")
-	a := app.Synth(nil)
-	var names []string
-	for _, s := range *a.Stacks() {
-		names = append(names, *s.StackName())
+	resources := 0
+	for _, r := range a.resources {
+		if resources += len(r); len(r) > 500 {
+			t.Errorf("a stack of %d resources: CloudFormation takes 500", len(r))
+		}
 	}
-	t.Log(len(names), strings.Join(names[:4], " "))
+	if got := len(a.of("AWS::SecretsManager::RotationSchedule")); got != *many {
+		t.Errorf("%d schedules of %d keys", got, *many)
+	}
+	t.Logf("%d keys: %d stacks, %d resources", *many, len(a.resources), resources)
 }

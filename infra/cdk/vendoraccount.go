@@ -2,6 +2,7 @@ package cdk
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
@@ -110,18 +111,20 @@ func NewVendorAccount(scope constructs.Construct, id *string, props *VendorAccou
 	}
 	this := &vendorAccount{at: placeOf(scope, props.File), name: *props.Name, account: account, file: props.File}
 	constructs.NewConstruct_Override(this, scope, id)
-	s := siteOf(this, props.File)
+	s := siteOf(this, withNetwork(props, account))
 	this.newQueue(props.DataKey)
 	common := functionProps{
 		at: this.at, code: props.Code, dataKey: props.DataKey, settings: props.File.Functions, trust: s.policy(s.LambdaTrust(), nil),
-		layer:   layerOf(this, text("%s-config-%s", this.at.name, this.name), props.File.Config(this.name)),
-		network: networkOf(props, account).settle(this),
+		layer: layerOf(this, text("%s-config-%s", this.at.name, this.name), props.File.Config(this.name)),
 		environment: map[string]*string{
 			"KEYTURN_CONFIG": jsii.String(configFile), "KEYTURN_FINGERPRINT_KEY": props.FingerprintKey,
 			"KEYTURN_TABLE": props.Table.TableName(), "KEYTURN_TOPIC_ARN": props.Notifications.TopicArn(),
 			"KEYTURN_AUDIT_QUEUE_URL": props.AuditQueue.QueueUrl(),
 		},
 	}
+	egress := common
+	egress.name = fmt.Sprintf("%s-egress-%s", this.at.name, this.name)
+	common.network = networkOf(props, account).settle(this, egress)
 	resources := map[string]*string{
 		"Records": props.Table.TableArn(), "Notifications": props.Notifications.TopicArn(), "AuditTrail": props.AuditQueue.QueueArn(),
 	}
@@ -129,6 +132,19 @@ func NewVendorAccount(scope constructs.Construct, id *string, props *VendorAccou
 	this.retire = this.newRetire(common, s.must(s.Retire(this.name))(resources), vendor.Info)
 	this.startedBy()
 	return this
+}
+
+// withNetwork returns the configuration with a network for the account if it is
+// given one as a construct, so that its roles may use it.
+func withNetwork(props *VendorAccountProps, account keysfile.VendorAccount) *keysfile.File {
+	if props.Network == nil || account.Network != nil {
+		return props.File
+	}
+	f := *props.File
+	account.Network = &keysfile.Network{}
+	f.VendorAccounts = maps.Clone(f.VendorAccounts)
+	f.VendorAccounts[*props.Name] = account
+	return &f
 }
 
 func (a *vendorAccount) newRotate(p functionProps, policy iam.Document, vendor provider.Info) *function {

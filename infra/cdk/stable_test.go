@@ -1,0 +1,132 @@
+//go:build !race
+
+package cdk
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
+
+// stateful are the types whose resources hold what cannot be made again.
+var stateful = []string{
+	"AWS::SecretsManager::Secret", "AWS::KMS::Key", "AWS::KMS::Alias", "AWS::DynamoDB::GlobalTable", "AWS::Logs::LogGroup", "AWS::SQS::Queue", "AWS::SNS::Topic",
+}
+
+// places returns every stateful resource by stack and logical id, with its
+// properties.
+func (a *assembly) places() map[string]string {
+	out := map[string]string{}
+	for _, kind := range stateful {
+		for id, r := range a.of(kind) {
+			out[id] = kind + " " + written(r.Properties)
+		}
+	}
+	return out
+}
+
+// change adds, removes and renames a few keys, and puts all in another order.
+func change(f *keysfile.File, n int, random *rand.Rand) (*keysfile.File, map[string]bool) {
+	out := *f
+	out.Keys = slices.Clone(f.Keys)
+	touched := map[string]bool{}
+	for i := range n {
+		j := random.IntN(len(out.Keys))
+		switch old := out.Keys[j]; i % 3 {
+		case 0:
+			old.Name = fmt.Sprintf("added/%x", random.Uint64())
+			out.Keys = append(out.Keys, old)
+			touched[old.Name] = true
+		case 1:
+			touched[old.Name] = true
+			out.Keys = slices.Delete(out.Keys, j, j+1)
+		default:
+			touched[old.Name] = true
+			out.Keys[j].Name = fmt.Sprintf("renamed/%x", random.Uint64())
+			touched[out.Keys[j].Name] = true
+		}
+	}
+	random.Shuffle(len(out.Keys), func(i, j int) { out.Keys[i], out.Keys[j] = out.Keys[j], out.Keys[i] })
+	return &out, touched
+}
+
+// TestStable_places works on the rule alone, for a thousand keys: where a key
+// is depends on its name and on nothing else.
+func TestStable_places(t *testing.T) {
+	type place struct {
+		shard int
+		id    string
+	}
+	places := func(f *keysfile.File) map[string]place {
+		out := map[string]place{}
+		ids := map[string]string{}
+		for _, k := range f.Keys {
+			p := place{keysfile.Shard(k.Name, f.Shards), KeyID(k.Name)}
+			if other := ids[p.id]; other != "" {
+				t.Errorf("%s and %s have one id", other, k.Name)
+			}
+			ids[p.id], out[k.Name] = k.Name, p
+		}
+		return out
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	f := fileOf(1000)
+	before := places(f)
+	for range 50 {
+		next, _ := change(f, 30, random)
+		after := places(next)
+		for name, p := range before {
+			if q, ok := after[name]; ok && q != p {
+				t.Fatalf("%s moved from %v to %v", name, p, q)
+			}
+		}
+		f, before = next, after
+	}
+}
+
+// TestStable_templates looks at the templates themselves: no other stateful
+// resource changes its stack, its logical id or its properties.
+func TestStable_templates(t *testing.T) {
+	f := fileOf(48)
+	f.Shards = 4
+	next, touched := change(f, 9, rand.New(rand.NewPCG(3, 4)))
+	var all [2]map[string]string
+	for i, file := range []*keysfile.File{f, next} {
+		a, err := synth(StacksProps{File: file, Environment: home, Code: stub{}}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[i] = a.places()
+	}
+	kept := func(m map[string]string) map[string]string {
+		out := map[string]string{}
+		for id, r := range m {
+			if !touched[nameIn(r)] {
+				out[id] = r
+			}
+		}
+		return out
+	}
+	if d := cmp.Diff(kept(all[0]), kept(all[1])); d != "" {
+		t.Errorf("stateful resources of keys that did not change (-before +after):\n%s", d)
+	}
+	if len(kept(all[0])) < 40 || len(all[0]) == len(kept(all[0])) || len(all[1]) == len(kept(all[1])) {
+		t.Errorf("%d and %d resources, %d kept: nothing was changed", len(all[0]), len(all[1]), len(kept(all[0])))
+	}
+}
+
+var secretName = regexp.MustCompile(`"Name":"([^"]+)"`)
+
+// nameIn is the secret's name in what places returns.
+func nameIn(resource string) string {
+	if m := secretName.FindStringSubmatch(resource); m != nil {
+		return m[1]
+	}
+	return ""
+}
