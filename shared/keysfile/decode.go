@@ -54,7 +54,7 @@ func (d *decoder) pos(n *yaml.Node) Position {
 
 // value reads n into v. What cannot be read is told and left as it is.
 func (d *decoder) value(n *yaml.Node, path string, v reflect.Value) {
-	if path != "" {
+	if _, before := d.at[path]; path != "" && !before { // keys are in several files
 		d.at[path] = d.pos(n)
 	}
 	if !d.plain(n, path) {
