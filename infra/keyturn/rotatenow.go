@@ -24,6 +24,7 @@ import (
 type rotateOptions struct {
 	reason     string
 	plan, wait bool
+	emergency  bool
 	timeout    time.Duration
 }
 
@@ -47,9 +48,17 @@ The reason goes into the audit trail together with who asked. With --plan
 nothing is changed: it says what a rotation would do, and everything that would
 stop it; the exit code is then 1 if something would.
 
+With --emergency the key may be in the wrong hands: the rotation goes through a
+pause, does not wait for an older key, and goes on if the audit trail takes no
+records; then they stand in the log. The replaced key is ended grace.min after
+that, whoever uses it then: where it can be disabled, that comes first, and
+keyturn restore undoes it. Where the vendor itself ends the value, it does so after
+grace.min, as far as its limits allow.
+
 The exit code is 1 as soon as a failure is recorded. Secrets Manager restarts a
 failed rotation by itself, a few times. To stop waiting does not stop it.`,
 		Example: `  keyturn rotate-now prod/mailer/sendgrid --reason "laptop lost"
+  keyturn rotate-now prod/mailer/sendgrid --emergency --reason "it is on the web"
   keyturn rotate-now prod/mailer/sendgrid --plan`,
 		Args:              oneKey,
 		ValidArgsFunction: a.completeKeys,
@@ -57,6 +66,7 @@ failed rotation by itself, a few times. To stop waiting does not stop it.`,
 	f := c.Flags()
 	f.StringVar(&o.reason, "reason", "", "why, as `TEXT` of at most 500 characters; needed to rotate")
 	f.BoolVar(&o.plan, "plan", false, "change nothing, say what would be done and what would stop it")
+	f.BoolVar(&o.emergency, "emergency", false, "the key may be in the wrong hands: stop at nothing, and end it soon")
 	f.BoolVar(&o.wait, "wait", true, "wait for the end of the rotation")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "wait at most this `LONG`")
 	a.rotateNowFlag(c)
@@ -75,6 +85,8 @@ func (a *app) runRotateNow(ctx context.Context, id string, o rotateOptions) erro
 	switch {
 	case o.reason == "" && !o.plan:
 		return usage("a rotation needs a reason", again+" --reason TEXT", "to see what it would do: "+again+" --plan")
+	case o.emergency && o.plan:
+		return usage("--emergency and --plan exclude each other", "to see what a rotation would do: "+again+" --plan")
 	case !short(o.reason):
 		return usage("the reason is longer than 500 characters, or has a line break in it", again+` --reason "a short one"`)
 	case o.timeout <= 0:
@@ -93,8 +105,11 @@ func (a *app) runRotateNow(ctx context.Context, id string, o rotateOptions) erro
 		return err
 	}
 	q := rotatenow.Request{Version: rotatenow.Version, Mode: rotatenow.Rotate, Secret: k.Secret, Reason: o.reason}
-	if o.plan {
+	switch {
+	case o.plan:
 		q.Mode = rotatenow.Plan
+	case o.emergency:
+		q.Mode = rotatenow.Emergency
 	}
 	q.Requester = requester(ctx, aws)
 	began := time.Now()
@@ -153,7 +168,7 @@ func understood(asked rotatenow.Mode, a rotatenow.Answer) bool {
 	switch asked {
 	case rotatenow.Plan:
 		return a.Plan != nil
-	case rotatenow.Rotate:
+	case rotatenow.Rotate, rotatenow.Emergency:
 		return a.Token != ""
 	case rotatenow.Pause:
 		return a.Pause != nil

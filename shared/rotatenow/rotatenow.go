@@ -38,6 +38,11 @@ const (
 	Plan   Mode = "plan"   // say what a rotation would do, and start none
 	Pause  Mode = "pause"  // refuse rotations for a while
 	Resume Mode = "resume" // end a pause
+
+	// Emergency starts a rotation of a key that may be in the wrong hands. A
+	// pause, an older key that is held and a deaf audit trail do not stop it, and
+	// the replaced key has the least grace.
+	Emergency Mode = keyrecord.Emergency
 )
 
 // Request is what a person, an alarm or a fleet run sends.
@@ -45,7 +50,7 @@ type Request struct {
 	Version   int    `json:"version"`
 	Mode      Mode   `json:"mode"`
 	Secret    string `json:"secret"`              // name or ARN
-	Reason    string `json:"reason"`              // needed to rotate and to pause; at most 500 characters
+	Reason    string `json:"reason"`              // needed to rotate, also in an emergency, and to pause; at most 500 characters
 	Requester string `json:"requester,omitempty"` // as the caller says; Lambda vouches for nobody
 
 	// Of a pause:
@@ -119,13 +124,13 @@ func (q Request) wrong() (wrong []string) {
 	if q.Version != Version {
 		wrong = append(wrong, "version is not 1")
 	}
-	if !slices.Contains([]Mode{Rotate, Plan, Pause, Resume}, q.Mode) {
-		wrong = append(wrong, `mode is not "rotate", "plan", "pause" or "resume"`)
+	if !slices.Contains([]Mode{Rotate, Plan, Pause, Resume, Emergency}, q.Mode) {
+		wrong = append(wrong, `mode is not "rotate", "emergency", "plan", "pause" or "resume"`)
 	}
 	if q.Secret == "" {
 		wrong = append(wrong, "secret is missing")
 	}
-	if (q.Mode == Rotate || q.Mode == Pause) && strings.TrimSpace(q.Reason) == "" {
+	if (q.Mode == Rotate || q.Mode == Emergency || q.Mode == Pause) && strings.TrimSpace(q.Reason) == "" {
 		wrong = append(wrong, "reason is missing")
 	}
 	if !short(q.Reason) || !short(q.Requester) || !short(q.Owner) {
@@ -162,7 +167,7 @@ func (e *Engine) Do(ctx context.Context, q Request) (Answer, error) {
 		a.Pause, err = e.pause(ctx, k, q)
 	case Resume:
 		a.Status, a.Pause, err = e.resume(ctx, k, q)
-	case Rotate:
+	case Rotate, Emergency:
 		a.Status = "started"
 		a.Token, err = e.start(ctx, k, q)
 	}
@@ -189,16 +194,17 @@ func (e *Engine) start(ctx context.Context, k config.Key, q Request) (string, er
 	if err != nil {
 		return "", stored("describe the secret", err)
 	}
+	urgent := q.Mode == Emergency
 	if err = ready(k, s); err != nil {
+		if urgent {
+			err = unfinished(k, s, err)
+		}
 		return "", err
 	}
-	// createSecret would refuse it too, and leave AWSPENDING behind.
-	book, err := e.Records.Load(ctx, k.Secret)
-	if err != nil {
-		return "", stored("read the keys' records", err)
-	}
-	if book.Pause.InForce(e.Now()) {
-		return "", rotation.PausedBy(step, *book.Pause)
+	if !urgent {
+		if err = e.unpaused(ctx, k); err != nil {
+			return "", err
+		}
 	}
 	token := e.NewToken()
 	now := e.Now()
@@ -207,18 +213,39 @@ func (e *Engine) start(ctx context.Context, k config.Key, q Request) (string, er
 	}); err != nil {
 		return "", fail(rotation.StoreUnavailable, "the request could not be recorded, so no rotation was started", err, "try again")
 	}
-	if err = e.Audit.Record(ctx, audit.Record{
+	rec := audit.Record{
 		ID: "request-" + token, Time: now, Act: audit.Request, Phase: audit.Intent, Secret: k.Secret, Vendor: k.Vendor, Version: token,
 		Detail: map[string]string{"mode": string(q.Mode), "reason": q.Reason, "requester_says": q.Requester},
-	}); err != nil {
-		return "", fail(rotation.AuditUnavailable, "the audit trail did not accept the request, so no rotation was started", err, "check the audit queue, and try again")
+	}
+	refused := e.Audit.Record(ctx, rec)
+	switch {
+	case refused != nil && urgent:
+		e.unrecorded(ctx, rec, refused)
+	case refused != nil:
+		return "", fail(rotation.AuditUnavailable, "the audit trail did not accept the request, so no rotation was started", refused, "check the audit queue, and try again")
 	}
 	if _, err = e.Store.Rotate(ctx, k.Secret, token); err != nil {
 		return "", stored("start the rotation", err)
 	}
+	if urgent {
+		e.announce(ctx, k, q, token, refused == nil)
+	}
 	e.Log.LogAttrs(ctx, slog.LevelInfo, "rotation requested", slog.String("secret", k.Secret), slog.String("vendor", k.Vendor),
 		slog.String("version", token), slog.String("reason", q.Reason))
 	return token, nil
+}
+
+// unpaused refuses a rotation that a pause would refuse in createSecret, where
+// it would leave AWSPENDING behind.
+func (e *Engine) unpaused(ctx context.Context, k config.Key) error {
+	book, err := e.Records.Load(ctx, k.Secret)
+	if err != nil {
+		return stored("read the keys' records", err)
+	}
+	if book.Pause.InForce(e.Now()) {
+		return rotation.PausedBy(step, *book.Pause)
+	}
+	return nil
 }
 
 func ready(k config.Key, s store.Secret) error {

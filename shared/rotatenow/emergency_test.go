@@ -1,0 +1,105 @@
+package rotatenow_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/notify"
+	"github.com/keyturn/keyturn/shared/rotatenow"
+	"github.com/keyturn/keyturn/shared/rotation"
+	"github.com/keyturn/keyturn/shared/store"
+)
+
+var urgent = rotatenow.Request{Version: 1, Mode: rotatenow.Emergency, Secret: name, Reason: "it is on the web", Requester: "me"}
+
+// An emergency is marked before it is asked for, goes through a pause and a deaf
+// audit trail, and is told loudly.
+// Promise: audited-first
+func TestEmergency(t *testing.T) {
+	t.Parallel()
+	gone := errors.New("gone")
+	for what, tt := range map[string]struct {
+		do    func(*world)
+		known int  // sentences in the message
+		log   bool // the request stands in the log
+	}{
+		"plain": {func(*world) {}, 2, false},
+		"paused": {func(w *world) {
+			w.pause = &keyrecord.Pause{Secret: name, Until: w.now.Add(time.Hour), Reason: "a release"}
+		}, 2, false},
+		"the records are deaf to a look": {func(w *world) { w.load = gone }, 2, false},
+		"no audit trail":                 {func(w *world) { w.sink = gone }, 3, true},
+		"nobody can be told":             {func(w *world) { w.refused = gone }, 2, false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			tt.do(w)
+			var log bytes.Buffer
+			e := w.engine()
+			e.Log = slog.New(slog.NewJSONHandler(&log, nil))
+			a, err := e.Do(t.Context(), urgent)
+			if err != nil || a.Status != "started" || a.Token != token || a.Mode != rotatenow.Emergency {
+				t.Fatalf("%+v, %v", a, err)
+			}
+			if diff := cmp.Diff([]string{"request", "audit", "rotate " + name + " " + token}, w.did); diff != "" {
+				t.Errorf("acts (-want +got):\n%s", diff)
+			}
+			if q := w.request; q.Mode != keyrecord.Emergency || q.Reason != urgent.Reason {
+				t.Errorf("request %+v", q)
+			}
+			if r := w.record; r.Act != audit.Request || r.Phase != audit.Intent || r.Detail["mode"] != "emergency" {
+				t.Errorf("audit record %+v", r)
+			}
+			if len(w.told) != 1 || w.told[0].Kind != notify.Emergency || w.told[0].Severity != notify.Critical || len(w.told[0].Known) != tt.known || !strings.Contains(w.told[0].Summary, urgent.Reason) {
+				t.Errorf("told %+v", w.told)
+			}
+			if got := strings.Contains(log.String(), `"level":"ERROR"`) && strings.Contains(log.String(), "request-"+token); got != tt.log {
+				t.Errorf("the request stands in the log: %v\n%s", got, log.String())
+			}
+		})
+	}
+}
+
+// What an emergency cannot do without is refused, and how to get past a rotation
+// that was left unfinished is said.
+func TestEmergency_refused(t *testing.T) {
+	t.Parallel()
+	for what, tt := range map[string]struct {
+		do   func(*world)
+		want rotation.Type
+		next string
+	}{
+		"not marked": {func(w *world) { w.put = errors.New("gone") }, rotation.StoreUnavailable, ""},
+		"unfinished": {func(w *world) { w.secret.Stages["v2"] = []string{store.Pending} }, rotation.InProgress, "--version-stage AWSPENDING --remove-from-version-id v2"},
+		"no value":   {func(w *world) { w.secret.Stages = nil }, rotation.NoCurrent, ""},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			tt.do(w)
+			_, err := w.engine().Do(t.Context(), urgent)
+			e, ok := errors.AsType[*rotation.Error](err)
+			if !ok || e.Type != tt.want || !strings.Contains(strings.Join(e.Next, "\n"), tt.next) {
+				t.Errorf("%+v, want %s, and %q", e, tt.want, tt.next)
+			}
+			if len(w.told) > 0 || strings.Contains(strings.Join(w.did, " "), "rotate ") {
+				t.Errorf("did %q, told %+v", w.did, w.told)
+			}
+		})
+	}
+	if _, err := rotatenow.Parse([]byte(`{"version":1,"mode":"emergency","secret":"s"}`)); typeOf(err) != rotation.BadEvent || !strings.Contains(err.Error(), "reason is missing") {
+		t.Errorf("without a reason: %v", err)
+	}
+	if _, err := rotatenow.Parse([]byte(`{"version":1,"mode":"emergency","secret":"s","reason":"it is on the web"}`)); err != nil {
+		t.Error(err)
+	}
+}
