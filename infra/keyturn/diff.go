@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,10 +16,9 @@ import (
 
 // compared is what diff prints as JSON.
 type compared struct {
-	Widens    int       `json:"widens"`
-	Narrows   int       `json:"narrows"`
-	Changes   []changed `json:"changes"`
-	Forbidden []changed `json:"forbidden,omitempty"` // by guardrails.yaml
+	Widens  int       `json:"widens"`
+	Narrows int       `json:"narrows"`
+	Changes []changed `json:"changes"`
 }
 
 // changed is a change in reach, and where it is written.
@@ -43,7 +43,8 @@ FILE is keyturn.yaml if it is not given.
 
 Changes that widen come first. The exit code is 4 if there is one, and 0 else:
 for a pipeline that then asks a second person. What cannot be told, such as what
-a vendor's setting means, counts as wider.`,
+a vendor's setting means, counts as wider. It is 1 if the change does not keep
+to the guardrails.yaml beside FILE: see keyturn validate.`,
 		Example: `  keyturn diff --security git:origin/main
   keyturn diff --security before.yaml after.yaml --json`,
 	}
@@ -66,12 +67,12 @@ func (a *app) runDiff(ctx context.Context, base, file string) error {
 	if err != nil {
 		return err
 	}
-	after, err := keysfile.LoadFiles(keysfile.Options{Vendors: a.vendors}, file)
+	after, err := a.declared(file)
 	if err != nil {
 		return unloaded(file, err)
 	}
 	answer := compared{Changes: []changed{}}
-	for _, c := range reach.Compare(before, after) {
+	for _, c := range append(reach.CompareGuardrails(before.rails, after.rails), reach.Compare(before.file, after.file)...) {
 		answer.Changes = append(answer.Changes, changed{c, c.At.File, c.At.Line, c.At.Column})
 		if c.Direction == reach.Widens {
 			answer.Widens++
@@ -79,30 +80,59 @@ func (a *app) runDiff(ctx context.Context, base, file string) error {
 			answer.Narrows++
 		}
 	}
-	if a.flags.json {
-		a.printJSON(answer)
-	} else {
-		a.printChanges(answer)
+	forbidden := tooMany(reach.Removed(before.file, after.file), after.rails)
+	if forbidden == nil || !a.flags.json { // with --json there is one document
+		a.printCompared(answer)
 	}
-	if answer.Widens > 0 || len(answer.Forbidden) > 0 {
+	switch {
+	case forbidden != nil:
+		return forbidden
+	case answer.Widens > 0:
 		return exit(exitWider)
 	}
 	return nil
 }
 
+// tooMany is the failure of a change that removes more than it may; nil: it may.
+func tooMany(removed []string, rails *keysfile.Guardrails) error {
+	if rails == nil || rails.Removals == nil || len(removed) <= *rails.Removals {
+		return nil
+	}
+	f := failed("Guardrails", "the change does not keep to the guardrails")
+	f.Next = []string{}
+	f.Problems = []problem{{
+		Path: rails.At.String(),
+		What: fmt.Sprintf("one change may remove %d keys and vendor accounts, and this one removes %d: %s", *rails.Removals, len(removed), strings.Join(removed, ", ")),
+		Hint: "part the change, or let the owners of the guardrails admit it",
+	}}
+	return f
+}
+
 // base loads what is compared with.
-func (a *app) base(ctx context.Context, base, file string) (*keysfile.File, error) {
+func (a *app) base(ctx context.Context, base, file string) (declared, error) {
 	if revision, ok := gitRevision(base); ok {
 		return a.committed(ctx, revision, file)
 	}
 	if info, err := os.Stat(base); err == nil && info.IsDir() {
 		base = filepath.Join(base, keysName)
 	}
-	f, err := keysfile.LoadFiles(keysfile.Options{Vendors: a.vendors}, base)
-	if err != nil {
-		return nil, unloaded(base, err)
+	dir, name := filepath.Split(base)
+	all, err := a.unguarded(os.DirFS(filepath.Join(".", dir)), name)
+	if filepath.IsAbs(base) {
+		all, err = a.unguarded(os.DirFS(dir), name)
 	}
-	return f, nil
+	if err != nil {
+		return all, unloaded(base, err)
+	}
+	return all, nil
+}
+
+func (a *app) printCompared(answer compared) {
+	if a.flags.json {
+		a.printJSON(answer)
+	} else {
+		a.printChanges(answer)
+	}
 }
 
 func (a *app) printChanges(answer compared) {

@@ -11,8 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-
-	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
 // gitRevision returns REVISION of git:REVISION.
@@ -20,26 +18,26 @@ func gitRevision(base string) (string, bool) { return strings.CutPrefix(base, "g
 
 // committed loads the keys' file, and the keys beside it, as they are in a
 // revision.
-func (a *app) committed(ctx context.Context, revision, file string) (_ *keysfile.File, err error) {
+func (a *app) committed(ctx context.Context, revision, file string) (_ declared, err error) {
 	if revision == "" || strings.HasPrefix(revision, "-") {
-		return nil, usage(fmt.Sprintf("%q is no revision", revision), "keyturn diff --security git:HEAD")
+		return declared{}, usage(fmt.Sprintf("%q is no revision", revision), "keyturn diff --security git:HEAD")
 	}
 	dir, err := os.MkdirTemp("", "keyturn-diff-")
 	if err != nil {
-		return nil, failed("Git", err.Error(), "look at TMPDIR")
+		return declared{}, failed("Git", err.Error(), "look at TMPDIR")
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	where, name := filepath.Split(file)
-	for _, path := range []string{name, "keys"} {
+	for _, path := range []string{name, "keys", guardrailsName} {
 		if err := unpack(ctx, filepath.Join(".", where), revision, path, dir); err != nil && path == name {
-			return nil, failed("Git", fmt.Sprintf("git has no %s at %s: %s", file, revision, err), "see what there is: git log -- "+file, "compare with a file: keyturn diff --security FILE-BEFORE")
+			return declared{}, failed("Git", fmt.Sprintf("git has no %s at %s: %s", file, revision, err), "see what there is: git log -- "+file, "compare with a file: keyturn diff --security FILE-BEFORE")
 		}
 	}
-	f, err := keysfile.Load(os.DirFS(dir), keysfile.Options{Vendors: a.vendors}, name)
+	all, err := a.unguarded(os.DirFS(dir), name)
 	if err != nil {
-		return nil, unloaded(file+" at "+revision, err)
+		return all, unloaded(file+" at "+revision, err)
 	}
-	return f, nil
+	return all, nil
 }
 
 // unpack writes a path of a revision, relative to the directory in, to the

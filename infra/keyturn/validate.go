@@ -14,6 +14,7 @@ type validated struct {
 	Valid          bool         `json:"valid"`
 	Keys           int          `json:"keys"`
 	VendorAccounts int          `json:"vendor_accounts"`
+	Guardrails     bool         `json:"guardrails"` // there are some, and it keeps to them
 	Problems       []positioned `json:"problems"`
 }
 
@@ -36,7 +37,11 @@ func (a *app) validate() *cobra.Command {
 
 FILE is keyturn.yaml if it is not given. The files in a directory keys beside it
 are read with it; more FILEs may hold keys and vendor accounts. It asks nobody
-and needs no credentials. The exit code is 1 if anything is wrong.`,
+and needs no credentials. The exit code is 1 if anything is wrong.
+
+A guardrails.yaml beside FILE bounds what it may say: vendors, vendor accounts,
+hosts, ages, graces and removals. Give it owners of its own. One to begin with:
+keyturn new --guardrails.`,
 		Example: `  keyturn validate
   keyturn validate keys.yaml more/*.yaml --json`,
 	}
@@ -47,7 +52,7 @@ func (a *app) runValidate(files []string) error {
 	if len(files) == 0 {
 		files = []string{keysName}
 	}
-	f, err := keysfile.LoadFiles(keysfile.Options{Vendors: a.vendors}, files...)
+	all, err := a.declared(files...)
 	answer := validated{Valid: err == nil, Problems: []positioned{}}
 	if bad, ok := errors.AsType[*keysfile.Error](err); ok {
 		return a.printProblems(answer, bad.Problems)
@@ -55,12 +60,17 @@ func (a *app) runValidate(files []string) error {
 	if err != nil {
 		return unread(files[0], err)
 	}
-	answer.Keys, answer.VendorAccounts = len(f.Keys), len(f.VendorAccounts)
+	answer.Guardrails = all.rails != nil
+	answer.Keys, answer.VendorAccounts = len(all.file.Keys), len(all.file.VendorAccounts)
 	if a.flags.json {
 		a.printJSON(answer)
 		return nil
 	}
-	a.say("%s: nothing is wrong: %s in %s", files[0], count(answer.Keys, "key"), count(answer.VendorAccounts, "vendor account"))
+	within := ""
+	if answer.Guardrails {
+		within = ", within " + guardrailsName
+	}
+	a.say("%s: nothing is wrong: %s in %s%s", files[0], count(answer.Keys, "key"), count(answer.VendorAccounts, "vendor account"), within)
 	return nil
 }
 

@@ -132,20 +132,7 @@ func (d *diff) bound(where, what string, base, next time.Duration) {
 }
 
 // Span returns a duration as the file has it: "30d", "36h", "90m".
-func Span(t time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case t == 0:
-		return "0h"
-	case t%day == 0 && t > 2*day:
-		return fmt.Sprintf("%dd", t/day)
-	case t%time.Hour == 0:
-		return fmt.Sprintf("%dh", t/time.Hour)
-	case t%time.Minute == 0:
-		return fmt.Sprintf("%dm", t/time.Minute)
-	}
-	return t.String()
-}
+func Span(t time.Duration) string { return keysfile.Duration(t).String() }
 
 func entry(list, name string) string { return list + "[" + strconv.Quote(name) + "]" }
 

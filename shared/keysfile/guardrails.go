@@ -1,6 +1,7 @@
 package keysfile
 
 import (
+	_ "embed"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -13,14 +14,7 @@ import (
 // Guardrails bound what the keys' file may say, for owners of their own: the
 // repository lets others approve a change of guardrails.yaml than of the keys'
 // file. What is left out is not bounded. No exception of a key widens them.
-//
-//	version: 1
-//	vendors: [sendgrid, okta]
-//	vendorAccounts: [sendgrid-main, okta-*]
-//	hosts: [api.sendgrid.com, "*.okta.com"]
-//	maxAge: {1: 35d, 2: 90d, 3: 90d, 4: 180d}
-//	maxGrace: 7d
-//	removals: 2
+// [ExampleGuardrails] shows all of it.
 type Guardrails struct {
 	Version int `yaml:"version" json:"version" doc:"version of this format"`
 	// Vendors and VendorAccounts may be used, and no others.
@@ -36,6 +30,13 @@ type Guardrails struct {
 	Removals *int     `yaml:"removals" json:"removals,omitempty" doc:"keys and vendor accounts that one change may remove"`
 	At       Position `yaml:"-" json:"-"` // of Removals, or the file
 }
+
+//go:embed guardrails.yaml
+var exampleGuardrails string
+
+// ExampleGuardrails returns guardrails to begin with, commented, which admit
+// [Example].
+func ExampleGuardrails() string { return exampleGuardrails }
 
 // LoadGuardrails reads guardrails. The error is as that of [Load].
 func LoadGuardrails(fsys fs.FS, file string) (*Guardrails, error) {

@@ -126,3 +126,16 @@ host: [a]
 		t.Errorf("LoadGuardrails = %+v, %v", g, err)
 	}
 }
+
+func TestExampleGuardrails(t *testing.T) {
+	t.Parallel()
+	g, err := rails(keysfile.ExampleGuardrails())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options()
+	o.Guardrails = g
+	if _, err := keysfile.Load(fstest.MapFS{"keyturn.yaml": {Data: []byte(keysfile.Example())}}, o, "keyturn.yaml"); err != nil {
+		t.Error(err)
+	}
+}

@@ -112,7 +112,7 @@ func TestOf(t *testing.T) {
 		{"placed", []string{"The value is made here and stored before the vendor knows it"}, nil},
 		{
 			"with-grace",
-			[]string{"the vendor keeps the old value alive for a while", "The vendor ends the old value 48h after the rotation"},
+			[]string{"the vendor keeps the old value alive for a while", "The vendor ends the old value 2d after the rotation"},
 			[]string{"decides", "It lives"},
 		},
 		{
