@@ -71,8 +71,8 @@ func (s *Site) actors(d *documents, t *target) []actor {
 			continue // one foreign vendor account stands for all
 		}
 		rows = append(rows,
-			actor{name: "rotate function of " + a, who: role(s.RotateName(a)), identity: d.identity("rotate:" + a), role: "rotate", of: a},
-			actor{name: "retire function of " + a, who: role(s.RetireName(a)), identity: d.identity("retire:" + a), role: "retire", of: a})
+			actor{name: "rotate function of " + a, who: role(s.RotateName(a)), identity: d.identity("rotate:" + a), role: "rotate", of: a, outside: true},
+			actor{name: "retire function of " + a, who: role(s.RetireName(a)), identity: d.identity("retire:" + a), role: "retire", of: a, outside: true})
 	}
 	rows = append(rows,
 		actor{name: "rotatenow function", who: role(s.RotateNowName()), identity: d.identity("rotatenow"), role: "rotatenow"},
@@ -82,7 +82,7 @@ func (s *Site) actors(d *documents, t *target) []actor {
 		actor{name: "stranger", who: role(s.name + "-proof-stranger"), mfa: "true"},
 		actor{name: "administrator of the account", who: role(s.name + "-proof-administrator"), identity: admin, mfa: "true", role: "everything"},
 		actor{name: "administrator without MFA", who: iam.NewUser(s.arn("iam", "", "user/"+s.name+"-proof-administrator")), identity: admin, role: "everything"},
-		actor{name: "deployer", who: s.listed(s.file.Access.Deployers, "deployer"), identity: d.identity("deploy"), mfa: "true"},
+		actor{name: "deployer", who: s.listed(s.file.Access.Deployers, "deployer"), identity: d.identity("deploy"), mfa: "true", role: "deployer"},
 		actor{name: "CloudFormation, least rights", who: s.execution(), identity: d.identity("execution"), role: "execution"},
 		actor{name: "CloudFormation, administrator rights", who: s.execution(), identity: admin, role: "everything"},
 		actor{name: "root user of the account", who: iam.NewRoot(s.env.Partition, s.env.Account), mfa: "true", role: "everything"},

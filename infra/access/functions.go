@@ -14,7 +14,7 @@ func (s *Site) Rotate(account string) (iam.Document, error) {
 		read + "DescribeSecret", read + "GetSecretValue", read + "ListSecretVersionIds", read + "PutSecretValue", read + "UpdateSecretVersionStage",
 	}
 	name := s.RotateName(account)
-	d := document(s.secrets(account, actions)...)
+	d := document(s.secrets(account, actions, "kms:Decrypt", "kms:GenerateDataKey")...)
 	d.Statement = append(d.Statement, s.admin(account)...)
 	d.Statement = append(d.Statement, s.records("DeleteItem", "GetItem", "PutItem", "Query"))
 	d.Statement = append(d.Statement, s.tells()...)
@@ -27,7 +27,7 @@ func (s *Site) Retire(account string) (iam.Document, error) {
 	const read = "secretsmanager:"
 	actions := iam.Strings{read + "DescribeSecret", read + "GetSecretValue", read + "ListSecretVersionIds", read + "UpdateSecretVersionStage"}
 	name := s.RetireName(account)
-	d := document(s.secrets(account, actions)...)
+	d := document(s.secrets(account, actions, "kms:Decrypt")...)
 	d.Statement = append(d.Statement, s.admin(account)...)
 	d.Statement = append(d.Statement,
 		s.records("DeleteItem", "PutItem", "Query"),
@@ -84,8 +84,9 @@ func (s *Site) ScheduleTrust() iam.Document {
 const tooMany = "put some of the keys that exist already into another vendor account, or let Keyturn make their secrets"
 
 // secrets lets a function act on the secrets of a vendor account, or on all: by
-// tag, and those that are not ours to tag one by one.
-func (s *Site) secrets(account string, actions iam.Strings) []iam.Statement {
+// tag, and those that are not ours to tag one by one, with what Secrets Manager
+// may do for it with their CMKs.
+func (s *Site) secrets(account string, actions iam.Strings, keys ...string) []iam.Statement {
 	tags := map[string]iam.Strings{"aws:ResourceTag/" + TagInstallation: {s.name}}
 	if account != "" {
 		tags["aws:ResourceTag/"+TagVendorAccount] = iam.Strings{account}
@@ -95,10 +96,11 @@ func (s *Site) secrets(account string, actions iam.Strings) []iam.Statement {
 	if len(foreign) == 0 {
 		return statements
 	}
-	return append(statements,
-		allow("ExistingSecrets", actions, foreign, nil),
-		s.decrypt("ExistingSecretsKeys", foreign, "kms:Decrypt", "kms:GenerateDataKey"),
-	)
+	statements = append(statements, allow("ExistingSecrets", actions, foreign, nil))
+	if len(keys) > 0 {
+		statements = append(statements, s.decrypt("ExistingSecretsKeys", foreign, keys...))
+	}
+	return statements
 }
 
 func (s *Site) foreign(account string) iam.Strings {

@@ -15,18 +15,23 @@ import (
 // own key. Readers of other accounts need kms:Decrypt in their account too.
 // https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
 func (s *Site) SecretsKey(region string) (iam.Document, error) {
+	via := s.service("secretsmanager", region)
+	d := s.key(
+		through("SecretsManagerReads", iam.Strings{"kms:Decrypt"}, s.readerAccounts(), via),
+		through("SecretsManagerWrites", iam.Strings{"kms:Encrypt", "kms:GenerateDataKey"}, iam.Strings{s.env.Account}, via),
+	)
+	return fits("the key policy of "+s.name+"-secrets", d, MaxKeyPolicy, "let readers be of fewer accounts")
+}
+
+// readerAccounts are our account and those that readers are of.
+func (s *Site) readerAccounts() iam.Strings {
 	accounts := []string{s.env.Account}
 	for _, k := range s.file.Keys {
 		for _, r := range k.Readers {
 			accounts = append(accounts, strings.Split(r, ":")[4])
 		}
 	}
-	via := s.service("secretsmanager", region)
-	d := s.key(
-		through("SecretsManagerReads", iam.Strings{"kms:Decrypt"}, sorted(accounts), via),
-		through("SecretsManagerWrites", iam.Strings{"kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"}, iam.Strings{s.env.Account}, via),
-	)
-	return fits("the key policy of "+s.name+"-secrets", d, MaxKeyPolicy, "let readers be of fewer accounts")
+	return sorted(accounts)
 }
 
 // DataKey is the key policy of the CMK of table, queues and logs.
@@ -71,7 +76,7 @@ func (s *Site) TopicsKey() (iam.Document, error) {
 func (s *Site) key(use ...iam.Statement) iam.Document {
 	end := iam.Statement{
 		Sid: "OnlyBreakGlassEnds", Effect: iam.Deny, Principal: everyone(),
-		Action: iam.Strings{"kms:DeleteImportedKeyMaterial", "kms:DisableKey", "kms:ScheduleKeyDeletion"}, Resource: iam.Strings{"*"},
+		Action: iam.Strings{"kms:DisableKey", "kms:ScheduleKeyDeletion"}, Resource: iam.Strings{"*"},
 	}
 	if who := s.file.Access.BreakGlass; len(who) > 0 {
 		end.Condition = iam.Conditions{"ArnNotEquals": {"aws:PrincipalArn": sorted(who)}}

@@ -28,6 +28,8 @@ func (s *Site) expect(t *target, a actor, n network, action string) bool {
 		return everything || deployment
 	case "secretsmanager:PutResourcePolicy":
 		return everything || deployment || admin
+	case "secretsmanager:DescribeSecret":
+		return s.maySee(t, a)
 	case "kms:PutKeyPolicy":
 		return everything || a.role == "execution"
 	case "kms:ScheduleKeyDeletion", "kms:DisableKey":
@@ -59,6 +61,20 @@ func (s *Site) mayRead(t *target, a actor, n network) bool {
 		return false
 	}
 	return !ask.RequireMFA || a.mfa == "true" || slices.Contains(ask.Machines, who) || slices.Contains(ask.PermissionSets, permissionSet(who))
+}
+
+// maySee says who may see a secret without its value: people and the deployment,
+// the functions, and its readers.
+func (s *Site) maySee(t *target, a actor) bool {
+	switch a.role {
+	case "everything", "deployer":
+		return true
+	case "execution", "rotatenow":
+		return t.key != nil
+	case "rotate", "retire":
+		return t.key != nil && slices.Contains(t.accounts, a.of)
+	}
+	return slices.Contains(People(), a.role) || t.key != nil && slices.Contains(t.key.Readers, arnOf(a.who)) && a.who.Account() == s.env.Account
 }
 
 // proven says whether a person has shown MFA, or comes from where it is trusted.

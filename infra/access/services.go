@@ -2,6 +2,8 @@ package access
 
 import (
 	"fmt"
+	"maps"
+	"strings"
 
 	"github.com/keyturn/keyturn/shared/iam"
 )
@@ -17,14 +19,10 @@ type sent struct {
 }
 
 func (s *Site) receive(p *Proof, name string, doc iam.Document, all []sent) error {
-	for _, r := range all {
+	for _, r := range withTemptations(all) {
 		q := s.request(&target{}, actor{who: r.who}, network{ip: "52.95.110.1"}, r.action, r.resource)
 		q.Absent = append(q.Absent, "aws:SourceAccount", "aws:SourceArn", "kms:GrantIsForAWSResource")
-		if a := r.who.Account(); a != "" {
-			q.Context["kms:CallerAccount"] = []string{a}
-		} else {
-			q.Absent = append(q.Absent, "kms:CallerAccount")
-		}
+		q.Absent = append(q.Absent, "kms:CallerAccount")
 		for key, value := range r.context {
 			q.Context[key] = []string{value}
 		}
@@ -35,6 +33,53 @@ func (s *Site) receive(p *Proof, name string, doc iam.Document, all []sent) erro
 		p.record(fmt.Sprintf("%s %v", r.who.ARN, r.context), r.action, name, r.want, got)
 	}
 	return nil
+}
+
+// withTemptations adds what must not be possible beside a right: another action,
+// another service, and the same with a part of its context missing. What a KMS
+// key is asked by an account always says which account.
+func withTemptations(all []sent) []sent {
+	var more []sent
+	for i, r := range all {
+		r.context = maps.Clone(r.context)
+		if a := r.who.Account(); a != "" && strings.HasPrefix(r.action, "kms:") {
+			if r.context == nil {
+				r.context = map[string]string{}
+			}
+			r.context["kms:CallerAccount"] = a
+		}
+		all[i] = r
+		if !r.want {
+			continue
+		}
+		other := r
+		other.want = false
+		if r.identity == nil && r.who.Kind != iam.Root {
+			other.action = "proof:Nothing"
+			if r.action == "sts:AssumeRole" || strings.HasPrefix(r.action, "kms:") {
+				other.action = "kms:ProofOfNothing"
+			}
+			more = append(more, other)
+		}
+		if r.who.Kind == iam.Service {
+			other := r
+			other.who, other.want = iam.NewService("proof.amazonaws.com"), false
+			more = append(more, other)
+		}
+		if r.identity != nil || r.who.Kind == iam.Root {
+			continue // not the policy at hand decides
+		}
+		for key := range r.context {
+			if key == "aws:SecureTransport" {
+				continue // every request has it
+			}
+			less := r
+			less.want, less.context = false, maps.Clone(r.context)
+			delete(less.context, key)
+			more = append(more, less)
+		}
+	}
+	return append(all, more...)
 }
 
 // fulfilQueue asks who may send to a queue of label events.
@@ -115,6 +160,7 @@ func (s *Site) proveServices(d *documents, p *Proof) error {
 			{who: ours, action: "sts:AssumeRole", resource: s.bootstrapRole("lookup"), identity: d.identity("deploy"), want: true},
 			{who: ours, action: "sts:AssumeRole", resource: s.bootstrapRole("cfn-exec"), identity: d.identity("deploy")},
 		}},
+		"the key of values": {d.keys["secrets"], s.secretsKeyRequests()},
 		"the key of data":   {d.keys["data"], s.dataKeyRequests()},
 		"the key of topics": {d.keys["topics"], s.topicsKeyRequests()},
 	} {
@@ -129,14 +175,37 @@ func (s *Site) bootstrapRole(name string) string {
 	return s.arn("iam", "", "role/cdk-"+s.env.Qualifier+"-"+name+"-role-"+s.env.Account+"-"+s.env.Region)
 }
 
+func (s *Site) secretsKeyRequests() []sent {
+	key := s.here("kms", "key/x")
+	own, other := iam.NewSession(s.RoleARN(s.RotateNowName()), "run"), iam.NewSession("arn:"+s.env.Partition+":iam::"+elsewhere+":role/x", "run")
+	via := map[string]string{"kms:ViaService": s.service("secretsmanager", s.env.Region)}
+	admin := []iam.Policy{everything()}
+	var requests []sent
+	for _, action := range []string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"} {
+		requests = append(requests,
+			sent{who: own, action: action, resource: key, context: via, want: true},
+			sent{who: own, action: action, resource: key, identity: admin},
+			sent{who: own, action: action, resource: key, identity: admin, context: map[string]string{"kms:ViaService": s.service("s3", s.env.Region)}},
+			sent{who: other, action: action, resource: key, identity: admin, context: via})
+	}
+	for _, account := range s.readerAccounts() {
+		reader := iam.NewSession("arn:"+s.env.Partition+":iam::"+account+":role/x", "run")
+		requests = append(requests,
+			sent{who: reader, action: "kms:Decrypt", resource: key, identity: admin, context: via, want: true},
+			sent{who: reader, action: "kms:GenerateDataKey", resource: key, identity: admin, context: via, want: account == s.env.Account})
+	}
+	return append(requests, s.endKeyRequests(key)...)
+}
+
 func (s *Site) dataKeyRequests() []sent {
 	key := s.here("kms", "key/x")
 	own, other := iam.NewSession(s.RoleARN(s.RotateNowName()), "run"), iam.NewSession("arn:"+s.env.Partition+":iam::"+elsewhere+":role/x", "run")
 	via := func(service string) map[string]string {
-		return map[string]string{"kms:ViaService": s.service(service, s.env.Region), "kms:GrantIsForAWSResource": "true"}
+		return map[string]string{"kms:ViaService": s.service(service, s.env.Region)}
 	}
-	person := via("dynamodb")
-	person["kms:GrantIsForAWSResource"] = "false"
+	grants := func(service, ofAWS string) map[string]string {
+		return map[string]string{"kms:ViaService": s.service(service, s.env.Region), "kms:GrantIsForAWSResource": ofAWS}
+	}
 	admin := []iam.Policy{everything()}
 	logs := func(arn string) map[string]string {
 		return map[string]string{"kms:EncryptionContext:aws:logs:arn": arn}
@@ -148,13 +217,18 @@ func (s *Site) dataKeyRequests() []sent {
 		{who: own, action: "kms:Decrypt", resource: key, context: via("secretsmanager")},
 		{who: own, action: "kms:Decrypt", resource: key, identity: admin},
 		{who: other, action: "kms:Decrypt", resource: key, context: via("dynamodb"), identity: admin},
-		{who: own, action: "kms:CreateGrant", resource: key, context: via("dynamodb"), want: true},
-		{who: own, action: "kms:CreateGrant", resource: key, context: person},
-		{who: own, action: "kms:CreateGrant", resource: key, context: via("sqs")},
-		{who: other, action: "kms:CreateGrant", resource: key, context: via("dynamodb"), identity: admin},
+		{who: own, action: "kms:CreateGrant", resource: key, context: grants("dynamodb", "true"), want: true},
+		{who: own, action: "kms:CreateGrant", resource: key, context: grants("dynamodb", "false")},
+		{who: own, action: "kms:CreateGrant", resource: key, context: grants("sqs", "true")},
+		{who: other, action: "kms:CreateGrant", resource: key, context: grants("dynamodb", "true"), identity: admin},
 		{who: log, action: "kms:GenerateDataKey", resource: key, context: logs(s.here("logs", "log-group:/aws/lambda/x")), want: true},
 		{who: log, action: "kms:GenerateDataKey", resource: key, context: logs("arn:aws:logs:eu-west-1:" + elsewhere + ":log-group:x")},
 		{who: log, action: "kms:PutKeyPolicy", resource: key, context: logs(s.here("logs", "log-group:x"))},
+	}
+	for _, action := range []string{"Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo"} {
+		requests = append(requests,
+			sent{who: own, action: "kms:" + action, resource: key, context: via("dynamodb"), want: true},
+			sent{who: log, action: "kms:" + action, resource: key, context: logs(s.here("logs", "log-group:x")), want: true})
 	}
 	for _, service := range []string{"events", "sns"} {
 		requests = append(requests, s.serviceKeyRequests(service+".amazonaws.com", key, true)...)
@@ -169,6 +243,7 @@ func (s *Site) topicsKeyRequests() []sent {
 	via := map[string]string{"kms:ViaService": s.service("sns", s.env.Region)}
 	requests := []sent{
 		{who: own, action: "kms:GenerateDataKey", resource: key, context: via, want: true},
+		{who: own, action: "kms:Decrypt", resource: key, context: via, want: true},
 		{who: own, action: "kms:GenerateDataKey", resource: key, context: map[string]string{"kms:ViaService": s.service("sqs", s.env.Region)}},
 		{who: own, action: "kms:Decrypt", resource: key, identity: []iam.Policy{everything()}},
 		{who: other, action: "kms:Decrypt", resource: key, context: via, identity: []iam.Policy{everything()}},
@@ -185,6 +260,7 @@ func (s *Site) serviceKeyRequests(service, key string, want bool) []sent {
 	who := iam.NewService(service)
 	return []sent{
 		{who: who, action: "kms:Decrypt", resource: key, context: map[string]string{"aws:SourceAccount": s.env.Account}, want: want},
+		{who: who, action: "kms:GenerateDataKey", resource: key, context: map[string]string{"aws:SourceAccount": s.env.Account}, want: want},
 		{who: who, action: "kms:Decrypt", resource: key, context: map[string]string{"aws:SourceAccount": elsewhere}},
 		{who: who, action: "kms:CreateGrant", resource: key, context: map[string]string{"aws:SourceAccount": s.env.Account}},
 	}
@@ -202,6 +278,14 @@ func (s *Site) endKeyRequests(key string) []sent {
 		{who: iam.NewRoot(s.env.Partition, s.env.Account), action: "kms:PutKeyPolicy", resource: key, want: true},
 		{who: iam.NewRoot(s.env.Partition, s.env.Account), action: "kms:ScheduleKeyDeletion", resource: key},
 	}
+	for _, action := range []string{
+		"CancelKeyDeletion", "CreateAlias", "DeleteAlias", "DescribeKey", "EnableKey", "EnableKeyRotation", "GetKeyPolicy", "ListGrants", "RevokeGrant",
+		"TagResource", "UntagResource", "UpdateAlias", "UpdateKeyDescription",
+	} {
+		requests = append(requests,
+			sent{who: who, action: "kms:" + action, resource: key, identity: admin, want: true}, sent{who: who, action: "kms:" + action, resource: key})
+	}
+	requests = append(requests, sent{who: who, action: "kms:ProofOfNothing", resource: key, identity: admin})
 	for _, glass := range s.file.Access.BreakGlass {
 		requests = append(requests,
 			sent{who: principal(glass), action: "kms:ScheduleKeyDeletion", resource: key, identity: admin, want: true},

@@ -1,0 +1,218 @@
+package access
+
+import (
+	"slices"
+
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
+
+// functionDuties are the calls that the code of a function makes, and what it
+// must not be able to. They are written from package store/secretsmanager,
+// keyrecord/dynamodb, audit/sqs, notify/sns and schedule/scheduler, not from the
+// documents.
+func (s *Site) functionDuties(role, account string) []duty {
+	const sm = "secretsmanager"
+	reads := []string{"DescribeSecret", "GetSecretValue", "ListSecretVersionIds", "UpdateSecretVersionStage"}
+	tables, spare := []string{"DeleteItem", "PutItem", "Query"}, []string{"GetItem", "Scan", "DeleteTable"}
+	never := []string{"DeleteSecret", "RotateSecret", "TagResource", "PutResourcePolicy", "UpdateSecret"}
+	if role == "rotate" {
+		reads, tables, spare = append(reads, "PutSecretValue"), append(tables, "GetItem"), spare[1:]
+	} else {
+		never = append(never, "PutSecretValue")
+	}
+	tags := func(installation, account string) map[string]string {
+		return map[string]string{"aws:ResourceTag/" + TagInstallation: installation, "aws:ResourceTag/" + TagVendorAccount: account}
+	}
+	secret := s.here(sm, "secret:proof-AbCdEf")
+	duties := slices.Concat(
+		calls(secret, tags(s.name, account), true, sm, reads...),
+		calls(secret, tags(s.name, account), false, sm, never...),
+		calls(secret, tags(s.name, account+"-2"), false, sm, reads...),
+		calls(secret, tags(s.name+"-2", account), false, sm, reads...),
+		calls(s.here("dynamodb", "table/"+s.name), nil, true, "dynamodb", tables...),
+		calls(s.here("dynamodb", "table/"+s.name), nil, false, "dynamodb", spare...),
+		calls(s.here("dynamodb", "table/other"), nil, false, "dynamodb", tables...),
+		s.tellDuties(s.name+"-"+role+"-"+account),
+		s.foreignDuties(account, role, reads),
+		calls("*", nil, s.file.VendorAccounts[account].Network != nil, "ec2", "AssignPrivateIpAddresses", "CreateNetworkInterface",
+			"DeleteNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets", "UnassignPrivateIpAddresses"),
+	)
+	admin := s.here(sm, "secret:"+s.file.VendorAccounts[account].Admin+"-AbCdEf")
+	duties = append(duties,
+		do(sm+":GetSecretValue", admin, nil, true), do(sm+":PutSecretValue", admin, nil, false),
+		s.keyDuty("kms:Decrypt", admin, true), s.keyDuty("kms:GenerateDataKey", admin, false),
+		s.keyDuty("kms:Decrypt", s.here(sm, "secret:other-AbCdEf"), false),
+		do("lambda:InvokeFunction", s.function(s.name+"-rotate-"+account), nil, false),
+	)
+	return append(duties, s.retireDuties(account, role == "retire")...)
+}
+
+// retireDuties are what only a retire function does.
+func (s *Site) retireDuties(account string, want bool) []duty {
+	to := func(service string) map[string]string { return map[string]string{"iam:PassedToService": service} }
+	return append(calls(s.here("sqs", s.name+"-labels-"+account), nil, want, "sqs", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage"),
+		do("sqs:ReceiveMessage", s.here("sqs", s.name+"-audit"), nil, false),
+		do("sqs:ReceiveMessage", s.here("sqs", s.name+"-labels-"+account+"-2"), nil, false),
+		do("scheduler:CreateSchedule", s.here("scheduler", "schedule/"+s.name+"/x"), nil, want),
+		do("scheduler:CreateSchedule", s.here("scheduler", "schedule/default/x"), nil, false),
+		do("iam:PassRole", s.RoleARN(s.ScheduleName()), to("scheduler.amazonaws.com"), want),
+		do("iam:PassRole", s.RoleARN(s.ScheduleName()), to("lambda.amazonaws.com"), false),
+		do("iam:PassRole", s.RoleARN("other"), to("scheduler.amazonaws.com"), false),
+	)
+}
+
+// foreignDuties are about the secrets that are not ours to tag.
+func (s *Site) foreignDuties(account, role string, actions []string) []duty {
+	var duties []duty
+	for _, k := range s.someExisting() {
+		secret, ours := s.here("secretsmanager", "secret:"+k.Name+"-AbCdEf"), k.VendorAccount == account
+		duties = append(duties, calls(secret, nil, ours, "secretsmanager", actions...)...)
+		duties = append(duties,
+			do("secretsmanager:DescribeSecret", s.here("secretsmanager", "secret:"+k.Name+"-2-AbCdEf"), nil, false),
+			s.keyDuty("kms:Decrypt", secret, ours), s.keyDuty("kms:GenerateDataKey", secret, ours && role == "rotate"))
+	}
+	return duties
+}
+
+// someExisting are three keys of each vendor account whose secrets are not ours:
+// all of them are in the same statement.
+func (s *Site) someExisting() []keysfile.Key {
+	seen := map[string]int{}
+	return slices.DeleteFunc(s.keysOf(""), func(k keysfile.Key) bool {
+		if k.Existing {
+			seen[k.VendorAccount]++
+		}
+		return !k.Existing || seen[k.VendorAccount] > 3
+	})
+}
+
+// keyDuty is to have Secrets Manager use a CMK that is not ours.
+func (s *Site) keyDuty(action, secret string, want bool) duty {
+	return do(action, s.here("kms", "key/x"), map[string]string{
+		"kms:ViaService": s.service("secretsmanager", s.env.Region), "kms:EncryptionContext:SecretARN": secret,
+	}, want)
+}
+
+// tellDuties are what every function does.
+func (s *Site) tellDuties(name string) []duty {
+	group := "log-group:/aws/lambda/" + name
+	return slices.Concat(
+		calls(s.here("sqs", s.name+"-audit"), nil, true, "sqs", "SendMessage"), calls(s.here("sqs", s.name+"-labels-x"), nil, false, "sqs", "SendMessage"),
+		calls(s.here("sns", s.name+"-notifications"), nil, true, "sns", "Publish"), calls(s.here("sns", s.name+"-escalation"), nil, false, "sns", "Publish"),
+		calls(s.here("logs", group+":log-stream:x"), nil, true, "logs", "CreateLogStream", "PutLogEvents"),
+		calls(s.here("logs", group+"-2:log-stream:x"), nil, false, "logs", "CreateLogStream", "PutLogEvents"),
+		calls("*", nil, s.file.Functions.Tracing, "xray", "PutTelemetryRecords", "PutTraceSegments"),
+	)
+}
+
+func (s *Site) rotateNowDuties() []duty {
+	own := map[string]string{"aws:ResourceTag/" + TagInstallation: s.name}
+	secret, table := s.here("secretsmanager", "secret:proof-AbCdEf"), s.here("dynamodb", "table/"+s.name)
+	duties := slices.Concat(
+		s.tellDuties(s.RotateNowName()),
+		calls(secret, own, true, "secretsmanager", "DescribeSecret", "RotateSecret"),
+		calls(secret, own, false, "secretsmanager", "GetSecretValue", "PutSecretValue", "CancelRotateSecret", "UpdateSecretVersionStage"),
+		calls(table, nil, true, "dynamodb", "PutItem", "Query"), calls(table, nil, false, "dynamodb", "DeleteItem"),
+		calls(s.here("dynamodb", "table/other"), nil, false, "dynamodb", "PutItem", "Query"),
+		calls(s.function(s.name+"-rotate-x"), nil, true, "lambda", "InvokeFunction"),
+		calls(s.function(s.name+"-retire-x"), nil, false, "lambda", "InvokeFunction"),
+		calls(s.function("other"), nil, false, "lambda", "InvokeFunction"),
+	)
+	for _, k := range s.someExisting() {
+		existing := s.here("secretsmanager", "secret:"+k.Name+"-AbCdEf")
+		duties = append(duties, calls(existing, nil, true, "secretsmanager", "DescribeSecret", "RotateSecret")...)
+		duties = append(duties, s.keyDuty("kms:Decrypt", existing, false))
+	}
+	return duties
+}
+
+// personDuties: each role sees; operators and responders invoke, with MFA where
+// the file asks for it; nobody invokes the functions' first versions.
+func (s *Site) personDuties(row actor) []duty {
+	now := s.function(s.RotateNowName())
+	operates := (row.role == "operator" || row.role == "responder") && s.proven(row)
+	responds := row.role == "responder" && s.proven(row)
+	secret, table, logs := s.here("secretsmanager", "secret:x-AbCdEf"), s.here("dynamodb", "table/"+s.name), "log-group:/aws/lambda/"+s.RotateNowName()
+	invoke := func(function string, want bool) []duty { return calls(function, nil, want, "lambda", "InvokeFunction") }
+	auditor := row.role == "auditor"
+	duties := slices.Concat(
+		invoke(now+":rotate", operates), invoke(now+":plan", operates), invoke(now+":control", operates), invoke(now+":emergency", responds),
+		invoke(now, false), invoke(s.function("other"), false), invoke(s.function(s.name+"-rotate-x"), operates), invoke(s.function(s.name+"-retire-x"), responds),
+		calls("*", nil, true, "secretsmanager", "ListSecrets"),
+		calls(secret, nil, true, "secretsmanager", "DescribeSecret", "GetResourcePolicy", "ListSecretVersionIds"),
+		calls(secret, nil, false, "secretsmanager", "TagResource", "GetSecretValue", "CreateSecret"),
+		calls(table, nil, true, "dynamodb", "GetItem", "Query"), calls(table, nil, false, "dynamodb", "PutItem", "Scan"),
+		calls(s.here("dynamodb", "table/other"), nil, false, "dynamodb", "GetItem", "Query"),
+		calls(s.here("logs", logs), nil, true, "logs", "FilterLogEvents", "GetLogEvents", "StartQuery"),
+		calls(s.here("logs", "log-group:other"), nil, false, "logs", "FilterLogEvents", "GetLogEvents", "StartQuery"),
+		calls("*", nil, true, "logs", "DescribeLogGroups", "DescribeQueryDefinitions", "GetQueryResults", "StopQuery"),
+		calls("*", nil, true, "cloudwatch", "DescribeAlarms", "GetDashboard", "GetMetricData", "ListDashboards", "ListMetrics"),
+		calls("*", nil, auditor, "cloudtrail", "DescribeTrails", "GetEventSelectors", "GetTrailStatus", "LookupEvents"),
+		calls("*", nil, auditor, "events", "DescribeRule", "ListRules", "ListTargetsByRule"),
+		calls("*", nil, auditor, "iam", "GetAccountAuthorizationDetails", "GetPolicy", "GetPolicyVersion", "GetRole", "GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies"),
+		calls("*", nil, auditor, "kms", "DescribeKey", "GetKeyPolicy", "ListAliases"),
+		calls("*", nil, auditor, "lambda", "GetFunctionConfiguration", "GetPolicy", "ListFunctions", "ListTags"),
+		calls("*", nil, auditor, "scheduler", "GetSchedule", "ListSchedules"),
+		calls("*", nil, auditor, "sns", "GetTopicAttributes", "ListSubscriptionsByTopic"), calls("*", nil, auditor, "sqs", "GetQueueAttributes"),
+		calls(now, nil, false, "lambda", "UpdateFunctionCode", "UpdateFunctionConfiguration"), calls(s.RoleARN(s.ScheduleName()), nil, false, "iam", "PassRole"),
+	)
+	stores := row.role == "admin" && s.proven(row)
+	for _, v := range s.file.VendorAccounts {
+		admin := s.here("secretsmanager", "secret:"+v.Admin+"-AbCdEf")
+		duties = append(duties, calls(admin, nil, stores, "secretsmanager", "CreateSecret", "PutResourcePolicy", "PutSecretValue")...)
+		duties = append(duties, calls(admin, nil, false, "secretsmanager", "GetSecretValue", "TagResource", "DeleteSecret")...)
+	}
+	return duties
+}
+
+func (s *Site) deployDuties() []duty {
+	return slices.Concat(
+		calls("*", nil, true, "cloudtrail", "DescribeTrails", "GetEventSelectors", "GetTrailStatus"), calls("*", nil, true, "lambda", "GetAccountSettings"),
+		calls("*", nil, true, "secretsmanager", "ListSecrets"), calls("*", nil, true, "sns", "ListSubscriptionsByTopic"),
+		calls(s.here("ssm", "parameter/cdk-bootstrap/"+s.env.Qualifier+"/version"), nil, true, "ssm", "GetParameter"),
+		calls(s.here("ssm", "parameter/other"), nil, false, "ssm", "GetParameter"),
+		calls(s.here("secretsmanager", "secret:x-AbCdEf"), nil, true, "secretsmanager", "DescribeSecret"),
+		calls(s.bootstrapRole("cfn-exec"), nil, false, "iam", "PassRole"), calls("*", nil, false, "cloudformation", "CreateStack"),
+	)
+}
+
+// executionDuties has one call at least for each kind of thing; which calls
+// CloudFormation makes is not known here.
+func (s *Site) executionDuties() []duty {
+	tag := func(kind string) map[string]string {
+		return map[string]string{"aws:" + kind + "Tag/" + TagInstallation: s.name}
+	}
+	to := map[string]string{"iam:PassedToService": "lambda.amazonaws.com"}
+	secret, key, alias := s.here("secretsmanager", "secret:x-AbCdEf"), s.here("kms", "key/x"), s.here("kms", "alias/"+s.name+"-data")
+	duties := slices.Concat(
+		calls(secret, tag("Request"), true, "secretsmanager", "CreateSecret"),
+		calls(secret, tag("Resource"), true, "secretsmanager", "DeleteSecret", "PutResourcePolicy", "RotateSecret", "TagResource", "UpdateSecret"),
+		calls(secret, tag("Resource"), false, "secretsmanager", "GetSecretValue", "PutSecretValue"),
+		calls("*", tag("Request"), true, "kms", "CreateKey"), calls(key, tag("Resource"), true, "kms", "PutKeyPolicy", "EnableKeyRotation"),
+		calls(key, tag("Resource"), false, "kms", "ScheduleKeyDeletion", "DisableKey", "Decrypt"), calls(alias, nil, true, "kms", "CreateAlias"),
+		calls(s.here("kms", "alias/other"), nil, false, "kms", "CreateAlias"),
+		calls("*", nil, true, "lambda", "CreateEventSourceMapping"), calls("*", nil, true, "logs", "PutQueryDefinition"),
+		calls(s.RoleARN(s.name+"-rotate-x"), nil, true, "iam", "CreateRole", "PutRolePolicy"), calls(s.RoleARN("other"), nil, false, "iam", "CreateRole", "PutRolePolicy"),
+		calls(s.arn("iam", "", "policy/"+s.name+"-viewer"), nil, true, "iam", "CreatePolicy"), calls(s.arn("iam", "", "user/"+s.name+"-x"), nil, false, "iam", "CreateUser"),
+		calls(s.RoleARN(s.name+"-rotate-x"), to, true, "iam", "PassRole"), calls(s.RoleARN("other"), to, false, "iam", "PassRole"),
+		calls("arn:"+s.env.Partition+":s3:::cdk-"+s.env.Qualifier+"-assets-"+s.env.Account+"-"+s.env.Region+"/x", nil, true, "s3", "GetObject"),
+		calls(s.here("ssm", "parameter/cdk-bootstrap/x"), nil, true, "ssm", "GetParameters"), calls(s.here("ssm", "parameter/x"), nil, false, "ssm", "GetParameters"),
+	)
+	for _, r := range [][2]string{
+		{"cloudwatch:PutMetricAlarm", s.here("cloudwatch", "alarm:"+s.name+"-x")}, {"cloudwatch:PutDashboard", s.arn("cloudwatch", "", "dashboard/"+s.name)},
+		{"dynamodb:CreateTable", s.here("dynamodb", "table/"+s.name)}, {"events:PutRule", s.here("events", "rule/"+s.name+"-x")},
+		{"lambda:CreateFunction", s.function(s.name + "-x")}, {"lambda:PublishLayerVersion", s.here("lambda", "layer:"+s.name+"-x")},
+		{"logs:CreateLogGroup", s.here("logs", "log-group:/aws/lambda/"+s.name+"-x")}, {"scheduler:CreateSchedule", s.here("scheduler", "schedule/"+s.name+"/x")},
+		{"scheduler:CreateScheduleGroup", s.here("scheduler", "schedule-group/"+s.name)}, {"sns:CreateTopic", s.here("sns", s.name+"-x")}, {"sqs:CreateQueue", s.here("sqs", s.name+"-x")},
+	} {
+		d := do(r[0], r[1], nil, true)
+		d.whole = true
+		duties = append(duties, d)
+	}
+	for _, k := range s.someExisting() {
+		existing := s.here("secretsmanager", "secret:"+k.Name+"-AbCdEf")
+		duties = append(duties, calls(existing, nil, true, "secretsmanager", "PutResourcePolicy", "RotateSecret")...)
+		duties = append(duties, calls(existing, nil, false, "secretsmanager", "DeleteSecret", "TagResource", "GetSecretValue")...)
+	}
+	return duties
+}
