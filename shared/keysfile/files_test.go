@@ -115,22 +115,23 @@ func TestLoadFiles(t *testing.T) {
 func many(n, shards int) []string {
 	files := []string{"k.yaml", fmt.Sprintf("version: 1\nshards: %d\ndefaults: {owner: platform@example.com}\n", shards)}
 	for i := 0; i < n; i += 1000 {
-		text := fmt.Sprintf("vendorAccounts: {mail-%d: {provider: sendgrid, admin: keyturn/admin}}\nkeys:\n", i)
+		var text strings.Builder
+		fmt.Fprintf(&text, "vendorAccounts: {mail-%d: {provider: sendgrid, admin: keyturn/admin}}\nkeys:\n", i)
 		for j := i; j < min(i+1000, n); j++ {
-			text += fmt.Sprintf("  - name: prod/service-%05d/key\n    vendorAccount: mail-%d\n    settings: {scopes: [mail.send]}\n    readers: [arn:aws:iam::111122223333:role/service-%05d]\n", j, i, j)
+			fmt.Fprintf(&text, "  - name: prod/service-%05d/key\n    vendorAccount: mail-%d\n    settings: {scopes: [mail.send]}\n    readers: [arn:aws:iam::111122223333:role/service-%05d]\n", j, i, j)
 		}
-		files = append(files, fmt.Sprintf("keys/%05d.yaml", i), text)
+		files = append(files, fmt.Sprintf("keys/%05d.yaml", i), text.String())
 	}
 	return files
 }
 
-func TestLoad_tenThousandKeys(t *testing.T) {
+func TestLoad_manyKeys(t *testing.T) {
 	t.Parallel()
-	f, err := load(many(10_000, 128)...)
-	if err != nil || len(f.Keys) != 10_000 {
-		t.Fatalf("10,000 keys: %v", err)
+	f, err := load(many(3_000, 64)...)
+	if err != nil || len(f.Keys) != 3_000 {
+		t.Fatalf("3,000 keys: %v", err)
 	}
-	if c, err := config.Parse(f.Config("mail-9000"), catalog.All()); err != nil || len(c.Keys()) != 1000 {
+	if c, err := config.Parse(f.Config("mail-2000"), catalog.All()); err != nil || len(c.Keys()) != 1000 {
 		t.Errorf("the configuration of one vendor account: %v", err)
 	}
 	const second = "declare the others in a second installation, with a name and keys of its own"

@@ -163,7 +163,9 @@ func TestFile_Expression_spread(t *testing.T) {
 		for i := range 1000 {
 			k := keysfile.Key{Name: fmt.Sprintf("prod/service-%d", i), Schedule: tt.schedule, Window: keysfile.Duration(time.Duration(tt.window) * time.Hour)}
 			expression := (&keysfile.File{}).Expression(k)
-			same[expression]++
+			if same[expression]++; same[expression] > 1 {
+				continue
+			}
 			s, err := keysfile.ParseSchedule(expression)
 			if err != nil {
 				t.Fatalf("%s: %v", expression, err)
