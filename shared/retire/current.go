@@ -224,6 +224,10 @@ func (r *run) promote(ctx context.Context) error {
 // markCurrent begins a key's life as the current one, again if need be.
 func (r *run) markCurrent(rec *keyrecord.Record) {
 	if rec.State == keyrecord.Current && rec.Version == r.version {
+		if !rec.Next.IsZero() { // it was replaced while nothing could be looked at, and is back
+			rec.Next = time.Time{}
+			worked(rec)
+		}
 		return
 	}
 	if rec.State != keyrecord.Current || rec.Promoted.IsZero() {

@@ -336,6 +336,31 @@ func TestOutage_notDue(t *testing.T) {
 	})
 }
 
+// A key that was replaced during an outage, and is current again after it, is
+// not what the next run waits for: it would be started for ever.
+func TestOutage_movedBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, _, current := replaced(t)
+		_, _, _ = w.run(w.engine())
+		w.fail["List"] = lostVendor("GET")
+		w.promote(token(1))
+		if _, _, err := w.run(w.engine()); err != nil || w.record(current).Next.IsZero() {
+			t.Fatalf("%v, %+v", err, w.record(current))
+		}
+		delete(w.fail, "List")
+		w.promote(token(2))
+		time.Sleep(30 * time.Minute)
+		report, _, err := w.run(w.engine())
+		if r := w.record(current); err != nil || !r.Next.IsZero() || r.Attempts != 0 || r.LastErr != "" {
+			t.Errorf("%v, %+v", err, r)
+		}
+		if !report.Next.After(w.now()) {
+			t.Errorf("due at %s, and it is %s", report.Next, w.now())
+		}
+	})
+}
+
 // An alert that did not go out is not said to have been.
 func TestNotSent_daily(t *testing.T) {
 	t.Parallel()
