@@ -19,6 +19,7 @@ import (
 
 // app is one run of the command.
 type app struct {
+	in                       *os.File // for what is typed or piped in; nil: nothing is
 	out, err                 io.Writer
 	outTerminal, errTerminal bool
 	getenv                   func(string) string

@@ -51,6 +51,8 @@ func TestMain(m *testing.M) {
 //	end INT|TERM                  end it with this signal; it must exit with 0
 //	value NAME WANT               the secret's current value must be WANT
 //	asked NAME REASON             a rotation was asked for, with this reason and by us
+//	vendor                        a simulated vendor on this machine, its keys' file and credentials
+//	credential NAME               an admin secret must hold the vendor's credential, as admin put stores it
 //	hand NAME [POLICY]            a deployed secret gets a key that somebody made by hand, and a policy
 func TestScript(t *testing.T) {
 	t.Parallel()
@@ -58,22 +60,24 @@ func TestScript(t *testing.T) {
 		Dir: "testdata/script", RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error { return setup(t, env) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":    cmdExits,
-			"json":     cmdJSON,
-			"secret":   on((*world).cmdSecret),
-			"advance":  on((*world).cmdAdvance),
-			"older":    on((*world).cmdOlder),
-			"failure":  on((*world).cmdFailure),
-			"rotation": on((*world).cmdRotation),
-			"fault":    on((*world).cmdFault),
-			"value":    on((*world).cmdValue),
-			"asked":    on((*world).cmdAsked),
-			"deploy":   cmdDeploy,
-			"enable":   on((*world).cmdEnable),
-			"idle":     on((*world).cmdIdle),
-			"hand":     on((*world).cmdHand),
-			"local":    cmdLocal,
-			"end":      cmdEnd,
+			"exits":      cmdExits,
+			"json":       cmdJSON,
+			"secret":     on((*world).cmdSecret),
+			"advance":    on((*world).cmdAdvance),
+			"older":      on((*world).cmdOlder),
+			"failure":    on((*world).cmdFailure),
+			"rotation":   on((*world).cmdRotation),
+			"fault":      on((*world).cmdFault),
+			"value":      on((*world).cmdValue),
+			"asked":      on((*world).cmdAsked),
+			"deploy":     cmdDeploy,
+			"enable":     on((*world).cmdEnable),
+			"idle":       on((*world).cmdIdle),
+			"hand":       on((*world).cmdHand),
+			"vendor":     cmdVendor,
+			"credential": cmdCredential,
+			"local":      cmdLocal,
+			"end":        cmdEnd,
 		},
 	})
 }
