@@ -85,70 +85,110 @@ func TestCompare(t *testing.T) {
 		change       func(*keysfile.File)
 		there, again string // what it says forwards, and backwards
 	}{
-		{"reader", key(func(k *keysfile.Key) { k.Readers = append(k.Readers, "arn:x") }),
+		{
+			"reader", key(func(k *keysfile.Key) { k.Readers = append(k.Readers, "arn:x") }),
 			`widens keys["prod/mailer"].readers: arn:x may read it`,
-			`narrows keys["prod/mailer"].readers: arn:x may not read it any more`},
-		{"wider network", key(func(k *keysfile.Key) { k.Allow.CIDRs = []string{"203.0.112.0/23"} }),
+			`narrows keys["prod/mailer"].readers: arn:x may not read it any more`,
+		},
+		{
+			"wider network", key(func(k *keysfile.Key) { k.Allow.CIDRs = []string{"203.0.112.0/23"} }),
 			`widens keys["prod/mailer"].allow.cidrs: it may be read from 203.0.112.0/23, which is wider than 203.0.113.0/24`,
-			`narrows keys["prod/mailer"].allow.cidrs: it may no longer be read from all of 203.0.112.0/23`},
-		{"no network", key(func(k *keysfile.Key) { k.Allow.CIDRs, k.Allow.VPCEndpoints = nil, nil }),
+			`narrows keys["prod/mailer"].allow.cidrs: it may no longer be read from all of 203.0.112.0/23`,
+		},
+		{
+			"no network", key(func(k *keysfile.Key) { k.Allow.CIDRs, k.Allow.VPCEndpoints = nil, nil }),
 			`widens keys["prod/mailer"].allow: it may be read from anywhere: it was 203.0.113.0/24, vpce-1`,
-			`narrows keys["prod/mailer"].allow: it may be read only from 203.0.113.0/24, vpce-1`},
-		{"one list left", key(func(k *keysfile.Key) { k.Allow.CIDRs = nil }),
+			`narrows keys["prod/mailer"].allow: it may be read only from 203.0.113.0/24, vpce-1`,
+		},
+		{
+			"one list left", key(func(k *keysfile.Key) { k.Allow.CIDRs = nil }),
 			`narrows keys["prod/mailer"].allow.cidrs: it may no longer be read from all of 203.0.113.0/24`,
-			`widens keys["prod/mailer"].allow.cidrs: it may be read from 203.0.113.0/24`},
-		{"organization", key(func(k *keysfile.Key) { k.Allow.Organization = "" }),
+			`widens keys["prod/mailer"].allow.cidrs: it may be read from 203.0.113.0/24`,
+		},
+		{
+			"organization", key(func(k *keysfile.Key) { k.Allow.Organization = "" }),
 			`widens keys["prod/mailer"].allow.organization: organization is no longer demanded: it was o-1`,
-			`narrows keys["prod/mailer"].allow.organization: organization is demanded: o-1`},
-		{"MFA", key(func(k *keysfile.Key) { k.Allow.RequireMFA = false }),
+			`narrows keys["prod/mailer"].allow.organization: organization is demanded: o-1`,
+		},
+		{
+			"MFA", key(func(k *keysfile.Key) { k.Allow.RequireMFA = false }),
 			`widens keys["prod/mailer"].allow.requireMFA: people no longer need MFA to read it`,
-			`narrows keys["prod/mailer"].allow.requireMFA: people need MFA to read it`},
-		{"schedule", key(func(k *keysfile.Key) { k.Schedule = "cron(0 4 1 1,7 ? *)" }),
+			`narrows keys["prod/mailer"].allow.requireMFA: people need MFA to read it`,
+		},
+		{
+			"schedule", key(func(k *keysfile.Key) { k.Schedule = "cron(0 4 1 1,7 ? *)" }),
 			`widens keys["prod/mailer"].schedule: longest time between two rotations: 184d instead of 30d`,
-			`narrows keys["prod/mailer"].schedule: longest time between two rotations: 30d instead of 184d`},
-		{"grace", key(func(k *keysfile.Key) { k.Grace.Max = hours(96) }),
+			`narrows keys["prod/mailer"].schedule: longest time between two rotations: 30d instead of 184d`,
+		},
+		{
+			"grace", key(func(k *keysfile.Key) { k.Grace.Max = hours(96) }),
 			`widens keys["prod/mailer"].grace.max: time is up for a replaced key after: 4d instead of 3d`,
-			`narrows keys["prod/mailer"].grace.max: time is up for a replaced key after: 3d instead of 4d`},
-		{"rule", key(func(k *keysfile.Key) { k.Grace.OnMax = "hold" }),
+			`narrows keys["prod/mailer"].grace.max: time is up for a replaced key after: 3d instead of 4d`,
+		},
+		{
+			"rule", key(func(k *keysfile.Key) { k.Grace.OnMax = "hold" }),
 			`widens keys["prod/mailer"].grace.onMax: a replaced key still in use when time is up is kept, not revoked`,
-			`narrows keys["prod/mailer"].grace.onMax: a replaced key still in use when time is up is revoked, not kept`},
-		{"exception", key(func(k *keysfile.Key) { k.Exception.Until = date(6, 30) }),
+			`narrows keys["prod/mailer"].grace.onMax: a replaced key still in use when time is up is revoked, not kept`,
+		},
+		{
+			"exception", key(func(k *keysfile.Key) { k.Exception.Until = date(6, 30) }),
 			`widens keys["prod/mailer"].exception: excepted from the policy until 2027-06-30 instead of 2027-03-31: they move`,
-			`narrows keys["prod/mailer"].exception: excepted from the policy until 2027-03-31 instead of 2027-06-30`},
-		{"settings", key(func(k *keysfile.Key) { k.Settings["scopes"] = []any{"mail.send", "all"} }),
+			`narrows keys["prod/mailer"].exception: excepted from the policy until 2027-03-31 instead of 2027-06-30`,
+		},
+		{
+			"settings", key(func(k *keysfile.Key) { k.Settings["scopes"] = []any{"mail.send", "all"} }),
 			`widens keys["prod/mailer"].settings.scopes: ["mail.send","all"] instead of ["mail.send"]`,
-			`widens keys["prod/mailer"].settings.scopes: ["mail.send"] instead of ["mail.send","all"]`},
-		{"key", func(f *keysfile.File) { f.Keys = nil },
+			`widens keys["prod/mailer"].settings.scopes: ["mail.send"] instead of ["mail.send","all"]`,
+		},
+		{
+			"key", func(f *keysfile.File) { f.Keys = nil },
 			`widens keys["prod/mailer"]: the key is not rotated any more: its secret and its last value stay, and so does the key at the vendor`,
 			`widens keys["prod/mailer"]: a new key in main` + "\n" +
 				`widens keys["prod/mailer"].readers: arn:aws:iam::111122223333:role/mailer may read it, from 203.0.113.0/24, vpce-1` + "\n" +
-				`widens keys["prod/mailer"].exception: excepted from the policy until 2027-03-31: they move`},
-		{"host", func(f *keysfile.File) {
-			a := f.VendorAccounts["main"]
-			a.Hosts = append(a.Hosts, "evil.example.com")
-			f.VendorAccounts["main"] = a
-		}, `widens vendorAccounts["main"].hosts: credentials may be sent to evil.example.com`,
-			`narrows vendorAccounts["main"].hosts: credentials are no longer sent to evil.example.com`},
-		{"vendor account", func(f *keysfile.File) { delete(f.VendorAccounts, "fixed") },
+				`widens keys["prod/mailer"].exception: excepted from the policy until 2027-03-31: they move`,
+		},
+		{
+			"host", func(f *keysfile.File) {
+				a := f.VendorAccounts["main"]
+				a.Hosts = append(a.Hosts, "evil.example.com")
+				f.VendorAccounts["main"] = a
+			}, `widens vendorAccounts["main"].hosts: credentials may be sent to evil.example.com`,
+			`narrows vendorAccounts["main"].hosts: credentials are no longer sent to evil.example.com`,
+		},
+		{
+			"vendor account", func(f *keysfile.File) { delete(f.VendorAccounts, "fixed") },
 			`narrows vendorAccounts["fixed"]: the account at okta is gone`,
-			`widens vendorAccounts["fixed"]: a new account at okta, with the admin credential keyturn/admin/okta and the hosts a.okta.com`},
-		{"policy", func(f *keysfile.File) { f.Policy.MaxAge[1] = hours(60 * 24) },
+			`widens vendorAccounts["fixed"]: a new account at okta, with the admin credential keyturn/admin/okta and the hosts a.okta.com`,
+		},
+		{
+			"policy", func(f *keysfile.File) { f.Policy.MaxAge[1] = hours(60 * 24) },
 			`widens policy.maxAge[1]: the bound of the age of keys of tier 1: 60d instead of 30d`,
-			`narrows policy.maxAge[1]: the bound of the age of keys of tier 1: 30d instead of 60d`},
-		{"no policy", func(f *keysfile.File) { f.Policy.MaxAge = nil },
+			`narrows policy.maxAge[1]: the bound of the age of keys of tier 1: 30d instead of 60d`,
+		},
+		{
+			"no policy", func(f *keysfile.File) { f.Policy.MaxAge = nil },
 			`widens policy.maxAge[1]: the age of keys of tier 1 is no longer bounded: it was 30d`,
-			`narrows policy.maxAge[1]: the age of keys of tier 1 is bounded: 30d`},
-		{"operator", func(f *keysfile.File) { f.Access.Operators = append(f.Access.Operators, "arn:x") },
-			`widens access.operators: arn:x is a new operator`, `narrows access.operators: arn:x is no operator any more`},
-		{"nobody told", func(f *keysfile.File) { f.Notifications.Subscriptions = f.Notifications.Subscriptions[1:] },
+			`narrows policy.maxAge[1]: the age of keys of tier 1 is bounded: 30d`,
+		},
+		{
+			"operator", func(f *keysfile.File) { f.Access.Operators = append(f.Access.Operators, "arn:x") },
+			`widens access.operators: arn:x is a new operator`, `narrows access.operators: arn:x is no operator any more`,
+		},
+		{
+			"nobody told", func(f *keysfile.File) { f.Notifications.Subscriptions = f.Notifications.Subscriptions[1:] },
 			`widens notifications.subscriptions: e-mail a@example.com is not told any more: a failure may go unseen`,
-			`widens notifications.subscriptions: e-mail a@example.com is told`},
-		{"webhook", func(f *keysfile.File) { f.Notifications.Subscriptions[3].HTTPS = "" },
+			`widens notifications.subscriptions: e-mail a@example.com is told`,
+		},
+		{
+			"webhook", func(f *keysfile.File) { f.Notifications.Subscriptions[3].HTTPS = "" },
 			"widens notifications.subscriptions: nobody is told\nwidens notifications.subscriptions: webhook https://example.com/hook is not told any more: a failure may go unseen",
-			"widens notifications.subscriptions: nobody is not told any more: a failure may go unseen\nwidens notifications.subscriptions: webhook https://example.com/hook is told"},
-		{"boundary", func(f *keysfile.File) { f.Functions.PermissionsBoundary = "" },
+			"widens notifications.subscriptions: nobody is not told any more: a failure may go unseen\nwidens notifications.subscriptions: webhook https://example.com/hook is told",
+		},
+		{
+			"boundary", func(f *keysfile.File) { f.Functions.PermissionsBoundary = "" },
 			`widens functions.permissionsBoundary: permissions boundary is no longer demanded: it was arn:aws:iam::111122223333:policy/b`,
-			`narrows functions.permissionsBoundary: permissions boundary is demanded: arn:aws:iam::111122223333:policy/b`},
+			`narrows functions.permissionsBoundary: permissions boundary is demanded: arn:aws:iam::111122223333:policy/b`,
+		},
 		{"nothing", func(*keysfile.File) {}, "", ""},
 		{"only words", key(func(k *keysfile.Key) { k.Owner, k.Tags, k.Exception.Reason = "b@example.com", nil, "other" }), "", ""},
 	} {
@@ -284,7 +324,7 @@ func walk(v reflect.Value, path string, stored func()) []leafOf {
 	set := func(change func()) []leafOf { return []leafOf{{path, func() { change(); stored() }}} }
 	switch v.Kind() {
 	case reflect.Struct:
-		if d, ok := v.Addr().Interface().(*keysfile.Date); ok {
+		if d, ok := reflect.TypeAssert[*keysfile.Date](v.Addr()); ok {
 			return set(func() { d.Time = d.AddDate(0, 1, 0) })
 		}
 		var out []leafOf

@@ -77,6 +77,11 @@ func (ps *problems) guardrails(g *Guardrails) {
 	if g.Removals != nil && *g.Removals < 0 {
 		ps.add("removals", "less than none", "write 0, or how many keys one change may remove")
 	}
+	ps.patterns(g)
+}
+
+// patterns checks where stars are.
+func (ps *problems) patterns(g *Guardrails) {
 	for i, h := range g.Hosts {
 		if rest := strings.TrimPrefix(h, "*."); rest == "" || strings.Contains(rest, "*") || rest != strings.ToLower(rest) {
 			ps.add(item("hosts", i), fmt.Sprintf("%q is no host", h), "write api.example.com, or *.example.com for all hosts below it")
@@ -106,7 +111,7 @@ func (c *check) guardrails(g *Guardrails) {
 		}
 		for i, h := range a.Hosts {
 			if len(g.Hosts) > 0 && !slices.ContainsFunc(g.Hosts, func(p string) bool { return below(p, h) }) {
-				c.add(item(path+".hosts", i), fmt.Sprintf("the guardrails let no credentials be sent to %s", h), "leave the host out"+railsHint)
+				c.add(item(path+".hosts", i), "the guardrails let no credentials be sent to "+h, "leave the host out"+railsHint)
 			}
 		}
 	}
