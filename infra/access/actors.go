@@ -156,9 +156,11 @@ func (s *Site) persons(d *documents) []actor {
 		row.name, row.mfa = r+", session without MFA", "false"
 		rows = append(rows, row)
 		for _, set := range append(slices.Clone(s.file.Access.PermissionSets), "Proof") {
-			row.name = r + ", Identity Center, permission set " + set
-			row.who = iam.NewSession(s.arn("iam", "", "role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_"+set+"_0123456789abcdef"), "ana")
-			rows = append(rows, row)
+			for _, region := range []string{"", "eu-west-1/"} { // of the identity source; none is us-east-1
+				row.name = r + ", Identity Center, permission set " + set
+				row.who = iam.NewSession(s.arn("iam", "", "role/aws-reserved/sso.amazonaws.com/"+region+"AWSReservedSSO_"+set+"_0123456789abcdef"), "ana")
+				rows = append(rows, row)
+			}
 		}
 	}
 	return rows

@@ -172,7 +172,7 @@ func (s *Site) deployDuties() []duty {
 		calls(s.here("ssm", "parameter/cdk-bootstrap/"+s.env.Qualifier+"/version"), nil, true, "ssm", "GetParameter"),
 		calls(s.here("ssm", "parameter/other"), nil, false, "ssm", "GetParameter"),
 		calls(s.here("secretsmanager", "secret:x-AbCdEf"), nil, true, "secretsmanager", "DescribeSecret"),
-		calls(s.bootstrapRole("cfn-exec"), nil, false, "iam", "PassRole"), calls("*", nil, false, "cloudformation", "CreateStack"),
+		calls(s.bootstrapRole("deploy"), nil, false, "iam", "DeleteRole"), calls(s.bootstrapRole("cfn-exec"), nil, false, "iam", "PassRole"), calls("*", nil, false, "cloudformation", "CreateStack"),
 	)
 }
 
@@ -183,6 +183,7 @@ func (s *Site) executionDuties() []duty {
 		return map[string]string{"aws:" + kind + "Tag/" + TagInstallation: s.name}
 	}
 	to := map[string]string{"iam:PassedToService": "lambda.amazonaws.com"}
+	toScheduler := map[string]string{"iam:PassedToService": "scheduler.amazonaws.com"}
 	secret, key, alias := s.here("secretsmanager", "secret:x-AbCdEf"), s.here("kms", "key/x"), s.here("kms", "alias/"+s.name+"-data")
 	duties := slices.Concat(
 		calls(secret, tag("Request"), true, "secretsmanager", "CreateSecret"),
@@ -194,7 +195,8 @@ func (s *Site) executionDuties() []duty {
 		calls("*", nil, true, "lambda", "CreateEventSourceMapping"), calls("*", nil, true, "logs", "PutQueryDefinition"),
 		calls(s.RoleARN(s.name+"-rotate-x"), nil, true, "iam", "CreateRole", "PutRolePolicy"), calls(s.RoleARN("other"), nil, false, "iam", "CreateRole", "PutRolePolicy"),
 		calls(s.arn("iam", "", "policy/"+s.name+"-viewer"), nil, true, "iam", "CreatePolicy"), calls(s.arn("iam", "", "user/"+s.name+"-x"), nil, false, "iam", "CreateUser"),
-		calls(s.RoleARN(s.name+"-rotate-x"), to, true, "iam", "PassRole"), calls(s.RoleARN("other"), to, false, "iam", "PassRole"),
+		calls(s.RoleARN(s.name+"-rotate-x"), to, true, "iam", "PassRole"), calls(s.RoleARN(s.ScheduleName()), toScheduler, true, "iam", "PassRole"),
+		calls(s.RoleARN("other"), to, false, "iam", "PassRole"),
 		calls("arn:"+s.env.Partition+":s3:::cdk-"+s.env.Qualifier+"-assets-"+s.env.Account+"-"+s.env.Region+"/x", nil, true, "s3", "GetObject"),
 		calls(s.here("ssm", "parameter/cdk-bootstrap/x"), nil, true, "ssm", "GetParameters"), calls(s.here("ssm", "parameter/x"), nil, false, "ssm", "GetParameters"),
 	)

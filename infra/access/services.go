@@ -84,6 +84,9 @@ func withTemptations(all []sent) []sent {
 
 // fulfilQueue asks who may send to a queue of label events.
 func (s *Site) fulfilQueue(d *documents, p *Proof, name, rule string) error {
+	if d.only != "" && d.only != "queue "+name {
+		return nil
+	}
 	queue := s.here("sqs", rule)
 	events := iam.NewService("events.amazonaws.com")
 	from := func(account, rule string) map[string]string {
@@ -123,15 +126,16 @@ func (s *Site) proveServices(d *documents, p *Proof) error {
 	foreignGroup := group(s.name)
 	foreignGroup["aws:SourceAccount"] = elsewhere
 	for name, r := range map[string]struct {
+		of   string
 		doc  iam.Document
 		sent []sent
 	}{
-		"the audit queue": {d.queues["audit"], []sent{
+		"the audit queue": {"queue audit", d.queues["audit"], []sent{
 			{who: ours, action: "sqs:SendMessage", resource: queue, identity: now, want: true},
 			{who: ours, action: "sqs:SendMessage", resource: queue, identity: now, context: plain},
 			{who: iam.NewRoot(s.env.Partition, elsewhere), action: "sqs:SendMessage", resource: queue},
 		}},
-		"the topic of notifications": {d.queues["notifications"], []sent{
+		"the topic of notifications": {"queue notifications", d.queues["notifications"], []sent{
 			{who: ours, action: "sns:Publish", resource: topic, identity: now, want: true},
 			{who: alarms, action: "sns:Publish", resource: topic, context: own, want: true},
 			{who: iam.NewService("events.amazonaws.com"), action: "sns:Publish", resource: topic, context: own, want: true},
@@ -141,18 +145,18 @@ func (s *Site) proveServices(d *documents, p *Proof) error {
 			{who: alarms, action: "sns:DeleteTopic", resource: topic, context: own},
 			{who: iam.NewService("s3.amazonaws.com"), action: "sns:Publish", resource: topic, context: own},
 		}},
-		"the trust of functions' roles": {d.trusts["lambda"], []sent{
+		"the trust of functions' roles": {"trust lambda", d.trusts["lambda"], []sent{
 			{who: iam.NewService("lambda.amazonaws.com"), action: "sts:AssumeRole", resource: role, want: true},
 			{who: iam.NewService("ec2.amazonaws.com"), action: "sts:AssumeRole", resource: role},
 			{who: ours, action: "sts:AssumeRole", resource: role, identity: admin},
 		}},
-		"the trust of the role of schedules": {d.trusts["schedule"], []sent{
+		"the trust of the role of schedules": {"trust schedule", d.trusts["schedule"], []sent{
 			{who: scheduler, action: "sts:AssumeRole", resource: role, context: group(s.name), want: true},
 			{who: scheduler, action: "sts:AssumeRole", resource: role, context: group("default")},
 			{who: scheduler, action: "sts:AssumeRole", resource: role, context: foreignGroup},
 			{who: ours, action: "sts:AssumeRole", resource: role, identity: admin},
 		}},
-		"the trust of the bootstrap's roles": {document(iam.Statement{
+		"the trust of the bootstrap's roles": {"role deploy", document(iam.Statement{
 			Effect: iam.Allow, Principal: &iam.Principals{AWS: iam.Strings{s.root()}}, Action: iam.Strings{"sts:AssumeRole"},
 		}), []sent{
 			{who: ours, action: "sts:AssumeRole", resource: s.bootstrapRole("deploy"), identity: d.identity("deploy"), want: true},
@@ -160,10 +164,13 @@ func (s *Site) proveServices(d *documents, p *Proof) error {
 			{who: ours, action: "sts:AssumeRole", resource: s.bootstrapRole("lookup"), identity: d.identity("deploy"), want: true},
 			{who: ours, action: "sts:AssumeRole", resource: s.bootstrapRole("cfn-exec"), identity: d.identity("deploy")},
 		}},
-		"the key of values": {d.keys["secrets"], s.secretsKeyRequests()},
-		"the key of data":   {d.keys["data"], s.dataKeyRequests()},
-		"the key of topics": {d.keys["topics"], s.topicsKeyRequests()},
+		"the key of values": {"key secrets", d.keys["secrets"], s.secretsKeyRequests()},
+		"the key of data":   {"key data", d.keys["data"], s.dataKeyRequests()},
+		"the key of topics": {"key topics", d.keys["topics"], s.topicsKeyRequests()},
 	} {
+		if d.only != "" && d.only != r.of {
+			continue
+		}
 		if err := s.receive(p, name, r.doc, r.sent); err != nil {
 			return err
 		}

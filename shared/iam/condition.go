@@ -93,10 +93,11 @@ func (e *evaluation) condition(name, key string, policy Strings) (tri, error) {
 	if set != "" && ifExists {
 		return no, fmt.Errorf("%s with IfExists is not supported", set)
 	}
-	// Compare even where the key is missing: a value that is none is an error.
 	matches := func(value string) (tri, error) { return e.matchAny(op, value, policy) }
-	if _, err := matches("0"); err != nil {
-		return no, err
+	if len(values) == 0 { // compare all the same: a value that is none is an error
+		if _, err := matches("0"); err != nil {
+			return no, err
+		}
 	}
 	switch {
 	case present.isMaybe():

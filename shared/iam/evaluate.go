@@ -3,6 +3,7 @@ package iam
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,11 +69,15 @@ func (e *evaluation) prepare() error {
 			e.absent[key] = true
 		}
 	}
+	return e.fill()
+}
+
+// fill writes down the context: what follows from the principal, and what the
+// request says.
+func (e *evaluation) fill() error {
 	e.context = map[string][]string{}
-	for key, values := range principalContext(r.Principal) {
-		e.context[key] = values
-	}
-	for key, values := range r.Context {
+	maps.Copy(e.context, principalContext(e.request.Principal))
+	for key, values := range e.request.Context {
 		key = strings.ToLower(key)
 		if own, ok := e.context[key]; ok && len(values) == 1 && own[0] != values[0] {
 			return fmt.Errorf("the request's %s is %s, the principal's is %s", key, values[0], own[0])
@@ -120,6 +125,7 @@ func absentOf(k Kind) []string {
 		return []string{"aws:PrincipalArn", "aws:PrincipalAccount", "aws:PrincipalOrgID", "aws:username"}
 	case User:
 		return []string{"aws:PrincipalServiceName"}
+	case Session, Root, Federated:
 	}
 	return []string{"aws:PrincipalServiceName", "aws:username"}
 }
@@ -225,13 +231,8 @@ func (e *evaluation) decide(p Policies) (Decision, error) {
 	if allowed.isNo() {
 		return Decision{Policy: "", Why: why}, nil
 	}
-	if e.request.Principal.Kind != Service {
-		for i := range f.control {
-			if f.control[i].isNo() {
-				return Decision{Why: "no statement of the service control policies allows, level " + strconv.Itoa(i+1)}, nil
-			}
-			allowed.tri = allowed.and(f.control[i].tri)
-		}
+	if level := e.controlled(f, &allowed); level > 0 {
+		return Decision{Why: "no statement of the service control policies allows, level " + strconv.Itoa(level)}, nil
 	}
 	d := Decision{Effect: Allowed, Policy: allowed.policy, Sid: allowed.sid, Why: why}
 	if total := allowed.and(f.denied.not()); total.isMaybe() {
@@ -241,6 +242,21 @@ func (e *evaluation) decide(p Policies) (Decision, error) {
 		}
 	}
 	return d, nil
+}
+
+// controlled narrows what is allowed by each level of service control policies.
+// It returns the first level, from 1, that allows nothing; 0 if there is none.
+func (e *evaluation) controlled(f *findings, allowed *finding) int {
+	if e.request.Principal.Kind == Service {
+		return 0
+	}
+	for i := range f.control {
+		if f.control[i].isNo() {
+			return i + 1
+		}
+		allowed.tri = allowed.and(f.control[i].tri)
+	}
+	return 0
 }
 
 // allowed says whether something allows it, before service control policies,

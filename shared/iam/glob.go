@@ -58,6 +58,20 @@ func (g glob) match(s string) bool {
 	return p == len(g)
 }
 
+// literal says whether there is no wildcard, and counts the colons.
+func (g glob) literal() (literal bool, colons int) {
+	literal = true
+	for _, r := range g {
+		switch r {
+		case anyRun, anyOne:
+			literal = false
+		case ':':
+			colons++
+		}
+	}
+	return literal, colons
+}
+
 // split cuts at the first n-1 literal colons.
 func (g glob) split(n int) []glob {
 	var parts []glob
@@ -77,10 +91,12 @@ func (g glob) split(n int) []glob {
 // matchARN compares the six parts one by one, as the ARN operators do.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
 func (g glob) matchARN(s string) (bool, error) {
-	parts := g.split(6)
-	if len(parts) != 6 {
+	if literal, colons := g.literal(); colons < 5 {
 		return false, errors.New("is not an ARN")
+	} else if literal {
+		return string(g) == s, nil
 	}
+	parts := g.split(6)
 	value := strings.SplitN(s, ":", 6)
 	if len(value) != 6 {
 		return false, nil
