@@ -148,8 +148,8 @@ func (s sender) put(ctx context.Context, u *url.URL, body []byte) (again bool, e
 	if err != nil {
 		return true, undelivered("there was no response") // the error's text has the URL in it
 	}
-	defer r.Body.Close()
-	_, _ = io.CopyN(io.Discard, r.Body, 4<<10) //nolint:errcheck // for the connection's sake; S3's text may repeat the URL
+	defer r.Body.Close()                       //nolint:errcheck // nothing to do about it
+	_, _ = io.CopyN(io.Discard, r.Body, 4<<10) // for the connection's sake; S3's text may repeat the URL
 	if r.StatusCode != http.StatusOK {
 		return r.StatusCode >= http.StatusInternalServerError, undelivered(fmt.Sprintf("the status was %d", r.StatusCode))
 	}

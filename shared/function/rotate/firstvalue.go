@@ -41,7 +41,7 @@ func (f firstValue) handle(ctx context.Context, q customResource) error {
 	err := errPanicked // until there is another outcome
 	defer func() {
 		if err == errPanicked { //nolint:errorlint // the very one
-			_ = f.answers.send(context.WithoutCancel(ctx), q.ResponseURL, q.answer(err)) //nolint:errcheck // the panic goes on
+			_ = f.answers.send(context.WithoutCancel(ctx), q.ResponseURL, q.answer(err)) // the panic goes on
 		}
 	}()
 	work, cancel := ctx, context.CancelFunc(func() {})
@@ -98,7 +98,7 @@ func (f firstValue) make(ctx context.Context, k config.Key, id, token string) er
 		case e.Type == rotation.HasCurrent:
 			return nil
 		case e.Type == rotation.AdminMissing || e.Type == rotation.AdminRefused:
-			return withAdvice{err, "run keyturn admin put " + k.VendorAccount + ", then deploy again"}
+			return advisedError{err, "run keyturn admin put " + k.VendorAccount + ", then deploy again"}
 		case !passes(e.Type) || f.wait(ctx, pause) != nil:
 			return err
 		}
@@ -134,18 +134,18 @@ func (r refusal) Error() string { return string(r) }
 
 var errPanicked error = refusal("the function panicked; its log shows where")
 
-// withAdvice is an error and what to do about it.
-type withAdvice struct {
+// advisedError is an error and what to do about it.
+type advisedError struct {
 	error
 	advice string
 }
 
-func (w withAdvice) Unwrap() error { return w.error }
+func (w advisedError) Unwrap() error { return w.error }
 
 // reason is what CloudFormation shows to whoever deploys: texts that were made
 // to be shown, and no other.
 func reason(err error) string {
-	if a, ok := errors.AsType[withAdvice](err); ok {
+	if a, ok := errors.AsType[advisedError](err); ok {
 		return reason(a.error) + "; " + a.advice
 	}
 	if e, ok := errors.AsType[*rotation.Error](err); ok {

@@ -266,7 +266,7 @@ func TestFirstValue_panicIsAnswered(t *testing.T) {
 				t.Error("the panic was swallowed: the boundary ends the process")
 			}
 		}()
-		_ = f.handle(t.Context(), requestOf(t, "Create", nil)) //nolint:errcheck // it panics
+		_ = f.handle(t.Context(), requestOf(t, "Create", nil)) // it panics
 	}()
 	if len(c.bodies) != 1 || !strings.Contains(c.bodies[0], `"Status":"FAILED","Reason":"the function panicked`) || strings.Contains(c.bodies[0], "hunter2") {
 		t.Errorf("answers %q", c.bodies)

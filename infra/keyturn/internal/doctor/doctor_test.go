@@ -65,9 +65,11 @@ func TestTry(t *testing.T) {
 	}{
 		{"accepted", "sendgrid", sendgridtest.New(time.Now, sendgridtest.Options{}), mailer, nil, doctor.Accepted, "0 of 100 keys", ""},
 		{"full", "sendgrid", full, mailer, nil, doctor.Accepted, "100 of 100 keys", "no room"},
-		{"another vendor", "cloudflare", cloudflaretest.New(time.Now, cloudflaretest.Options{}),
+		{
+			"another vendor", "cloudflare", cloudflaretest.New(time.Now, cloudflaretest.Options{}),
 			`{"baseURL":"BASE/client/v4","policies":[{"effect":"allow","permission_groups":[{"id":"c8fed203ed3043cba015a93ad1616f1f"}],"resources":{"com.cloudflare.api.account.zone.*":"*"}}]}`,
-			nil, doctor.Accepted, "keys", ""},
+			nil, doctor.Accepted, "keys", "",
+		},
 		{"wrong", "sendgrid", sendgridtest.New(time.Now, sendgridtest.Options{}), mailer, func(_ http.Handler, host string) provider.Admin {
 			return provider.Admin{Hosts: []string{host}, Fields: map[string]secret.Value{"apiKey": secret.New("SG." + marked)}}
 		}, doctor.Refused, "", "does not accept it"},
