@@ -2,7 +2,6 @@ package keysfile
 
 import (
 	"encoding/json"
-	"fmt"
 	"strconv"
 
 	"go.yaml.in/yaml/v4"
@@ -33,6 +32,7 @@ func (d *decoder) any(n *yaml.Node, path string) (any, bool) {
 			out[i], whole = v, whole && ok
 		}
 		return out, whole
+	case yaml.ScalarNode, yaml.DocumentNode, yaml.AliasNode, yaml.StreamNode:
 	}
 	switch n.ShortTag() {
 	case "!!bool":
@@ -41,7 +41,7 @@ func (d *decoder) any(n *yaml.Node, path string) (any, bool) {
 		if json.Valid([]byte(n.Value)) {
 			return json.Number(n.Value), true
 		}
-		d.wrong(n, path, fmt.Sprintf("%s is no decimal number", n.Value), "write it as JSON has it, or in quotes: "+strconv.Quote(n.Value))
+		d.wrong(n, path, n.Value+" is no decimal number", "write it as JSON has it, or in quotes: "+strconv.Quote(n.Value))
 		return nil, false
 	case "!!str", "!!timestamp":
 		return n.Value, true

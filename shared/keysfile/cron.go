@@ -102,25 +102,34 @@ func numbers(field string, low, high int, names []string) (out set, ok bool) {
 				return 0, false
 			}
 		}
-		from, to := low, high
-		if span != "*" {
-			first, last, ranged := strings.Cut(span, "-")
-			if from, ok = number(first, low, high, names); !ok {
-				return 0, false
-			}
-			if ranged {
-				if to, ok = number(last, from, high, names); !ok || to < from {
-					return 0, false
-				}
-			} else if !stepped {
-				to = from
-			}
+		from, to, ok := ends(span, stepped, low, high, names)
+		if !ok {
+			return 0, false
 		}
 		for n := from; n <= to; n += step {
 			out |= 1 << n
 		}
 	}
 	return out, true
+}
+
+// ends reads the first and the last number of *, of a number, which has a last
+// one only if it is stepped from, and of a range.
+func ends(span string, stepped bool, low, high int, names []string) (from, to int, ok bool) {
+	if span == "*" {
+		return low, high, true
+	}
+	first, last, ranged := strings.Cut(span, "-")
+	from, ok = number(first, low, high, names)
+	switch {
+	case ok && ranged:
+		to, ok = number(last, low, high, names)
+	case stepped:
+		to = high
+	default:
+		to = from
+	}
+	return from, to, ok && from <= to
 }
 
 func number(text string, low, high int, names []string) (int, bool) {

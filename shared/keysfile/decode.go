@@ -164,7 +164,7 @@ func (d *decoder) object(n *yaml.Node, path string, v reflect.Value) {
 	}
 	for _, f := range fields {
 		if f.required && !seen[f.name] && (path != "" || d.isMain) {
-			d.put(d.pos(n), fmt.Sprintf("no %s", f.name), "write "+f.name+": "+f.doc)
+			d.put(d.pos(n), "no "+f.name, "write "+f.name+": "+f.doc)
 			d.bad[join(path, f.name)] = true
 		}
 	}
@@ -192,28 +192,21 @@ func (d *decoder) mapping(n *yaml.Node, path string, v reflect.Value) {
 	t := v.Type()
 	out := reflect.MakeMap(t)
 	for _, p := range d.pairs(n, path, "name: value, and so on") {
-		where := entry(path, p.name)
+		if t.Elem().Kind() == reflect.Interface {
+			d.setting(p, join(path, p.name), out)
+			continue
+		}
+		k, where := reflect.ValueOf(p.name), entry(path, p.name)
 		if t.Key().Kind() == reflect.Int {
 			i, err := strconv.Atoi(p.name)
 			if err != nil {
 				d.put(d.pos(p.key), fmt.Sprintf("%q is no number", p.name), "write a number: value")
 				continue
 			}
-			where = item(path, i)
-			p.name = strconv.Itoa(i)
+			k, where = reflect.ValueOf(i), item(path, i)
 		}
 		if _, twice := d.at[where]; twice {
 			d.put(d.pos(p.key), fmt.Sprintf("%q is declared in %s too", p.name, d.at[where]), "keep one of the two")
-			continue
-		}
-		if t.Elem().Kind() == reflect.Interface {
-			where = join(path, p.name)
-			d.at[where] = d.pos(p.value)
-			if x, ok := d.any(p.value, where); ok {
-				out.SetMapIndex(reflect.ValueOf(p.name), reflect.ValueOf(x))
-			} else {
-				d.bad[where] = true
-			}
 			continue
 		}
 		e := reflect.New(t.Elem()).Elem()
@@ -221,14 +214,20 @@ func (d *decoder) mapping(n *yaml.Node, path string, v reflect.Value) {
 		if t.Elem().Kind() == reflect.Struct {
 			d.at[where] = d.pos(p.key)
 		}
-		k := reflect.ValueOf(p.name)
-		if t.Key().Kind() == reflect.Int {
-			i, _ := strconv.Atoi(p.name) // has been read before
-			k = reflect.ValueOf(i)
-		}
 		out.SetMapIndex(k, e)
 	}
 	v.Set(out)
+}
+
+// setting reads one of the vendor's own.
+func (d *decoder) setting(p pair, path string, out reflect.Value) {
+	d.at[path] = d.pos(p.value)
+	x, ok := d.any(p.value, path)
+	if !ok {
+		d.bad[path] = true
+		return
+	}
+	out.SetMapIndex(reflect.ValueOf(p.name), reflect.ValueOf(x))
 }
 
 func (d *decoder) list(n *yaml.Node, path string, v reflect.Value) {

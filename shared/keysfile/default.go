@@ -104,12 +104,3 @@ func vendor(vendors []provider.Definition, name string) *provider.Definition {
 	}
 	return nil
 }
-
-// names returns the vendors' names.
-func names(vendors []provider.Definition) []string {
-	out := make([]string, len(vendors))
-	for i, d := range vendors {
-		out[i] = d.Name
-	}
-	return out
-}

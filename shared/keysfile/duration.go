@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -46,20 +47,20 @@ func (d Duration) String() string {
 	if t >= 2*day && t%day == 0 {
 		return strconv.Itoa(int(t/day)) + "d"
 	}
-	out := ""
+	var out strings.Builder
 	for _, u := range []struct {
 		unit time.Duration
 		name string
 	}{{time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
 		if n := t / u.unit; n > 0 {
-			out += strconv.Itoa(int(n)) + u.name
+			out.WriteString(strconv.Itoa(int(n)) + u.name)
 			t %= u.unit
 		}
 	}
-	if out == "" {
+	if out.Len() == 0 {
 		return "0s"
 	}
-	return out
+	return out.String()
 }
 
 // MarshalText writes the duration as the file has it.

@@ -28,27 +28,48 @@ func TestLoad_files(t *testing.T) {
 		{"none", nil, ""},
 		{"more keys", []string{"keys/a.yaml", "keys: [" + key + "a}]", "keys/b.yaml", "keys: [" + key + "b}]"}, ""},
 		{"what is no YAML is left alone", []string{"keys/README.md", "- [", "keys/old/a.yaml", "- ["}, ""},
-		{"twice", []string{"keys/a.yaml", "keys:\n- " + key + "a}\n", "keys/b.yaml", "\nkeys:\n- " + key + "a}\n- " + key + "prod/mailer/sendgrid}"},
+		{
+			"twice",
+			[]string{"keys/a.yaml", "keys:\n- " + key + "a}\n", "keys/b.yaml", "\nkeys:\n- " + key + "a}\n- " + key + "prod/mailer/sendgrid}"},
 			"keys/b.yaml:3:64: \"a\" is declared in keys/a.yaml:2:64 too: keep one of the two\n" +
-				"keys/b.yaml:4:64: \"prod/mailer/sendgrid\" is declared in k.yaml:8:11 too: keep one of the two"},
-		{"an account twice", []string{"keys/a.yaml", "vendorAccounts:\n  mail: {provider: gitea, admin: x}"},
-			`keys/a.yaml:2:3: "mail" is declared in k.yaml:4:3 too: keep one of the two`},
-		{"more than keys", []string{"keys/a.yaml", "version: 1\ndefaults: {owner: me}\nkey: []"},
+				"keys/b.yaml:4:64: \"prod/mailer/sendgrid\" is declared in k.yaml:8:11 too: keep one of the two",
+		},
+		{
+			"an account twice",
+			[]string{"keys/a.yaml", "vendorAccounts:\n  mail: {provider: gitea, admin: x}"},
+			`keys/a.yaml:2:3: "mail" is declared in k.yaml:4:3 too: keep one of the two`,
+		},
+		{
+			"more than keys",
+			[]string{"keys/a.yaml", "version: 1\ndefaults: {owner: me}\nkey: []"},
 			"keys/a.yaml:1:1: \"version\" belongs into the first file: further files have keys and vendorAccounts only\n" +
 				"keys/a.yaml:2:1: \"defaults\" belongs into the first file: further files have keys and vendorAccounts only\n" +
-				"keys/a.yaml:3:1: unknown field \"key\": did you mean \"keys\"?"},
+				"keys/a.yaml:3:1: unknown field \"key\": did you mean \"keys\"?",
+		},
 		{"the other ending", []string{"keys/a.yml", ""}, "keys/a.yml: only files that end in .yaml are read: rename it to a.yaml"},
-		{"too large", []string{"keys/a.yaml", strings.Repeat("# 67 characters of a comment that says nothing to anybody, again and\n", 31000)},
-			"keys/a.yaml: too large: a file may have 2 MiB, and all together 16: part the keys among several files"},
-		{"a problem in each", []string{"keys/a.yaml", "keys: [" + key + "a, tier: 9}]", "keys/b.yaml", "keys: [" + key + "b, tier: 9}]"},
-			"keys/a.yaml:1:78: 9 is no tier: write 1 (the most critical) to 4\nkeys/b.yaml:1:78: 9 is no tier: write 1 (the most critical) to 4"},
-		{"not YAML", []string{"keys/a.yaml", "keys: [" + key + "a, tier: 9}]", "keys/b.yaml", "keys: ["},
-			"keys/b.yaml:2:1: not YAML, while parsing a flow node did not find expected node content: look at the indentation and the quotes here and in the line above"},
-		{"a bomb of aliases", []string{"keys/a.yaml", "a: &a [x, x]\nb: &b [*a, *a]\nkeys: [*b, *b]"},
+		{
+			"too large",
+			[]string{"keys/a.yaml", strings.Repeat("# 67 characters of a comment that says nothing to anybody, again and\n", 31000)},
+			"keys/a.yaml: too large: a file may have 2 MiB, and all together 16: part the keys among several files",
+		},
+		{
+			"a problem in each",
+			[]string{"keys/a.yaml", "keys: [" + key + "a, tier: 9}]", "keys/b.yaml", "keys: [" + key + "b, tier: 9}]"},
+			"keys/a.yaml:1:78: 9 is no tier: write 1 (the most critical) to 4\nkeys/b.yaml:1:78: 9 is no tier: write 1 (the most critical) to 4",
+		},
+		{
+			"not YAML",
+			[]string{"keys/a.yaml", "keys: [" + key + "a, tier: 9}]", "keys/b.yaml", "keys: ["},
+			"keys/b.yaml:2:1: not YAML, while parsing a flow node did not find expected node content: look at the indentation and the quotes here and in the line above",
+		},
+		{
+			"a bomb of aliases",
+			[]string{"keys/a.yaml", "a: &a [x, x]\nb: &b [*a, *a]\nkeys: [*b, *b]"},
 			"keys/a.yaml:1:1: unknown field \"a\": known are version, name, shards, environments, defaults, policy, vendorAccounts, keys, freeze, notifications, access, functions\n" +
 				"keys/a.yaml:2:1: unknown field \"b\": known are version, name, shards, environments, defaults, policy, vendorAccounts, keys, freeze, notifications, access, functions\n" +
 				"keys/a.yaml:3:8: an alias: write the value again: aliases are not read\n" +
-				"keys/a.yaml:3:12: an alias: write the value again: aliases are not read"},
+				"keys/a.yaml:3:12: an alias: write the value again: aliases are not read",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -162,6 +162,7 @@ func lifeOf(st provider.Strategy, k *Key) (life time.Duration, held bool) {
 			life += time.Duration(k.Grace.Disabled)
 		}
 		return life, true
+	case provider.RollInPlace:
 	}
 	return 0, false
 }

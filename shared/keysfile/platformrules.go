@@ -133,12 +133,19 @@ func (c *check) endpoint(path string, s Subscription) {
 			c.add(where, "not a URL that begins with https, or one with a password in it", "write https://alerts.example.com/keyturn")
 		}
 	case "slack":
-		if s.Slack != nil && !slackID.MatchString(s.Slack.Workspace) {
-			c.add(where+".workspace", fmt.Sprintf("%q is no id of a workspace", s.Slack.Workspace), "write T0123ABCD")
-		}
-		if s.Slack != nil && !slackID.MatchString(s.Slack.Channel) {
-			c.add(where+".channel", fmt.Sprintf("%q is no id of a channel", s.Slack.Channel), "write C0123ABCD")
-		}
+		c.slack(where, s.Slack)
+	}
+}
+
+func (c *check) slack(path string, s *Slack) {
+	if s == nil {
+		return // told by the decoder
+	}
+	if !slackID.MatchString(s.Workspace) {
+		c.add(path+".workspace", fmt.Sprintf("%q is no id of a workspace", s.Workspace), "write T0123ABCD")
+	}
+	if !slackID.MatchString(s.Channel) {
+		c.add(path+".channel", fmt.Sprintf("%q is no id of a channel", s.Channel), "write C0123ABCD")
 	}
 }
 

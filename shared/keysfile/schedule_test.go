@@ -179,7 +179,7 @@ func TestFile_Expression_spread(t *testing.T) {
 		}
 		for expression, n := range same {
 			if n > tt.most {
-				t.Errorf("%s of 1000 keys with %s are deployed as %s", fmt.Sprint(n), tt.schedule, expression)
+				t.Errorf("%d of 1000 keys with %s are deployed as %s", n, tt.schedule, expression)
 			}
 		}
 	}

@@ -9,7 +9,9 @@ import (
 
 // Shard returns the stack, from 0, that the key called name is in. It never
 // changes: a key that moved would be deleted and made again.
-func Shard(name string, shards int) int { return int(digest("", name) % uint64(max(shards, 1))) }
+func Shard(name string, shards int) int {
+	return int(digest("", name) % uint64(max(shards, 1))) //nolint:gosec // less than shards
+}
 
 // digest returns the first 8 bytes of SHA-256 over a name, for a purpose.
 func digest(purpose, name string) uint64 {
@@ -37,7 +39,7 @@ func (f *File) Expression(k Key) string {
 	hours := max(25-int(time.Duration(k.Window)/time.Hour), 1)
 	hour := digest("hour ", k.Name) % uint64(hours)
 	pick := digest("day ", k.Name)
-	days := uint64(s.every / day)
+	days := uint64(s.every / day) //nolint:gosec // 999 at most
 	switch {
 	case days == 1:
 		return fmt.Sprintf("cron(0 %d * * ? *)", hour)

@@ -74,19 +74,28 @@ func defaults(s *jsonschema.Schema, all jsonschema.Definitions, t reflect.Type) 
 			continue
 		}
 		if text, ok := f.Tag.Lookup("default"); ok {
-			p.Default = text
-			if n, err := strconv.Atoi(text); err == nil && f.Type.Kind() == reflect.Int {
-				p.Default = n
-			}
+			p.Default = value(text, f.Type)
 		}
-		inner := f.Type
-		for inner.Kind() == reflect.Pointer || inner.Kind() == reflect.Slice || inner.Kind() == reflect.Map {
-			inner = inner.Elem()
-		}
+		inner := element(f.Type)
 		if d, ok := all[inner.Name()]; ok && inner.Kind() == reflect.Struct {
 			defaults(d, all, inner)
 		}
 	}
+}
+
+func value(text string, t reflect.Type) any {
+	if n, err := strconv.Atoi(text); err == nil && t.Kind() == reflect.Int {
+		return n
+	}
+	return text
+}
+
+// element returns what a pointer, list or map is of.
+func element(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		t = t.Elem()
+	}
+	return t
 }
 
 // enums writes what a field may hold, where that is a few words or numbers.
