@@ -128,7 +128,11 @@ const (
 // nothing is left to do.
 func (w *World) retire() {
 	end, sweep := w.now().Add(longest), w.now().Add(sweepEvery)
-	for w.now().Before(end) {
+	for starts := 0; w.now().Before(end); starts++ {
+		if starts > startsMost+int(longest/time.Hour)*startsHourly {
+			w.breach("somebody was started %d times, and it goes on: %s", starts, w.rest())
+			return
+		}
 		w.deliver()
 		if w.settled() {
 			return

@@ -34,7 +34,7 @@ func (d Deed) String() string {
 func Deeds() []string {
 	return []string{
 		"rotate", "pass", "sweep", "fault", "outage", "label back", "rollback", "restore", "adopt", "pause", "resume", "stick",
-		"delete by hand", "rename by hand",
+		"delete by hand", "rename by hand", "unstage",
 	}
 }
 
@@ -109,6 +109,8 @@ func (m *machine) do(d Deed) {
 		m.older(m.deleteByHand)
 	case "rename by hand":
 		m.older(func(id string) { rename(m.fake, m.subject, id) })
+	case "unstage":
+		m.unstage()
 	case "pause":
 		m.ask(demand, map[string]any{"mode": "pause", "owner": "somebody", "until": time.Now().Add(time.Duration(d.Hours) * time.Hour).UTC().Format(time.RFC3339)})
 	case "resume":
@@ -230,11 +232,35 @@ func (m *machine) labelBack() {
 	synctest.Wait()
 }
 
+// unstage takes AWSPENDING off a version that is not current, as an operator does
+// to give a rotation up. Where there is one key, its value is replaced already.
+func (m *machine) unstage() {
+	pending, _ := m.version("AWSPENDING")
+	current, _ := m.version("AWSCURRENT")
+	if m.subject.rolls() || pending == "" || pending == current {
+		return
+	}
+	_, err := m.World.do(m.cloud.SecretsManager(), "UpdateSecretVersionStage", map[string]any{
+		"SecretId": secretName, "VersionStage": "AWSPENDING", "RemoveFromVersionId": pending,
+	})
+	check(err)
+	synctest.Wait()
+}
+
+const (
+	startsMost   = 100 // times that something may start the functions while time goes by
+	startsHourly = 10  // more for each hour
+)
+
 // pass lets time go by as the schedules cut it, with a sweep every so often.
 // Whoever is stuck uses his key all the time.
 func (m *machine) pass(d time.Duration) {
 	end, sweep := time.Now().Add(d), time.Now().Add(sweepEvery)
-	for time.Now().Before(end) {
+	for looks := 0; time.Now().Before(end); looks++ {
+		if looks > startsMost+int(d/time.Hour)*startsHourly {
+			m.breach("in %s somebody was started %d times, and it goes on: %s", d, looks, m.rest())
+			return
+		}
 		m.use()
 		next := end
 		if sweep.Before(next) {

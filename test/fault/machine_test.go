@@ -23,6 +23,14 @@ func TestMachine(t *testing.T) { //nolint:paralleltest // it uses all processors
 			if *all {
 				most = 2 * time.Minute
 			}
+			defer func() { // rapid ends the test where it fails
+				if failed {
+					total.Broken.Add(1)
+				}
+				if *all {
+					fmt.Printf("%-40s %6d runs in %5.1f s\n", s.Name+" state machine", runs, time.Since(began).Seconds())
+				}
+			}()
 			deed := rapid.Custom(func(t *rapid.T) Deed {
 				return Deed{
 					What:  rapid.SampledFrom(Deeds()).Draw(t, "what"),
@@ -42,12 +50,6 @@ func TestMachine(t *testing.T) { //nolint:paralleltest // it uses all processors
 					rt.Fatalf("%v:\n\t%s", deeds, strings.Join(broken, "\n\t"))
 				}
 			})
-			if t.Failed() {
-				total.Broken.Add(1)
-			}
-			if *all {
-				fmt.Printf("%-40s %6d runs in %5.1f s\n", s.Name+" state machine", runs, time.Since(began).Seconds())
-			}
 		})
 	}
 }
