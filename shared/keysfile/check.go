@@ -116,12 +116,30 @@ func (c *check) environments() {
 func (c *check) freezes() {
 	for i, z := range c.file.Freeze {
 		path := item("freeze", i)
-		if z.To.Before(z.From.Time) && !c.reported(path+".from") {
-			c.add(path+".to", fmt.Sprintf("the freeze ends on %s, before it begins on %s", z.To, z.From), "write the last day, not before the first")
-		}
 		c.reason(path, z.Reason)
 		for j, t := range z.Tiers {
 			c.tier(item(path+".tiers", j), t)
+		}
+		if c.reported(path+".from") || c.reported(path+".to") {
+			continue
+		}
+		switch {
+		case z.To.Before(z.From.Time):
+			c.add(path+".to", fmt.Sprintf("the freeze ends on %s, before it begins on %s", z.To, z.From), "write the last day, not before the first")
+		case z.To.After(c.now.AddDate(5, 0, 0)):
+			c.add(path+".to", fmt.Sprintf("the freeze ends on %s, which is more than 5 years away", z.To), "look at the year")
+		default:
+			c.freezeFits(path, z)
+		}
+	}
+}
+
+// freezeFits checks that no key gets older than the policy admits.
+func (c *check) freezeFits(path string, z Freeze) {
+	length := Duration(z.To.Sub(z.From.Time) + day)
+	for tier, age := range c.file.Policy.MaxAge {
+		if frozen := len(z.Tiers) == 0 || slices.Contains(z.Tiers, tier); frozen && age > 0 && length > age {
+			c.add(path+".to", fmt.Sprintf("a freeze of %s is longer than the policy's %s between rotations of tier %d", length, age, tier), "make it shorter, or leave the tier out")
 		}
 	}
 }

@@ -158,6 +158,21 @@ func (c cron) opens(month time.Month, day, last, weekday int) bool {
 	return c.days.has(day)
 }
 
+// next returns the first opening after t. Only what opens within a year is asked.
+func (c cron) next(t time.Time) time.Time {
+	for midnight := t.Truncate(day); ; midnight = midnight.Add(day) {
+		first := midnight.AddDate(0, 0, 1-midnight.Day())
+		if !c.opens(midnight.Month(), midnight.Day(), first.AddDate(0, 1, -1).Day(), int(midnight.Weekday())+1) {
+			continue
+		}
+		for h := range 24 {
+			if at := midnight.Add(time.Duration(h) * time.Hour); c.hours.has(h) && at.After(t) {
+				return at
+			}
+		}
+	}
+}
+
 // gaps returns the longest and the shortest time between two openings; 0 if it
 // never opens twice. In 28 years every date has been every day of the week.
 func (c cron) gaps() (longest, shortest time.Duration) {

@@ -99,6 +99,22 @@ func (s Schedule) Longest() time.Duration { return s.longest }
 // Shortest returns the shortest time between the openings of two windows.
 func (s Schedule) Shortest() time.Duration { return s.shortest }
 
+// Next returns when the next window opens after a rotation at last, in UTC. A
+// rate in days opens its window at the start of the day on which it is due, and
+// one in hours on the hour. The zero Schedule has none, and gives the zero time.
+func (s Schedule) Next(last time.Time) time.Time {
+	last = last.UTC()
+	switch {
+	case s.longest == 0:
+		return time.Time{}
+	case s.every == 0:
+		return s.cron.next(last)
+	case s.every%day == 0:
+		return last.Add(s.every).Truncate(day)
+	}
+	return last.Add(s.every).Truncate(time.Hour)
+}
+
 // checkWindow returns what is wrong with a window, "" if nothing is.
 func (s Schedule) checkWindow(window time.Duration) (what, hint string) {
 	room, until := s.room()

@@ -46,6 +46,9 @@ func TestParseSchedule(t *testing.T) {
 			t.Errorf("interval of %s: %s", tt.expression, got)
 		}
 	}
+	if got := (keysfile.Schedule{}).Next(now); !got.IsZero() {
+		t.Errorf("no schedule opens at %s", got)
+	}
 	if got := (keysfile.Key{Schedule: "weekly"}).Interval(); got != 0 {
 		t.Errorf("interval of nonsense: %s", got)
 	}
@@ -76,6 +79,10 @@ func TestParseSchedule_asTheLocalAWS(t *testing.T) {
 		at, _ := theirs.Next(time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC))
 		for range 40 {
 			next, _ := theirs.Next(at)
+			if ours := s.Next(at); !ours.Equal(next) {
+				t.Errorf("%s: after %s it opens at %s, and there at %s", expression, at, ours, next)
+				break
+			}
 			if gap := next.Sub(at); gap > s.Longest() || gap < s.Shortest() {
 				t.Errorf("%s: %s from %s, which is not between %s and %s", expression, gap, at, s.Shortest(), s.Longest())
 				break
