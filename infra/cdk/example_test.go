@@ -35,6 +35,7 @@ type assembly struct {
 	templates map[string][]byte
 	resources map[string]map[string]resource // by stack and logical id
 	depends   map[string][]string
+	tags      map[string]map[string]string
 	findings  []string // what cdk-nag says
 }
 
@@ -64,7 +65,7 @@ func synth(props StacksProps, nag bool) (*assembly, error) {
 	if nag {
 		awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(true), Reports: jsii.Bool(false)}), nil)
 	}
-	a := &assembly{templates: map[string][]byte{}, resources: map[string]map[string]resource{}, depends: map[string][]string{}}
+	a := &assembly{templates: map[string][]byte{}, resources: map[string]map[string]resource{}, depends: map[string][]string{}, tags: map[string]map[string]string{}}
 	for _, s := range *app.Synth(nil).Stacks() {
 		name := *s.StackName()
 		raw, err := os.ReadFile(*s.TemplateFullPath())
@@ -77,6 +78,10 @@ func synth(props StacksProps, nag bool) (*assembly, error) {
 			return nil, err
 		}
 		a.resources[name] = t.Resources
+		a.tags[name] = map[string]string{}
+		for k, v := range *s.Tags() {
+			a.tags[name][k] = *v
+		}
 		for _, d := range *s.Dependencies() {
 			a.depends[name] = append(a.depends[name], *d.Id())
 		}

@@ -44,7 +44,7 @@ type foundation struct {
 	constructs.Construct
 	at                    place
 	secrets, data, topics awskms.Key
-	table                 awsdynamodb.TableV2
+	table                 awsdynamodb.Table
 }
 
 // ToString makes a *foundation a construct to the CDK.
@@ -70,12 +70,12 @@ func NewFoundation(scope constructs.Construct, id *string, props *FoundationProp
 	this.secrets = this.newKey("SecretsKey", "secrets", "Values of the secrets that Keyturn rotates", s.policy(s.SecretsKey(this.at.region)))
 	this.data = this.newKey("DataKey", "data", "Keyturn's records, queues, logs and environment", this.withEnvironment(s.policy(s.DataKey())))
 	this.topics = this.newKey("TopicsKey", "topics", "Keyturn's notifications", s.policy(s.TopicsKey()))
-	this.table = awsdynamodb.NewTableV2(this, jsii.String("Table"), &awsdynamodb.TablePropsV2{
+	this.table = awsdynamodb.NewTable(this, jsii.String("Table"), &awsdynamodb.TableProps{
 		TableName:    &this.at.name,
 		PartitionKey: &awsdynamodb.Attribute{Name: jsii.String("secret"), Type: awsdynamodb.AttributeType_STRING},
 		SortKey:      &awsdynamodb.Attribute{Name: jsii.String("item"), Type: awsdynamodb.AttributeType_STRING},
-		Billing:      awsdynamodb.Billing_OnDemand(nil), TimeToLiveAttribute: jsii.String("expires"),
-		Encryption:         awsdynamodb.TableEncryptionV2_CustomerManagedKey(this.data, nil),
+		BillingMode:  awsdynamodb.BillingMode_PAY_PER_REQUEST, TimeToLiveAttribute: jsii.String("expires"),
+		Encryption: awsdynamodb.TableEncryption_CUSTOMER_MANAGED, EncryptionKey: this.data,
 		DeletionProtection: jsii.Bool(true), RemovalPolicy: awscdk.RemovalPolicy_RETAIN,
 		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: jsii.Bool(true)},
 	})

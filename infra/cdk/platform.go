@@ -20,10 +20,14 @@ type PlatformProps struct {
 	// File is the whole configuration.
 	File *keysfile.File `field:"required"`
 
-	Table          awsdynamodb.ITable `field:"required"` // the keys' records
-	DataKey        awskms.IKey        `field:"required"` // of queues, logs and the environment
-	TopicsKey      awskms.IKey        `field:"required"` // of the topics
-	FingerprintKey *string            `field:"required"` // a dynamic reference, never a value
+	// Foundation is what the next four default to, and what the platform waits
+	// for.
+	Foundation Foundation
+
+	Table          awsdynamodb.ITable // the keys' records
+	DataKey        awskms.IKey        // of queues, logs and the environment
+	TopicsKey      awskms.IKey        // of the topics
+	FingerprintKey *string            // a dynamic reference, never a value
 
 	// Code is where the function's code comes from; default: dist, built if it is
 	// not there.
@@ -64,14 +68,12 @@ var rotateNowModes = [...]string{"rotate", "plan", "control"}
 
 // NewPlatform adds what all vendor accounts share.
 func NewPlatform(scope constructs.Construct, id *string, props *PlatformProps) Platform {
-	const of = "PlatformProps"
-	need(of, "File", props.File == nil)
-	need(of, "Table", props.Table == nil)
-	need(of, "DataKey", props.DataKey == nil)
-	need(of, "TopicsKey", props.TopicsKey == nil)
-	need(of, "FingerprintKey", props.FingerprintKey == nil)
+	props = props.filled()
 	this := &platform{at: placeOf(scope, props.File)}
 	constructs.NewConstruct_Override(this, scope, id)
+	if props.Foundation != nil {
+		this.Node().AddDependency(props.Foundation)
+	}
 	this.notifications = this.newTopic("Notifications", "notifications", props.TopicsKey)
 	this.escalation = this.newTopic("Escalation", "escalation", props.TopicsKey)
 	this.newAuditQueue(props.DataKey)
@@ -79,6 +81,21 @@ func NewPlatform(scope constructs.Construct, id *string, props *PlatformProps) P
 	this.newSchedules(s, props)
 	this.newRotateNow(s, props)
 	return this
+}
+
+// filled is the properties with their defaults.
+func (p PlatformProps) filled() *PlatformProps {
+	const of = "PlatformProps"
+	need(of, "File", p.File == nil)
+	if f := p.Foundation; f != nil {
+		p.Table, p.DataKey = orIf(p.Table, f.Table()), orIf(p.DataKey, f.DataKey())
+		p.TopicsKey, p.FingerprintKey = orIf(p.TopicsKey, f.TopicsKey()), orIf(p.FingerprintKey, f.FingerprintKey())
+	}
+	need(of, "Table", p.Table == nil)
+	need(of, "DataKey", p.DataKey == nil)
+	need(of, "TopicsKey", p.TopicsKey == nil)
+	need(of, "FingerprintKey", p.FingerprintKey == nil)
+	return &p
 }
 
 func (p *platform) newTopic(id, purpose string, key awskms.IKey) awssns.Topic {

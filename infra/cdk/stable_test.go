@@ -16,7 +16,7 @@ import (
 
 // stateful are the types whose resources hold what cannot be made again.
 var stateful = []string{
-	"AWS::SecretsManager::Secret", "AWS::KMS::Key", "AWS::KMS::Alias", "AWS::DynamoDB::GlobalTable", "AWS::Logs::LogGroup", "AWS::SQS::Queue", "AWS::SNS::Topic",
+	"AWS::SecretsManager::Secret", "AWS::KMS::Key", "AWS::KMS::Alias", "AWS::DynamoDB::Table", "AWS::Logs::LogGroup", "AWS::SQS::Queue", "AWS::SNS::Topic",
 }
 
 // places returns every stateful resource by stack and logical id, with its

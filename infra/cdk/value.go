@@ -25,6 +25,15 @@ func or[T any](p *T, d T) T {
 	return *p
 }
 
+// orIf returns v, or d if v is nil.
+func orIf[T comparable](v, d T) T {
+	var none T
+	if v == none {
+		return d
+	}
+	return v
+}
+
 // need panics as the CDK does, if a property is missing.
 func need(of, property string, missing bool) {
 	if missing {

@@ -27,11 +27,16 @@ type VendorAccountProps struct {
 	File *keysfile.File `field:"required"`
 	Name *string        `field:"required"`
 
-	Table          awsdynamodb.ITable `field:"required"` // the keys' records
-	Notifications  awssns.ITopic      `field:"required"`
-	AuditQueue     awssqs.IQueue      `field:"required"`
-	DataKey        awskms.IKey        `field:"required"` // encrypts logs, the queue and the environment
-	FingerprintKey *string            `field:"required"` // at least 16 characters; a dynamic reference, never a value
+	// Foundation and Platform are what the next five default to, and what the
+	// account waits for.
+	Foundation Foundation
+	Platform   Platform
+
+	Table          awsdynamodb.ITable // the keys' records
+	Notifications  awssns.ITopic
+	AuditQueue     awssqs.IQueue
+	DataKey        awskms.IKey // encrypts logs, the queue and the environment
+	FingerprintKey *string     // at least 16 characters; a dynamic reference, never a value
 	// Code is where the functions' code comes from; default: dist, built if it is
 	// not there.
 	Code Code
@@ -96,14 +101,7 @@ func (a *vendorAccount) configuration() *keysfile.File { return a.file }
 
 // NewVendorAccount adds an account's functions, their roles, logs and queue.
 func NewVendorAccount(scope constructs.Construct, id *string, props *VendorAccountProps) VendorAccount {
-	const of = "VendorAccountProps"
-	need(of, "File", props.File == nil)
-	need(of, "Name", props.Name == nil)
-	need(of, "Table", props.Table == nil)
-	need(of, "Notifications", props.Notifications == nil)
-	need(of, "AuditQueue", props.AuditQueue == nil)
-	need(of, "DataKey", props.DataKey == nil)
-	need(of, "FingerprintKey", props.FingerprintKey == nil)
+	props = props.filled()
 	account, ok := props.File.VendorAccounts[*props.Name]
 	vendor, known := catalog.Get(account.Provider)
 	if !ok || !known {
@@ -111,6 +109,9 @@ func NewVendorAccount(scope constructs.Construct, id *string, props *VendorAccou
 	}
 	this := &vendorAccount{at: placeOf(scope, props.File), name: *props.Name, account: account, file: props.File}
 	constructs.NewConstruct_Override(this, scope, id)
+	for _, d := range props.waitFor() {
+		this.Node().AddDependency(d)
+	}
 	s := siteOf(this, withNetwork(props, account))
 	this.newQueue(props.DataKey)
 	common := functionProps{
@@ -132,6 +133,37 @@ func NewVendorAccount(scope constructs.Construct, id *string, props *VendorAccou
 	this.retire = this.newRetire(common, s.must(s.Retire(this.name))(resources), vendor.Info)
 	this.startedBy()
 	return this
+}
+
+// filled is the properties with their defaults.
+func (p VendorAccountProps) filled() *VendorAccountProps {
+	const of = "VendorAccountProps"
+	need(of, "File", p.File == nil)
+	need(of, "Name", p.Name == nil)
+	if f := p.Foundation; f != nil {
+		p.Table, p.DataKey, p.FingerprintKey = orIf(p.Table, f.Table()), orIf(p.DataKey, f.DataKey()), orIf(p.FingerprintKey, f.FingerprintKey())
+	}
+	if f := p.Platform; f != nil {
+		p.Notifications, p.AuditQueue = orIf(p.Notifications, awssns.ITopic(f.Notifications())), orIf(p.AuditQueue, awssqs.IQueue(f.AuditQueue()))
+	}
+	need(of, "Table", p.Table == nil)
+	need(of, "Notifications", p.Notifications == nil)
+	need(of, "AuditQueue", p.AuditQueue == nil)
+	need(of, "DataKey", p.DataKey == nil)
+	need(of, "FingerprintKey", p.FingerprintKey == nil)
+	return &p
+}
+
+// waitFor is what the account needs and names by its name alone, such as the
+// group of the schedules.
+func (p VendorAccountProps) waitFor() (all []constructs.IDependable) {
+	if p.Foundation != nil {
+		all = append(all, p.Foundation)
+	}
+	if p.Platform != nil {
+		all = append(all, p.Platform)
+	}
+	return all
 }
 
 // withNetwork returns the configuration with a network for the account if it is
