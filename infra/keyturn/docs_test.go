@@ -80,7 +80,7 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	root := (&app{out: os.Stdout, err: os.Stderr, getenv: func(string) string { return "" }}).root()
 	for _, c := range append(root.Commands(), root) {
-		if n := strings.Count(c.Example, "keyturn"); n != 2 || c.Long == "" || c.Short == "" {
+		if n := strings.Count(c.Example, "keyturn"); n < 2 || c.Long == "" || c.Short == "" {
 			t.Errorf("%s: %d examples, and says %q, %q", c.CommandPath(), n, c.Short, c.Long)
 		}
 		for line := range strings.SplitSeq(c.Long+"\n"+c.Example, "\n") {

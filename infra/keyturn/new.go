@@ -60,9 +60,15 @@ func (a *app) runNew(args []string, rails bool) error {
 		return nil
 	}
 	a.say("Now write your AWS account, vendor accounts and keys into it. Then:")
-	a.say("  keyturn validate %-12s  says what is wrong with it", name)
-	a.say("  keyturn explain KEY            says in words what an entry means")
-	a.say("  keyturn cost                   says what it costs a month")
+	for _, step := range [][2]string{
+		{"keyturn validate " + name, "what is wrong with it"},
+		{"keyturn explain KEY", "what an entry means, in words"},
+		{"keyturn cost", "what it costs a month"},
+		{"keyturn admin put VENDOR-ACCOUNT", "store the vendor's credential"},
+		{"make diff, make deploy", "deploy it"},
+	} {
+		a.say("  %-34s %s", step[0], step[1])
+	}
 	return nil
 }
 

@@ -52,13 +52,13 @@ With --emergency the key may be in the wrong hands: the rotation goes through a
 pause, does not wait for an older key, and goes on if the audit trail takes no
 records; then they stand in the log. The replaced key is ended grace.min after
 that, whoever uses it then: where it can be disabled, that comes first, and
-keyturn restore undoes it. Where the vendor itself ends the value, it does so after
-grace.min, as far as its limits allow.
+keyturn restore undoes it. Where the vendor itself ends the value, it does so
+after grace.min, as far as its limits allow.
 
 The exit code is 1 as soon as a failure is recorded. Secrets Manager restarts a
 failed rotation by itself, a few times. To stop waiting does not stop it.`,
 		Example: `  keyturn rotate-now prod/mailer/sendgrid --reason "laptop lost"
-  keyturn rotate-now prod/mailer/sendgrid --emergency --reason "it is on the web"
+  keyturn rotate-now prod/mailer/sendgrid --emergency --reason "key on the web"
   keyturn rotate-now prod/mailer/sendgrid --plan`,
 		Args:              oneKey,
 		ValidArgsFunction: a.completeKeys,
