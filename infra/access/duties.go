@@ -68,8 +68,11 @@ func (s *Site) fulfil(d *documents, p *Proof, name string, who iam.Principal, id
 	if d.only != "" && "the policy "+strings.TrimPrefix(d.only, "role ") != identity[0].Name {
 		return nil
 	}
-	for _, d := range duties {
-		for _, d := range append(s.temptations(d), d) {
+	for _, right := range duties {
+		if d.only != "" && len(p.Wrong) > 0 {
+			return nil
+		}
+		for _, d := range append(s.temptations(right), right) {
 			r := s.request(&target{}, actor{who: who}, network{ip: "52.95.110.1"}, d.action, d.resource)
 			r.Account = "" // the resource's own
 			for _, context := range []map[string]string{all, d.context} {
