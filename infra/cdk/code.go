@@ -48,7 +48,7 @@ type Source struct{ Dir string }
 
 // Asset implements [Code].
 func (s Source) Asset(function string) (string, error) {
-	module, err := command(exec.Command("go", "list", "-m", "-f", "{{.Dir}}", Module))
+	module, err := command(exec.Command("go", "list", "-m", "-f", "{{.Dir}}", Module)) //nolint:noctx // synthesis has no context
 	if err != nil {
 		return "", fmt.Errorf("find the source of %s: %w", function, err)
 	}
@@ -56,6 +56,7 @@ func (s Source) Asset(function string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("build %s: %w", function, err)
 	}
+	//nolint:noctx,gosec // synthesis has no context; the names are the program's own
 	build := exec.Command("go", "build", "-tags=lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=",
 		"-o", filepath.Join(out, "bootstrap"), "./functions/"+function)
 	build.Dir = strings.TrimSpace(module)
@@ -92,7 +93,7 @@ func (r Release) Asset(function string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the code of %s: %w", function, err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it is only read
 	h := sha256.New()
 	if _, err = io.Copy(h, f); err != nil {
 		return "", fmt.Errorf("read the code of %s: %w", function, err)
