@@ -21,7 +21,7 @@ func layerOf(scope constructs.Construct, name *string, config []byte) *string {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // temporary: the asset has its own copy
+	defer os.RemoveAll(dir)                                                                           //nolint:errcheck // temporary: the asset has its own copy
 	if err = os.WriteFile(filepath.Join(dir, filepath.Base(configFile)), config, 0o644); err != nil { //nolint:gosec // nothing secret, and Lambda reads it as another user
 		panic(err)
 	}
