@@ -53,6 +53,9 @@ func TestMain(m *testing.M) {
 //	asked NAME REASON             a rotation was asked for, with this reason and by us
 //	vendor                        a simulated vendor on this machine, its keys' file and credentials
 //	credential NAME               an admin secret must hold the vendor's credential, as admin put stores it
+//	account VERSION               an account with a trail and a CDK bootstrap of this version
+//	topic ENDPOINT[=FILTER]...    the notifications' topic, and who is subscribed to it
+//	mailed ADDRESS TEXT           the last mail to ADDRESS has TEXT in it
 //	hand NAME [POLICY]            a deployed secret gets a key that somebody made by hand, and a policy
 func TestScript(t *testing.T) {
 	t.Parallel()
@@ -75,6 +78,9 @@ func TestScript(t *testing.T) {
 			"idle":       on((*world).cmdIdle),
 			"hand":       on((*world).cmdHand),
 			"vendor":     cmdVendor,
+			"account":    on((*world).cmdAccount),
+			"topic":      on((*world).cmdTopic),
+			"mailed":     on((*world).cmdMailed),
 			"credential": cmdCredential,
 			"local":      cmdLocal,
 			"end":        cmdEnd,

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyturn/keyturn/infra/access"
+	"github.com/keyturn/keyturn/shared/iam"
+)
+
+func (a *app) permissions() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "permissions deploy|operate|execution",
+		Short: "The least IAM policy for people and CI, to give to somebody",
+		Long: `The least IAM policy for people and CI, as a JSON document on stdout:
+
+  deploy     who deploys: take the roles of the CDK's bootstrap, and preflight
+  operate    who operates: look, rotate, pause, make a first key, adopt
+  execution  CloudFormation's execution role, for the CDK's bootstrap:
+             cdk bootstrap --cloudformation-execution-policies ARN
+
+It is made for one account and Region: the environment in the keys' file, or
+else --region and --account. AWS is not asked.`,
+		Example: `  keyturn permissions deploy
+  keyturn permissions operate --environment prod > operate.json`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return nil
+			}
+			return usage("whose permissions?", c.CommandPath()+" deploy", c.CommandPath()+" operate", c.CommandPath()+" execution")
+		},
+		ValidArgs: []string{"deploy", "operate", "execution"},
+	}
+	var account string
+	f := c.Flags()
+	f.StringVar(&account, "account", "", "AWS account, of 12 `DIGITS` (else the environment's)")
+	f.StringVar(&a.flags.region, "region", "", "AWS `REGION` (else the environment's, or AWS_REGION)")
+	f.StringVar(&a.flags.environment, "environment", "", "`NAME` in the keys' file (KEYTURN_ENVIRONMENT; else the only one)")
+	a.configFlag(c)
+	return command(c, func(_ *cobra.Command, args []string) error { return a.runPermissions(args[0], account) })
+}
+
+func (a *app) runPermissions(whose, account string) error {
+	build, ok := map[string]func(*access.Site) (iam.Document, error){
+		"deploy": (*access.Site).Deploy, "operate": (*access.Site).Operate, "execution": (*access.Site).Execution,
+	}[whose]
+	if !ok {
+		return usage(fmt.Sprintf("there are no permissions for %q", whose), "keyturn permissions deploy", "keyturn permissions operate", "keyturn permissions execution")
+	}
+	f, err := a.keysFile()
+	if err != nil {
+		return err
+	}
+	env, err := a.placeFor(account)
+	if err != nil {
+		return err
+	}
+	site, err := access.New(f, env)
+	if err != nil {
+		return failed(typeConfig, err.Error(), "see all that is wrong: keyturn validate")
+	}
+	document, err := build(site)
+	if err != nil {
+		return failed(typeConfig, err.Error(), "see all that is wrong: keyturn validate")
+	}
+	e := json.NewEncoder(a.out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(document)
+}
+
+// placeFor is the environment, or what the flags say in its place.
+func (a *app) placeFor(account string) (access.Environment, error) {
+	where, err := a.place()
+	if err != nil {
+		return access.Environment{}, err
+	}
+	out := access.Environment{Account: where.Account, Region: where.Region}
+	if account != "" {
+		out.Account = account
+	}
+	if region := a.setting(a.flags.region, "AWS_REGION", ""); a.flags.region != "" || out.Region == "" {
+		out.Region = region
+	}
+	if where.name != "" && (out.Account != where.Account || out.Region != where.Region) {
+		return out, failed(typePlace, fmt.Sprintf("the environment %s is %s in %s", where.name, where.Account, where.Region), "leave --account and --region away", "choose the environment: --environment NAME")
+	}
+	if out.Account == "" || out.Region == "" {
+		return out, usage("for which account and Region?", "name an environment in the keys' file", "or say: --account 123456789012 --region us-east-1")
+	}
+	return out, nil
+}
