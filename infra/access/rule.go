@@ -103,50 +103,49 @@ func arnOf(p iam.Principal) string {
 // CMK, and for a batch the right to batches.
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html
 func (s *Site) ask(d *documents, t *target, a actor, n network, action string) (iam.Decision, error) {
-	switch {
-	case strings.HasPrefix(action, "kms:"):
-		return s.askKey(d, a, n, action, nil)
-	case action == "secretsmanager:BatchGetSecretValue":
-		got, err := iam.Evaluate(s.request(t, a, n, action, "*"), iam.Policies{Identity: a.identity})
-		if err != nil || got.Effect != iam.Allowed {
-			return got, err
+	return s.askWith(d, t, a, n, action, func(*iam.Request) {})
+}
+
+// askWith is ask of requests that are edited before they are evaluated.
+func (s *Site) askWith(d *documents, t *target, a actor, n network, action string, edit func(*iam.Request)) (iam.Decision, error) {
+	evaluate := func(t *target, action, resource string, policy *iam.Policy, context map[string]string) (iam.Decision, error) {
+		r := s.request(t, a, n, action, resource)
+		for key, value := range context {
+			r.Context[key] = []string{value}
+		}
+		edit(&r)
+		return iam.Evaluate(r, iam.Policies{Identity: a.identity, Resource: policy})
+	}
+	ofKey := func(action string, context map[string]string) (iam.Decision, error) {
+		context["kms:CallerAccount"] = a.who.Account()
+		key := s.here("kms", "key/00000000-0000-4000-8000-000000000000")
+		return evaluate(&target{tagged: true}, action, key, &iam.Policy{Name: "the key policy", Document: d.keys["secrets"]}, context)
+	}
+	if strings.HasPrefix(action, "kms:") {
+		return ofKey(action, map[string]string{})
+	}
+	var first iam.Decision
+	var err error
+	if action == "secretsmanager:BatchGetSecretValue" {
+		if first, err = evaluate(t, action, "*", nil, nil); err != nil || first.Effect == iam.Denied {
+			return first, err
 		}
 		action = "secretsmanager:GetSecretValue"
 	}
-	policies := iam.Policies{Identity: a.identity}
+	var policy *iam.Policy
 	if doc := d.secrets[t.name]; len(doc.Statement) > 0 {
-		policies.Resource = &iam.Policy{Name: "the resource policy", Document: doc}
+		policy = &iam.Policy{Name: "the resource policy", Document: doc}
 	}
-	got, err := iam.Evaluate(s.request(t, a, n, action, t.arn), policies)
-	if err != nil || got.Effect != iam.Allowed || !t.tagged {
+	got, err := evaluate(t, action, t.arn, policy, nil)
+	through := map[string]string{"secretsmanager:GetSecretValue": "kms:Decrypt", "secretsmanager:PutSecretValue": "kms:GenerateDataKey"}[action]
+	if err != nil || got.Effect == iam.Denied || !t.tagged || through == "" {
 		return got, err
 	}
-	through := map[string][]string{"kms:ViaService": {s.service("secretsmanager", s.env.Region)}, "kms:EncryptionContext:SecretARN": {t.arn}}
-	switch action {
-	case "secretsmanager:GetSecretValue":
-		return s.also(got, d, a, n, "kms:Decrypt", through)
-	case "secretsmanager:PutSecretValue":
-		return s.also(got, d, a, n, "kms:GenerateDataKey", through)
+	used, err := ofKey(through, map[string]string{"kms:ViaService": s.service("secretsmanager", s.env.Region), "kms:EncryptionContext:SecretARN": t.arn})
+	if err != nil || used.Effect < got.Effect {
+		return used, err
 	}
 	return got, nil
-}
-
-func (s *Site) also(first iam.Decision, d *documents, a actor, n network, action string, through map[string][]string) (iam.Decision, error) {
-	got, err := s.askKey(d, a, n, action, through)
-	if err != nil || got.Effect != iam.Allowed {
-		return got, err
-	}
-	return first, nil
-}
-
-func (s *Site) askKey(d *documents, a actor, n network, action string, more map[string][]string) (iam.Decision, error) {
-	key := s.here("kms", "key/00000000-0000-4000-8000-000000000000")
-	r := s.request(&target{tagged: true}, a, n, action, key)
-	r.Context["kms:CallerAccount"] = []string{a.who.Account()}
-	for k, v := range more {
-		r.Context[k] = v
-	}
-	return iam.Evaluate(r, iam.Policies{Identity: a.identity, Resource: &iam.Policy{Name: "the key policy", Document: d.keys["secrets"]}})
 }
 
 // request is a cell's request with all its context. A key that is in no list is
