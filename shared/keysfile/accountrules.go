@@ -51,8 +51,8 @@ func (c *check) network(path string, n Network) {
 	if len(n.Subnets) == 0 {
 		c.add(path+".subnets", "no subnets", "write the ids of private subnets of the VPC")
 	}
-	c.each(path+".subnets", n.Subnets, ids("subnet"))
-	c.each(path+".securityGroups", n.SecurityGroups, ids("sg"))
+	c.each(path+".subnets", n.Subnets, ids("subnet", "subnet"))
+	c.each(path+".securityGroups", n.SecurityGroups, ids("sg", "security group"))
 }
 
 // access checks who may operate, and that MFA leaves somebody.

@@ -140,11 +140,11 @@ func (c *check) each(path string, list []string, test func(string) (what, hint s
 }
 
 // ids is a test for [check.each].
-func ids(kind string) func(string) (what, hint string) {
+func ids(kind, called string) func(string) (what, hint string) {
 	return func(s string) (what, hint string) {
 		if resourceID(kind, s) {
 			return "", ""
 		}
-		return fmt.Sprintf("%q is no id of a %s", s, kind), "write " + kind + "-0123456789abcdef0"
+		return fmt.Sprintf("%q is no id of a %s", s, called), "write " + kind + "-0123456789abcdef0"
 	}
 }

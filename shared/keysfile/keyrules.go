@@ -189,7 +189,7 @@ func (c *check) reach(path string, k *Key) {
 	c.each(path+".readers", k.Readers, c.person)
 	a, where := k.Allow, path+".allow"
 	c.each(where+".cidrs", a.CIDRs, cidr)
-	c.each(where+".vpcEndpoints", a.VPCEndpoints, ids("vpce"))
+	c.each(where+".vpcEndpoints", a.VPCEndpoints, ids("vpce", "VPC endpoint"))
 	if c.has(where+".organization") && !orgForm.MatchString(a.Organization) {
 		c.add(where+".organization", fmt.Sprintf("%q is no id of an organization", a.Organization), "write o-exampleorgid")
 	}

@@ -99,3 +99,12 @@ vendorAccounts:
 		}
 	}
 }
+
+// What Windows' editors write is read as well: a byte order mark and CR LF.
+func TestLoad_windows(t *testing.T) {
+	t.Parallel()
+	f, err := load("k.yaml", "\ufeff"+strings.ReplaceAll(valid, "\n", "\r\n"))
+	if err != nil || len(f.Keys) != 1 || f.Keys[0].At.Line != 8 {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
