@@ -90,28 +90,6 @@ func TestUse(t *testing.T) {
 	}
 }
 
-func TestHears(t *testing.T) {
-	t.Parallel()
-	f := file(1)
-	k := f.Keys[0]
-	k.Owner = "a@example.com"
-	for _, tt := range []struct {
-		s    keysfile.Subscription
-		want bool
-	}{
-		{keysfile.Subscription{}, true},
-		{keysfile.Subscription{Vendors: []string{"sendgrid"}, Keys: []string{"prod/a"}, Owners: []string{"a@example.com"}, Severities: []string{"info"}}, true},
-		{keysfile.Subscription{Vendors: []string{"okta"}}, false},
-		{keysfile.Subscription{Keys: []string{"prod/b"}}, false},
-		{keysfile.Subscription{Owners: []string{"b@example.com"}}, false},
-		{keysfile.Subscription{Severities: []string{"critical"}}, false},
-	} {
-		if got := cost.Hears(f, tt.s, k, "info"); got != tt.want {
-			t.Errorf("Hears(%+v) = %v", tt.s, got)
-		}
-	}
-}
-
 // TestOfKey holds the parts to the whole.
 func TestOfKey(t *testing.T) {
 	t.Parallel()

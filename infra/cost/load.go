@@ -1,9 +1,9 @@
 package cost
 
 import (
-	"slices"
 	"time"
 
+	"github.com/keyturn/keyturn/infra/reach"
 	"github.com/keyturn/keyturn/infra/timetable"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
@@ -107,7 +107,7 @@ func ofKey(f *keysfile.File, k keysfile.Key, copies int, use Use) load {
 		logWritten:    (turns*rotationSteps+looks)*assumedLogGB + Hours*assumedSweepLogGB,
 	}
 	for _, s := range f.Notifications.Subscriptions {
-		if !Hears(f, s, k, "info") {
+		if !reach.Hears(f, s, k, "info") {
 			continue
 		}
 		if s.Email != "" {
@@ -154,12 +154,4 @@ func (l *load) finish(f *keysfile.File) {
 	if f.Functions.Tracing {
 		l[traces] = l[invocations]
 	}
-}
-
-// Hears reports whether a subscription is told news of this severity about a
-// key.
-func Hears(f *keysfile.File, s keysfile.Subscription, k keysfile.Key, severity string) bool {
-	fits := func(only []string, value string) bool { return len(only) == 0 || slices.Contains(only, value) }
-	return fits(s.Vendors, f.VendorAccounts[k.VendorAccount].Provider) && fits(s.Keys, k.Name) &&
-		fits(s.Owners, k.Owner) && fits(s.Severities, severity)
 }

@@ -39,7 +39,7 @@ func (a *app) diff() *cobra.Command {
 may read, from where, where credentials may be sent, how long a key lives, who
 may operate, and who is told no more. BASE is the file before the change, a
 directory with a keyturn.yaml in it, or git:REVISION for FILE as it is there.
-FILE is keyturn.yaml if it is not given.
+FILE is KEYTURN_CONFIG if it is not given, else keyturn.yaml.
 
 Changes that widen come first. The exit code is 4 if there is one, and 0 else:
 for a pipeline that then asks a second person. What cannot be told, such as what
@@ -58,7 +58,7 @@ to the guardrails.yaml beside FILE: see keyturn validate.`,
 		case len(args) > 2:
 			return usage(fmt.Sprintf("two files at a time, not %d", len(args)), "keyturn diff --security BASE FILE")
 		}
-		return a.runDiff(c.Context(), args[0], append(args[1:], keysName)[0])
+		return a.runDiff(c.Context(), args[0], append(args[1:], a.declaration())[0])
 	})
 }
 

@@ -59,15 +59,19 @@ func (a *app) runExplain(id string) error {
 
 func (a *app) explanation(f *keysfile.File, name string) (words.Key, error) {
 	replicas, err := a.replicas(f)
-	if err != nil {
+	unsure := err != nil && a.setting(a.flags.environment, "KEYTURN_ENVIRONMENT", "") == ""
+	if err != nil && !unsure {
 		return words.Key{}, err
 	}
 	e, err := words.Source{File: f, Vendors: a.vendors, Use: cost.Use{Replicas: replicas}, Now: time.Now().UTC()}.Of(name)
-	if errors.Is(err, words.ErrUnknown) {
+	switch {
+	case errors.Is(err, words.ErrUnknown):
 		return e, usage(fmt.Sprintf("there is no key %q", name), "list the keys: keyturn status")
-	}
-	if err != nil {
+	case err != nil:
 		return e, failed(typeConfig, err.Error(), "check the file: keyturn validate")
+	case unsure:
+		last := &e.Sections[len(e.Sections)-1]
+		last.Lines = append(last.Lines, "Replicas are not in it: the environments have different ones, and --environment says which is meant.")
 	}
 	return e, nil
 }

@@ -30,6 +30,15 @@ func (a *app) source() string {
 	return keysName
 }
 
+// declaration returns the path of the keys' file, for commands that read no
+// other.
+func (a *app) declaration() string {
+	if path := a.setting("", "KEYTURN_CONFIG", keysName); !isJSON(path) {
+		return path
+	}
+	return keysName
+}
+
 func isJSON(path string) bool { return strings.EqualFold(filepath.Ext(path), ".json") }
 
 // keysFile reads the keys' file, once.

@@ -35,9 +35,10 @@ func (a *app) validate() *cobra.Command {
 
   file:line:column: what is wrong: what to do
 
-FILE is keyturn.yaml if it is not given. The files in a directory keys beside it
-are read with it; more FILEs may hold keys and vendor accounts. It asks nobody
-and needs no credentials. The exit code is 1 if anything is wrong.
+FILE is KEYTURN_CONFIG if it is not given, else keyturn.yaml. The files in a
+directory keys beside it are read with it; more FILEs may hold keys and vendor
+accounts. It asks nobody and needs no credentials. The exit code is 1 if
+anything is wrong.
 
 A guardrails.yaml beside FILE bounds what it may say: vendors, vendor accounts,
 hosts, ages, graces and removals. Give it owners of its own. One to begin with:
@@ -50,7 +51,7 @@ keyturn new --guardrails.`,
 
 func (a *app) runValidate(files []string) error {
 	if len(files) == 0 {
-		files = []string{keysName}
+		files = []string{a.declaration()}
 	}
 	all, err := a.declared(files...)
 	answer := validated{Valid: err == nil, Problems: []positioned{}}

@@ -161,3 +161,11 @@ func Endpoint(s keysfile.Subscription) string {
 	}
 	return "nobody"
 }
+
+// Hears reports whether a subscription is told news of this severity about a
+// key.
+func Hears(f *keysfile.File, s keysfile.Subscription, k keysfile.Key, severity string) bool {
+	fits := func(only []string, value string) bool { return len(only) == 0 || slices.Contains(only, value) }
+	return fits(s.Vendors, f.VendorAccounts[k.VendorAccount].Provider) && fits(s.Keys, k.Name) &&
+		fits(s.Owners, k.Owner) && fits(s.Severities, severity)
+}

@@ -223,6 +223,27 @@ func TestReaders(t *testing.T) {
 	}
 }
 
+func TestHears(t *testing.T) {
+	t.Parallel()
+	f := full()
+	k := f.Keys[0]
+	for _, tt := range []struct {
+		s    keysfile.Subscription
+		want bool
+	}{
+		{keysfile.Subscription{}, true},
+		{keysfile.Subscription{Vendors: []string{"sendgrid"}, Keys: []string{"prod/mailer"}, Owners: []string{"a@example.com"}, Severities: []string{"info"}}, true},
+		{keysfile.Subscription{Vendors: []string{"okta"}}, false},
+		{keysfile.Subscription{Keys: []string{"prod/b"}}, false},
+		{keysfile.Subscription{Owners: []string{"b@example.com"}}, false},
+		{keysfile.Subscription{Severities: []string{"critical"}}, false},
+	} {
+		if got := reach.Hears(f, tt.s, k, "info"); got != tt.want {
+			t.Errorf("Hears(%+v) = %v", tt.s, got)
+		}
+	}
+}
+
 func TestPosition(t *testing.T) {
 	t.Parallel()
 	next := full()

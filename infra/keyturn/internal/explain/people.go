@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/keyturn/keyturn/infra/cost"
 	"github.com/keyturn/keyturn/infra/reach"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
@@ -64,7 +63,7 @@ func (s Source) told(k keysfile.Key) []string {
 	for _, sub := range s.File.Notifications.Subscriptions {
 		var hears []string
 		for _, severity := range severities {
-			if cost.Hears(s.File, sub, k, severity) {
+			if reach.Hears(s.File, sub, k, severity) {
 				hears = append(hears, severity)
 			}
 		}
