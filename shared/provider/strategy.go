@@ -22,6 +22,9 @@ type Overlap struct {
 	Disable  Disabler      // nil: a key is either alive or gone
 	Expire   Expirer       // nil: keys do not expire
 	Identify Identifier    // nil: a value does not lead to its key
+	// Roll replaces a key's value and ends the old one at once: for an emergency
+	// where the account has no room. nil: it is not done.
+	Roll Roller
 }
 
 // DualSlot is for a principal with room for a few keys that carry no names:

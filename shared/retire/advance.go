@@ -292,6 +292,9 @@ func (r *run) distinct(ctx context.Context, rec *keyrecord.Record) error {
 	if rec.KeyID == r.current || slices.Contains(r.unclear, rec.KeyID) {
 		return gate("it may be the current key")
 	}
+	if err := r.otherByValue(ctx, rec); err != nil {
+		return err
+	}
 	same, ok, err := r.sameAsCurrent(ctx, rec.Version)
 	switch {
 	case err != nil:

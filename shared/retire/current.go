@@ -120,6 +120,31 @@ func (r *run) currentByValue(ctx context.Context) error {
 	return nil
 }
 
+// otherByValue says why the vendor may know the current value as this key's: an
+// emergency may have replaced a key's own value, and then neither its name nor
+// its record says that it is current.
+func (r *run) otherByValue(ctx context.Context, rec *keyrecord.Record) error {
+	if r.vendor.Roll == nil || r.vendor.Identify == nil {
+		return nil
+	}
+	v, err := r.currentValue(ctx)
+	if err != nil {
+		return err
+	}
+	var id string
+	err = r.call(ctx, func(ctx context.Context) (err error) {
+		id, err = r.vendor.Identify.Identify(ctx, v)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case id == rec.KeyID:
+		return gate("by its value it is the current key")
+	}
+	return nil
+}
+
 func (r *run) created(version string) time.Time {
 	for _, v := range r.versions {
 		if v.ID == version {

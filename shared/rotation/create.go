@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -139,12 +140,21 @@ func (r *run) open(ctx context.Context) (provider.Strategy, error) {
 	return st, nil
 }
 
-// overlap mints a second key beside the current one.
+// overlap mints a second key beside the current one, or does without where an
+// emergency finds no room.
 func (r *run) overlap(ctx context.Context, o provider.Overlap, b basis) (Outcome, error) {
 	f, found, err := r.room(ctx, o, b)
-	if err != nil || found {
-		return Found, err
+	out := Found
+	if err == nil && !found {
+		out, err = r.beside(ctx, o, b, f)
 	}
+	if full, ok := errors.AsType[*Error](err); ok && full.Type == VendorFull {
+		return r.instead(ctx, o, b, f, full)
+	}
+	return out, err
+}
+
+func (r *run) beside(ctx context.Context, o provider.Overlap, b basis, f family) (Outcome, error) {
 	old, err := r.scopesOf(ctx, o, f.current())
 	if err != nil {
 		return "", err

@@ -25,9 +25,14 @@ const urgentToken = "22222222-2222-4222-8222-222222222222"
 // urgent is a rotation that somebody asked for in an emergency.
 func (w *world) urgent() {
 	w.t.Helper()
-	w.records.book.Requests = append(w.records.book.Requests, keyrecord.Request{
+	w.urgentAs([]keyrecord.Request{{
 		Secret: name, Rotation: keyname.Rotation(urgentToken), Mode: keyrecord.Emergency, Reason: "the key is on the web", Requester: "eve",
-	})
+	}})
+}
+
+func (w *world) urgentAs(asked []keyrecord.Request) {
+	w.t.Helper()
+	w.records.book.Requests = append(w.records.book.Requests, asked...)
 	if _, err := w.sm.RotateSecret(w.t.Context(), &sm.RotateSecretInput{SecretId: aws.String(name), ClientRequestToken: aws.String(urgentToken)}); err != nil {
 		w.t.Fatal(err)
 	}

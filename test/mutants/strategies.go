@@ -42,6 +42,31 @@ func strategies() []Mutant {
 			Why: "a stray that was put to use meanwhile is ended",
 		},
 		{
+			Name: "unrecorded-always", File: "shared/rotation/emergency.go",
+			Old: "	if !r.inEmergency(ctx) {", New: "	if false {",
+			Why: "what is no emergency is done without its record",
+		},
+		{
+			Name: "instead-without-consent", File: "shared/rotation/instead.go",
+			Old: "	case !r.key.AcceptDowntime:", New: "	case false:",
+			Why: "an emergency cuts consumers off without consent",
+		},
+		{
+			Name: "instead-at-any-time", File: "shared/rotation/instead.go",
+			Old: "!emergency(b.book, r.token) || o.Roll", New: "o.Roll",
+			Why: "a full account ends the current value on schedule",
+		},
+		{
+			Name: "rolled-key-replaced", File: "shared/retire/advance.go",
+			Old: "	if err := r.otherByValue(ctx, rec); err != nil {\n		return err\n	}\n", New: "",
+			Why: "a key whose own value was replaced is ended while it is current",
+		},
+		{
+			Name: "hurry-always", File: "shared/retire/advance.go",
+			Old: "	if !rec.Hurried.IsZero() {\n		g = hurried(g)\n	}\n	v := judge", New: "	g = hurried(g)\n	v := judge",
+			Why: "a key in use is ended without an emergency",
+		},
+		{
 			Name: "own-claim-unknown", File: "shared/keyrecord/dynamodb/table.go",
 			Old: "number(now.Add(ttl).Unix()), attrBy: by,", New: "number(now.Add(ttl).Unix()), attrBy: text(rand.Text()),",
 			Why: "whoever did not hear that he has the lease waits for himself",

@@ -6,6 +6,9 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/keyturn/keyturn/shared/provider"
+	"github.com/keyturn/keyturn/shared/secret"
 )
 
 // Disable implements [provider.Disabler].
@@ -26,6 +29,20 @@ func (c *Client) Expire(ctx context.Context, id string, t time.Time) error {
 			k.Status = active
 		}
 	})
+}
+
+// Roll implements [provider.Roller]. There is no grace.
+func (c *Client) Roll(ctx context.Context, id string, _ time.Duration) (provider.Issued, error) {
+	call := c.call("PUT", "/{token_id}/value", id)
+	if !idForm.MatchString(id) {
+		return provider.Issued{}, noID(call)
+	}
+	call.Once, call.In = true, struct{}{}
+	v, err := send(ctx, c, c.admin, call, func(v secret.Value) bool { return !v.Empty() })
+	if err != nil {
+		return provider.Issued{}, err
+	}
+	return provider.Issued{Key: provider.Key{ID: id}, Value: v}, nil
 }
 
 // change reads a token and writes it back whole: an update replaces everything,

@@ -5,8 +5,8 @@
 // end. The facts are those of
 // https://developers.cloudflare.com/api/resources/user/subresources/tokens/ (and
 // of accounts/subresources/tokens) unless a comment says otherwise. The call
-// that rolls a value is not used: it ends the old value at once
-// (https://developers.cloudflare.com/fundamentals/api/how-to/roll-token/).
+// that rolls a value ends the old one at once, so it is for an emergency without
+// room (https://developers.cloudflare.com/fundamentals/api/how-to/roll-token/).
 package cloudflare
 
 import (
@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/httpapi"
@@ -55,7 +56,7 @@ func New(s Settings, admin provider.Admin, hc *http.Client) *Client {
 
 // Strategy returns the vendor's half of a rotation.
 func (c *Client) Strategy() provider.Strategy {
-	return provider.Overlap{Keys: c, Max: c.settings.quota(), Usage: c, Scope: c, Disable: c, Expire: c, Identify: c}
+	return provider.Overlap{Keys: c, Max: c.settings.quota(), Usage: c, Scope: c, Disable: c, Expire: c, Identify: c, Roll: c}
 }
 
 // envelope is around every answer. A refusal may come with 200 too; then
@@ -84,7 +85,7 @@ func (c *Client) call(method, below, id string) httpapi.Call {
 		call.Path = "/accounts/{account_id}/tokens" + below
 		call.Params["account_id"] = c.settings.AccountID
 	}
-	if below == "/{token_id}" {
+	if strings.HasPrefix(below, "/{token_id}") {
 		call.Params["token_id"] = id
 	}
 	return call

@@ -49,6 +49,7 @@ type token struct {
 	condition          map[string]any
 	notBefore, expires *time.Time
 	modified, used     time.Time
+	rolls              int
 }
 
 // New returns a server with no tokens but the admin's, which is listed like any
@@ -66,6 +67,7 @@ func New(clock func() time.Time, opts Options) *Server {
 	s.Handle("POST "+v4+tokens, s.managed(s.create))
 	s.Handle("GET "+v4+tokens+"/{id}", s.managed(s.get))
 	s.Handle("PUT "+v4+tokens+"/{id}", s.managed(s.update))
+	s.Handle("PUT "+v4+tokens+"/{id}/value", s.managed(s.roll))
 	s.Handle("DELETE "+v4+tokens+"/{id}", s.managed(s.remove))
 	s.Handle("GET "+v4+tokens+"/verify", s.verify)
 	s.Handle("GET "+v4+"/zones", s.zones)
@@ -264,6 +266,20 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request) {
 	}
 	s.set(t, in)
 	answer(w, s.shown(t), nil)
+}
+
+// roll ends the old value at once.
+func (s *Server) roll(w http.ResponseWriter, r *http.Request) {
+	t := s.byID(w, r)
+	if t == nil {
+		return
+	}
+	t.rolls++
+	label := t.ID + " " + strconv.Itoa(t.rolls)
+	tail := tag(label+" value") + tag(label + " checksum")[:16]
+	t.Value = t.Value[:5] + tail
+	s.Hide(tail)
+	answer(w, t.Value, nil)
 }
 
 func (s *Server) remove(w http.ResponseWriter, r *http.Request) {
