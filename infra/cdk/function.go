@@ -97,7 +97,7 @@ func newFunction(scope constructs.Construct, id string, p functionProps) *functi
 	}
 	f.resource = awslambda.NewCfnFunction(f.scope, jsii.String("Function"), props)
 	asset.AddResourceMetadata(f.resource, jsii.String("Code"))
-	suppressFunction(f)
+	suppressRole(f.role)
 	return f
 }
 

@@ -135,7 +135,7 @@ func (p *platform) newSchedules(s site, props *PlatformProps) {
 		at: p.at, name: s.ScheduleName(), settings: props.File.Functions, description: "Starts Keyturn's retire functions for EventBridge Scheduler",
 		policy: s.policy(s.Schedule()), trust: s.policy(s.ScheduleTrust(), nil),
 	})
-	suppress(r, nagWildcard, "EventBridge Scheduler starts the retire function of every vendor account, which are named alike; the role is for nothing else.")
+	suppressRole(r)
 }
 
 func (p *platform) newRotateNow(s site, props *PlatformProps) {
