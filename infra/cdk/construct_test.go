@@ -1,0 +1,132 @@
+//go:build !race
+
+package cdk
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
+
+// TestNetwork puts functions into VPCs that exist.
+func TestNetwork(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		network keysfile.Network
+		subnets string
+		groups  string
+		made    int // security groups
+	}{
+		{
+			name: "all by ids", network: keysfile.Network{VPC: "vpc-1", Subnets: []string{"subnet-1", "subnet-2"}, SecurityGroups: []string{"sg-1"}},
+			subnets: `["subnet-1","subnet-2"]`, groups: `["sg-1"]`,
+		},
+		{
+			name: "no security group", network: keysfile.Network{VPC: "vpc-1", Subnets: []string{"subnet-1"}},
+			subnets: `["subnet-1"]`, groups: `[{"Fn::GetAtt":["AccountSecurityGroup`, made: 1,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := fileOf(1)
+			delete(f.VendorAccounts, "openai-main")
+			a := f.VendorAccounts["sendgrid-main"]
+			a.Network = &tt.network
+			f.VendorAccounts["sendgrid-main"] = a
+			out, err := synth(StacksProps{File: f, Environment: home, Code: stub{}}, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for id, r := range out.of("AWS::Lambda::Function") {
+				c, ok := r.Properties["VpcConfig"].(map[string]any)
+				if strings.Contains(id, "RotateNow") {
+					if ok {
+						t.Errorf("%s is in the VPC of a vendor account", id)
+					}
+					continue
+				}
+				if s, g := written(c["SubnetIds"]), written(c["SecurityGroupIds"]); s != tt.subnets || !strings.HasPrefix(g, tt.groups) {
+					t.Errorf("%s: subnets %s, security groups %s", id, s, g)
+				}
+			}
+			groups := out.of("AWS::EC2::SecurityGroup")
+			if len(groups) != tt.made {
+				t.Errorf("%d security groups", len(groups))
+			}
+			for id, r := range groups {
+				r.has(t, id, map[string]any{"VpcId": "vpc-1"})
+			}
+			for id, r := range out.of("AWS::IAM::Role") {
+				if got, want := strings.Contains(written(r.Properties), "ec2:CreateNetworkInterface"), strings.Contains(id, "/Account"); got != want {
+					t.Errorf("%s may make network interfaces: %v", id, got)
+				}
+			}
+		})
+	}
+}
+
+// TestConstructs_refuse says what panics say to whoever writes an app.
+func TestConstructs_refuse(t *testing.T) {
+	app, err := newApp(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stack := awscdk.NewStack(app, jsii.String("S"), &awscdk.StackProps{Env: &awscdk.Environment{Account: &home.Account, Region: &home.Region}})
+	f := fileOf(2)
+	f.Keys[1].Existing = true
+	foundation := NewFoundation(stack, jsii.String("Foundation"), &FoundationProps{File: f})
+	platform := NewPlatform(stack, jsii.String("Platform"), &PlatformProps{File: f, Foundation: foundation, Code: stub{}})
+	account := NewVendorAccount(stack, jsii.String("Account"), &VendorAccountProps{
+		File: f, Name: jsii.String("sendgrid-main"), Foundation: foundation, Platform: platform, Code: stub{},
+		// A network that only the app knows, and the file does not.
+		Network: &Network{Vpc: awsec2.NewVpc(stack, jsii.String("Vpc"), &awsec2.VpcProps{AvailabilityZones: jsii.Strings("eu-west-1a"), NatGateways: jsii.Number(1)})},
+	})
+	for i, tt := range []struct {
+		name string
+		make func(id *string)
+		want string // "": it is made
+	}{
+		{"a key of the account", func(id *string) {
+			NewRotatedKey(stack, id, &RotatedKeyProps{Account: account, SecretName: &f.Keys[0].Name, EncryptionKey: foundation.SecretsKey()})
+		}, ""},
+		{"one that exists needs no CMK", func(id *string) {
+			NewRotatedKey(stack, id, &RotatedKeyProps{Account: account, SecretName: &f.Keys[1].Name})
+		}, ""},
+		{"no CMK", func(id *string) {
+			NewRotatedKey(stack, id, &RotatedKeyProps{Account: account, SecretName: &f.Keys[0].Name})
+		}, "RotatedKeyProps.EncryptionKey is required"},
+		{"no account", func(id *string) { NewRotatedKey(stack, id, &RotatedKeyProps{SecretName: jsii.String("x")}) }, "RotatedKeyProps.Account is required"},
+		{"a key of nobody", func(id *string) {
+			NewRotatedKey(stack, id, &RotatedKeyProps{Account: account, SecretName: jsii.String("prod/other")})
+		}, `the configuration has no key "prod/other" in the vendor account "sendgrid-main"`},
+		{"no table", func(id *string) {
+			NewVendorAccount(stack, id, &VendorAccountProps{File: f, Name: jsii.String("sendgrid-main"), Platform: platform})
+		}, "VendorAccountProps.Table is required"},
+		{"an account of nobody", func(id *string) {
+			NewVendorAccount(stack, id, &VendorAccountProps{File: f, Name: jsii.String("other"), Platform: platform, Foundation: foundation})
+		}, `the configuration has no vendor account "other"`},
+		{"no code", func(id *string) {
+			NewPlatform(stack, id, &PlatformProps{File: f, Foundation: foundation, Code: Built{Dir: "nowhere"}})
+		}, "run make build"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := func() (said string) {
+				defer func() {
+					if r := recover(); r != nil {
+						said = fmt.Sprint(r)
+					}
+				}()
+				tt.make(text("Try%d", i))
+				return ""
+			}()
+			if !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
+				t.Errorf("%q, not %q", got, tt.want)
+			}
+		})
+	}
+}
