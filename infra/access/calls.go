@@ -167,8 +167,9 @@ func (s *Site) personDuties(row actor) []duty {
 
 func (s *Site) deployDuties() []duty {
 	return slices.Concat(
-		calls("*", nil, true, "cloudtrail", "DescribeTrails", "GetEventSelectors", "GetTrailStatus"), calls("*", nil, true, "lambda", "GetAccountSettings"),
-		calls("*", nil, true, "secretsmanager", "ListSecrets"), calls("*", nil, true, "sns", "ListSubscriptionsByTopic"),
+		calls("*", nil, true, "cloudtrail", "DescribeTrails", "GetEventSelectors", "GetTrailStatus"), calls("*", nil, true, "lambda", "GetAccountSettings", "GetFunctionConcurrency"),
+		calls("*", nil, true, "secretsmanager", "ListSecrets"), calls("*", nil, true, "sns", "GetSubscriptionAttributes", "ListSubscriptionsByTopic"),
+		calls(s.here("sns", s.name+"-notifications"), nil, true, "sns", "Publish"), calls(s.here("sns", s.name+"-escalation"), nil, false, "sns", "Publish"),
 		calls(s.here("ssm", "parameter/cdk-bootstrap/"+s.env.Qualifier+"/version"), nil, true, "ssm", "GetParameter"),
 		calls(s.here("ssm", "parameter/other"), nil, false, "ssm", "GetParameter"),
 		calls(s.here("secretsmanager", "secret:x-AbCdEf"), nil, true, "secretsmanager", "DescribeSecret"),
@@ -186,7 +187,8 @@ func (s *Site) executionDuties() []duty {
 	toScheduler := map[string]string{"iam:PassedToService": "scheduler.amazonaws.com"}
 	secret, key, alias := s.here("secretsmanager", "secret:x-AbCdEf"), s.here("kms", "key/x"), s.here("kms", "alias/"+s.name+"-data")
 	duties := slices.Concat(
-		calls(secret, tag("Request"), true, "secretsmanager", "CreateSecret"),
+		calls(secret, tag("Request"), true, "secretsmanager", "CreateSecret"), calls("*", nil, true, "secretsmanager", "GetRandomPassword"),
+		calls(s.here("secretsmanager", "secret:"+s.name+"/fingerprint-key-AbCdEf"), nil, true, "secretsmanager", "GetSecretValue"),
 		calls(secret, tag("Resource"), true, "secretsmanager", "DeleteSecret", "PutResourcePolicy", "RotateSecret", "TagResource", "UpdateSecret"),
 		calls(secret, tag("Resource"), false, "secretsmanager", "GetSecretValue", "PutSecretValue"),
 		calls("*", tag("Request"), true, "kms", "CreateKey"), calls(key, tag("Resource"), true, "kms", "PutKeyPolicy", "EnableKeyRotation"),

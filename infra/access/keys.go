@@ -51,8 +51,7 @@ func (s *Site) DataKey() (iam.Document, error) {
 			Action: iam.Strings{"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"}, Resource: iam.Strings{"*"},
 			Condition: iam.Conditions{"ArnLike": {"kms:EncryptionContext:aws:logs:arn": {s.here("logs", "log-group:*")}}},
 		},
-		s.forService("Events", "events.amazonaws.com", "kms:Decrypt", "kms:GenerateDataKey"),
-		s.forService("Notifications", "sns.amazonaws.com", "kms:Decrypt", "kms:GenerateDataKey"),
+		forEvents(),
 	)
 	return fits("the key policy of "+s.name+"-data", d, MaxKeyPolicy, "")
 }
@@ -62,8 +61,12 @@ func (s *Site) DataKey() (iam.Document, error) {
 func (s *Site) TopicsKey() (iam.Document, error) {
 	d := s.key(
 		through("Publishers", iam.Strings{"kms:Decrypt", "kms:GenerateDataKey"}, iam.Strings{s.env.Account}, s.service("sns", s.env.Region)),
-		s.forService("Alarms", "cloudwatch.amazonaws.com", "kms:Decrypt", "kms:GenerateDataKey"),
-		s.forService("Events", "events.amazonaws.com", "kms:Decrypt", "kms:GenerateDataKey"),
+		iam.Statement{
+			Sid: "Alarms", Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{"cloudwatch.amazonaws.com"}},
+			Action: iam.Strings{"kms:Decrypt", "kms:GenerateDataKey"}, Resource: iam.Strings{"*"},
+			Condition: iam.Conditions{"StringEquals": {"aws:SourceAccount": {s.env.Account}}},
+		},
+		forEvents(),
 	)
 	return fits("the key policy of "+s.name+"-topics", d, MaxKeyPolicy, "")
 }
@@ -105,10 +108,14 @@ func through(sid string, actions, accounts iam.Strings, services ...string) iam.
 	}
 }
 
-// forService lets a service itself use the key, for things of this account.
-func (s *Site) forService(sid, service string, actions ...string) iam.Statement {
+// forEvents lets EventBridge use the key for its targets. It has no condition:
+// EventBridge does not say for whom it asks KMS, and with aws:SourceAccount or
+// aws:SourceArn its events would be lost in silence. Which rule may send is for
+// the policies of queue and topic to say.
+// https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+func forEvents() iam.Statement {
 	return iam.Statement{
-		Sid: sid, Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{service}}, Action: actions, Resource: iam.Strings{"*"},
-		Condition: iam.Conditions{"StringEquals": {"aws:SourceAccount": {s.env.Account}}},
+		Sid: "Events", Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{"events.amazonaws.com"}},
+		Action: iam.Strings{"kms:Decrypt", "kms:GenerateDataKey"}, Resource: iam.Strings{"*"},
 	}
 }

@@ -3,8 +3,8 @@ package access
 import "github.com/keyturn/keyturn/shared/iam"
 
 // Deploy is the least policy of who deploys, a person or CI: to take the roles
-// of the CDK bootstrap, and to look before. CloudFormation does the rest as its
-// execution role: see [Site.Execution].
+// of the CDK bootstrap, to look before, and to try the notifications.
+// CloudFormation does the rest as its execution role: see [Site.Execution].
 // https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
 func (s *Site) Deploy() (iam.Document, error) {
 	prefix := "cdk-" + s.env.Qualifier + "-"
@@ -18,8 +18,10 @@ func (s *Site) Deploy() (iam.Document, error) {
 		allow("BootstrapVersion", iam.Strings{"ssm:GetParameter"}, iam.Strings{s.here("ssm", "parameter/cdk-bootstrap/"+s.env.Qualifier+"/version")}, nil),
 		allow("Preflight", iam.Strings{
 			"cloudtrail:DescribeTrails", "cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus",
-			"lambda:GetAccountSettings", "secretsmanager:ListSecrets", "sns:ListSubscriptionsByTopic",
+			"lambda:GetAccountSettings", "lambda:GetFunctionConcurrency", "secretsmanager:ListSecrets",
+			"sns:GetSubscriptionAttributes", "sns:ListSubscriptionsByTopic",
 		}, iam.Strings{"*"}, nil),
+		allow("TryNotifications", iam.Strings{"sns:Publish"}, iam.Strings{s.here("sns", s.name+"-notifications")}, nil),
 		allow("PreflightSecrets", iam.Strings{"secretsmanager:DescribeSecret"}, iam.Strings{s.here("secretsmanager", "secret:*")}, nil),
 	)
 	return fits("the policy to deploy", d, MaxManagedPolicy, "")
@@ -30,7 +32,7 @@ func (s *Site) Operate() (iam.Document, error) { return s.Person("operator") }
 
 // Execution is the least policy of CloudFormation's execution role, to give to
 // cdk bootstrap --cloudformation-execution-policies instead of administrator
-// rights. It reads no value.
+// rights. It reads no value but the key of the audit trail's fingerprints.
 //
 // It is what the resource types of our stacks ask for by their documentation;
 // no deployment with it has been made yet. VPCs with fixed addresses need rights
@@ -48,6 +50,9 @@ func (s *Site) Execution() (iam.Document, error) {
 	d := document(
 		allow("MakeSecrets", iam.Strings{"secretsmanager:CreateSecret", "secretsmanager:TagResource"}, secrets, making),
 		allow("Secrets", on, secrets, mine),
+		allow("Passwords", iam.Strings{"secretsmanager:GetRandomPassword"}, iam.Strings{"*"}, nil),
+		// The functions' environment refers to it.
+		allow("FingerprintKey", iam.Strings{"secretsmanager:GetSecretValue"}, iam.Strings{s.secretPattern(s.name + "/fingerprint-key")}, nil),
 		allow("MakeKeys", iam.Strings{"kms:CreateKey", "kms:TagResource"}, iam.Strings{"*"}, making),
 		allow("Keys", iam.Strings{"kms:Describe*", "kms:EnableKeyRotation", "kms:Get*", "kms:List*", "kms:PutKeyPolicy", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription", "kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"},
 			iam.Strings{s.here("kms", "key/*")}, mine),

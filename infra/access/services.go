@@ -237,9 +237,7 @@ func (s *Site) dataKeyRequests() []sent {
 			sent{who: own, action: "kms:" + action, resource: key, context: via("dynamodb"), want: true},
 			sent{who: log, action: "kms:" + action, resource: key, context: logs(s.here("logs", "log-group:x")), want: true})
 	}
-	for _, service := range []string{"events", "sns"} {
-		requests = append(requests, s.serviceKeyRequests(service+".amazonaws.com", key, true)...)
-	}
+	requests = append(requests, eventsKeyRequests(key)...)
 	requests = append(requests, s.serviceKeyRequests("s3.amazonaws.com", key, false)...)
 	return append(requests, s.endKeyRequests(key)...)
 }
@@ -256,11 +254,19 @@ func (s *Site) topicsKeyRequests() []sent {
 		{who: other, action: "kms:Decrypt", resource: key, context: via, identity: []iam.Policy{everything()}},
 		{who: own, action: "kms:CreateGrant", resource: key, context: via},
 	}
-	for _, service := range []string{"events", "cloudwatch"} {
-		requests = append(requests, s.serviceKeyRequests(service+".amazonaws.com", key, true)...)
-	}
+	requests = append(requests, eventsKeyRequests(key)...)
+	requests = append(requests, s.serviceKeyRequests("cloudwatch.amazonaws.com", key, true)...)
 	requests = append(requests, s.serviceKeyRequests("s3.amazonaws.com", key, false)...)
 	return append(requests, s.endKeyRequests(key)...)
+}
+
+// eventsKeyRequests have no aws:SourceAccount: EventBridge sends none to KMS.
+func eventsKeyRequests(key string) []sent {
+	events := iam.NewService("events.amazonaws.com")
+	return []sent{
+		{who: events, action: "kms:Decrypt", resource: key, want: true}, {who: events, action: "kms:GenerateDataKey", resource: key, want: true},
+		{who: events, action: "kms:CreateGrant", resource: key},
+	}
 }
 
 func (s *Site) serviceKeyRequests(service, key string, want bool) []sent {
