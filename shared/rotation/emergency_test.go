@@ -185,3 +185,21 @@ func TestEmergency_grace(t *testing.T) {
 		}
 	})
 }
+
+// Where both slots are ours, an emergency ends neither: it says which key takes
+// the room.
+func TestEmergency_noSlot(t *testing.T) {
+	t.Parallel()
+	fewBubble(t, "fill", func(t *testing.T, w *world, f *few) {
+		w.key.Exclusive = true
+		w.first()
+		w.enable()
+		w.rotate()
+		old := w.value(store.Current)
+		w.urgent()
+		_, err := w.step(rotation.CreateSecret, urgentToken)
+		if errorTypeOf(err) != "VendorFull" || !strings.Contains(nextOf(err), "1 older key of this secret takes room too") || len(f.keys) != 2 || w.value(store.Current) != old || f.count("revoke") > 0 {
+			t.Errorf("%v; next %q; calls %q", err, nextOf(err), f.calls)
+		}
+	})
+}

@@ -137,3 +137,34 @@ func TestPause_betweenTheSteps(t *testing.T) {
 		})
 	}
 }
+
+// Somebody makes the grace longer while a rotation is under way that has had the
+// value replaced: it comes to its end, or the current value would die.
+// Promise: killed-anywhere
+func TestRollWithGrace_madeLonger(t *testing.T) {
+	t.Parallel()
+	fewBubble(t, "grace", func(t *testing.T, w *world, f *few) {
+		w.engine.Records = &timed{records: w.records, until: map[string]time.Time{}}
+		w.first()
+		w.enable()
+		w.rotate()
+		time.Sleep(2 * time.Hour) // its grace is over
+		killed := false
+		f.fail = func(call string) (before, after error) {
+			if call == "roll" && !killed {
+				killed, w.key.Grace.Max = true, 20*time.Hour
+				return nil, errKilled
+			}
+			return nil, nil
+		}
+		token := w.rotate()
+		time.Sleep(10 * time.Minute)
+		w.again(token)
+		if cur := w.value(store.Current); !killed || !f.accepts(cur) || !slices.Contains(w.stages()[token], store.Current) {
+			t.Errorf("%q", w.steps)
+		}
+		if _, err := w.step(rotation.CreateSecret, w.rotate()); errorType(err) != string(rotation.Held) {
+			t.Errorf("the next, inside its grace: %v", err)
+		}
+	})
+}

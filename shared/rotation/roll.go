@@ -18,8 +18,14 @@ import (
 func (r *run) withGrace(ctx context.Context, st provider.RollWithGrace, b basis) (Outcome, error) {
 	g := st.Grace(r.key.Grace.Max)
 	if until := b.current.Created.Add(g); b.secret.VersionAt(store.Previous) != "" && r.Now().Before(until) && !emergency(b.book, r.token) {
-		return "", r.err(Held, fmt.Sprintf("skipped: the value before the current one may be in use until %s, and replacing the current one now would leave three", stamp(until)), nil,
-			"rotate after "+stamp(until))
+		begun, err := r.begun(ctx) // then it must come to its end, whatever the configuration says by now
+		if err != nil {
+			return "", err
+		}
+		if !begun {
+			return "", r.err(Held, fmt.Sprintf("skipped: the value before the current one may be in use until %s, and replacing the current one now would leave three", stamp(until)), nil,
+				"rotate after "+stamp(until))
+		}
 	}
 	if found, err := r.rolledBefore(ctx); found || err != nil {
 		return Found, err

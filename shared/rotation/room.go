@@ -20,6 +20,10 @@ func (r *run) makeRoom(ctx context.Context, o provider.Overlap, f family) (found
 	if r.info.Strategy == "DualSlot" && !r.key.Exclusive {
 		full.Next = append(full.Next, "or, if no one but this secret's consumers uses the keys of this principal, hand it over: \"exclusive\": true in the key's configuration")
 	}
+	if older := f.older(r.token); len(older) > 0 { // in an emergency
+		full.Next = append(full.Next, plural(len(older), "older key of this secret takes", "older keys of this secret take")+" room too: see why in keyturn status "+
+			r.key.Secret+", and end what nobody needs at the vendor")
+	}
 	own := f.of(r.token)
 	if len(own) == 0 {
 		return false, full
