@@ -151,3 +151,26 @@ func TestBeside_rotationBeginsTooLate(t *testing.T) {
 		})
 	}
 }
+
+// A rotation made a key, lost its value, and was then refused by a pause until
+// Secrets Manager gave up: the label goes, and the key ends, while the pause is
+// still in force.
+// Promise: killed-anywhere
+func TestBeside_aPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, current := steady(t)
+		w.book.Pause = &keyrecord.Pause{Secret: name, ID: "p", Until: w.now().Add(30 * 24 * time.Hour), Reason: "a release", At: w.now()}
+		p := &pieces{w: w, to: token(2)}
+		p.step()
+		p.step()
+		// Its value is not known, so its death cannot be proven.
+		if !w.live(w.engine(), key(), 5*24*time.Hour, w.is(p.id, keyrecord.Gone)) || !w.keys[p.id].revoked {
+			t.Errorf("the lost key: %+v; labels %v", w.record(p.id), w.secret.Stages)
+		}
+		if w.secret.VersionAt(store.Pending) != "" || w.keys[current].revoked || w.state(current) != keyrecord.Current {
+			t.Errorf("labels %v; %+v", w.secret.Stages, w.record(current))
+		}
+		w.check()
+	})
+}
