@@ -266,7 +266,11 @@ func findingFields(f *console.Fields, c doctor.Finding) {
 	if !ok {
 		s = console.Bad
 	}
-	f.Paint("credential", s, fmt.Sprintf("%s (%s, asked by %s)", c.State, c.Vendor, c.By))
+	text := fmt.Sprintf("%s (%s)", c.State, c.Vendor)
+	if c.By != "" {
+		text = fmt.Sprintf("%s (%s, asked by %s)", c.State, c.Vendor, c.By)
+	}
+	f.Paint("credential", s, text)
 	f.Add("room", c.Room())
 	f.Add("its rights", strings.Join(c.Rights, " "))
 	f.Add("may be sent to", strings.Join(c.Hosts, " "))

@@ -143,7 +143,6 @@ func (a *app) patients(names []string) ([]patient, error) {
 			return nil, usage("there is no such vendor account in "+a.source(), "known are "+strings.Join(slices.Sorted(maps.Keys(all)), ", "))
 		}
 		p.function = prefix + "-rotate-" + name
-		p.By = "the function " + p.function
 		for _, d := range a.vendors {
 			if d.Name == p.Vendor {
 				p.title, p.lists = d.Title, d.Strategy == "Overlap" || d.Strategy == "DualSlot"
@@ -169,11 +168,13 @@ func (p patient) examine(ctx context.Context, c *connection) doctor.Finding {
 	var plan rotation.Plan
 	err := function.Invoke(ctx, c.functions(), p.function, function.Safe, planRequest{Version: 1, Mode: rotation.ModePlan, Secret: p.keys[0]}, &plan)
 	if bad, ok := errors.AsType[*function.Error](err); ok {
+		f.By = "the function " + p.function
 		f.Add("the function "+p.function+" failed: "+bad.Error(), "look at its log")
 		return f
 	}
 	switch code := awserror.Code(err); {
 	case err == nil:
+		f.By = "the function " + p.function
 		p.read(&f, plan)
 	case code == "ResourceNotFoundException":
 		f.Add("the function "+p.function+" is not deployed, and nobody else may read the credential", "deploy it", "to try a credential before: keyturn admin put "+p.Account)
@@ -254,7 +255,7 @@ func (a *app) printDiagnosis(d diagnosis, one bool) {
 		f.Add("vendor account", d.VendorAccounts[0].Account)
 		f.Add("secret", d.VendorAccounts[0].Secret)
 		findingFields(&f, d.VendorAccounts[0])
-		f.Add("this machine's clock", fmt.Sprintf("%+.1fs by AWS's", -d.VendorAccounts[0].Skew.Seconds))
+		f.Add("this machine's clock", fmt.Sprintf("%+.1fs by AWS's", 0-d.VendorAccounts[0].Skew.Seconds))
 		_, _ = fmt.Fprint(a.out, f.Render(paint))
 	default:
 		var t console.Table

@@ -40,7 +40,7 @@ type Finding struct {
 	Rights  []string  `json:"rights,omitempty"`
 	Hosts   []string  `json:"hosts"` // that it may be sent to
 	Skew    *Skew     `json:"clock,omitempty"`
-	By      string    `json:"by"` // who made the calls: "this machine", or a function
+	By      string    `json:"by,omitempty"` // who made the calls: "this machine", or a function; "": nobody
 	Notes   []string  `json:"notes,omitempty"`
 	Wrong   []Problem `json:"problems"`
 }
@@ -195,7 +195,10 @@ func (f *Finding) note(title string, err error) {
 	case errors.Is(err, errUntried):
 		f.State = Unknown
 		f.Add("it was not tried: at "+title+", "+err.Error(), "if you are sure of it, store it with --force; the first rotation tries it")
-	case kind == provider.KindUnknown || kind == provider.KindNotSent || kind == provider.KindRateLimited:
+	case kind == provider.KindNotSent:
+		f.State = Unknown
+		f.Add("whether "+title+" accepts it is not known: "+err.Error(), "look at the network and the vendor account's hosts, and try again")
+	case kind == provider.KindUnknown || kind == provider.KindRateLimited:
 		f.State = Unknown
 		f.Add("whether "+title+" accepts it is not known: "+err.Error(), "look at the vendor's status page, and try again")
 	case kind == provider.KindBlocked:

@@ -164,7 +164,10 @@ func (p *Preflight) concurrency(ctx context.Context) []Check {
 		}
 	}
 	left := free - more
-	what := fmt.Sprintf("%d of %d are not reserved; this deployment reserves %d more, and leaves %d", free, limit, max(more, 0), left)
+	what := fmt.Sprintf("%d of %d are not reserved, and this deployment reserves none", free, limit)
+	if more > 0 {
+		what = fmt.Sprintf("%d of %d are not reserved; this deployment reserves %d more, and leaves %d", free, limit, more, left)
+	}
 	do := "ask for a higher limit: aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value 1000"
 	switch {
 	case more > 0 && left < leftLeast:
