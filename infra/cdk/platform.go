@@ -3,7 +3,6 @@ package cdk
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
@@ -74,10 +73,10 @@ func NewPlatform(scope constructs.Construct, id *string, props *PlatformProps) P
 	if props.Foundation != nil {
 		this.Node().AddDependency(props.Foundation)
 	}
-	this.notifications = this.newTopic("Notifications", "notifications", props.TopicsKey)
-	this.escalation = this.newTopic("Escalation", "escalation", props.TopicsKey)
-	this.newAuditQueue(props.DataKey)
 	s := siteOf(this, props.File)
+	this.notifications = this.newTopic(s, "Notifications", "notifications", props.TopicsKey)
+	this.escalation = this.newTopic(s, "Escalation", "escalation", props.TopicsKey)
+	this.newAuditQueue(s, props.DataKey)
 	this.newSchedules(s, props)
 	this.newRotateNow(s, props)
 	return this
@@ -98,33 +97,22 @@ func (p PlatformProps) filled() *PlatformProps {
 	return &p
 }
 
-func (p *platform) newTopic(id, purpose string, key awskms.IKey) awssns.Topic {
-	t := awssns.NewTopic(p, &id, &awssns.TopicProps{
-		TopicName: text("%s-%s", p.at.name, purpose), MasterKey: key, EnforceSSL: jsii.Bool(true),
+func (p *platform) newTopic(s site, id, purpose string, key awskms.IKey) awssns.Topic {
+	t := awssns.NewTopic(p, &id, &awssns.TopicProps{TopicName: text("%s-%s", p.at.name, purpose), MasterKey: key})
+	awssns.NewCfnTopicPolicy(t, jsii.String("Rules"), &awssns.CfnTopicPolicyProps{
+		Topics: &[]*string{t.TopicArn()}, PolicyDocument: plain(s.policy(s.Topic(purpose), nil)),
 	})
-	// With EnforceSSL the topic has a policy of its own, and no default one any
-	// more that lets alarms and events in.
-	for _, service := range []string{"cloudwatch.amazonaws.com", "events.amazonaws.com"} {
-		t.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-			Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(&service, nil)},
-			Actions:    jsii.Strings("sns:Publish"), Resources: &[]*string{t.TopicArn()},
-			Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": p.at.account}},
-		}))
-	}
 	return t
 }
 
-func (p *platform) newAuditQueue(key awskms.IKey) {
-	common := awssqs.QueueProps{
-		Encryption: awssqs.QueueEncryption_KMS, EncryptionMasterKey: key, EnforceSSL: jsii.Bool(true),
-		RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)), RemovalPolicy: awscdk.RemovalPolicy_RETAIN,
+func (p *platform) newAuditQueue(s site, key awskms.IKey) {
+	queue := func(id, name string, dead awssqs.Queue) awssqs.Queue {
+		return newQueue(p, id, queueProps{
+			name: p.at.name + "-" + name, key: key, policy: s.policy(s.Queue(name), nil), dead: dead, removal: awscdk.RemovalPolicy_RETAIN,
+		})
 	}
-	dead, queue := common, common
-	dead.QueueName = text("%s-audit-dlq", p.at.name)
-	p.dead = awssqs.NewQueue(p, jsii.String("AuditDeadLetters"), &dead)
-	queue.QueueName = text("%s-audit", p.at.name)
-	queue.DeadLetterQueue = &awssqs.DeadLetterQueue{Queue: p.dead, MaxReceiveCount: number(5)}
-	p.audit = awssqs.NewQueue(p, jsii.String("Audit"), &queue)
+	p.dead = queue("AuditDeadLetters", "audit-dlq", nil)
+	p.audit = queue("Audit", "audit", p.dead)
 }
 
 func (p *platform) newSchedules(s site, props *PlatformProps) {

@@ -113,7 +113,7 @@ func NewVendorAccount(scope constructs.Construct, id *string, props *VendorAccou
 		this.Node().AddDependency(d)
 	}
 	s := siteOf(this, withNetwork(props, account))
-	this.newQueue(props.DataKey)
+	this.newQueues(s, props.DataKey)
 	common := functionProps{
 		at: this.at, code: props.Code, dataKey: props.DataKey, settings: props.File.Functions, trust: s.policy(s.LambdaTrust(), nil),
 		layer: layerOf(this, text("%s-config-%s", this.at.name, this.name), props.File.Config(this.name)),
@@ -234,20 +234,19 @@ func (a *vendorAccount) startedBy() {
 	}).AddResourceDependency(a.retire.resource, nil)
 }
 
-func (a *vendorAccount) newQueue(key awskms.IKey) {
-	encrypted := awssqs.QueueProps{
-		Encryption: awssqs.QueueEncryption_KMS, EncryptionMasterKey: key, EnforceSSL: jsii.Bool(true),
-		RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)),
+func (a *vendorAccount) newQueues(s site, key awskms.IKey) {
+	name := a.at.labels(a.name)
+	policy := s.policy(s.LabelQueue(a.name, name), nil)
+	letters := s.policy(s.Queue("labels-"+a.name+"-dlq"), nil)
+	for _, st := range policy.Statement {
+		if st.Sid == "Events" { // what EventBridge cannot deliver goes to the dead letters
+			st.Resource = iam.Strings{a.at.arn("sqs", name+"-dlq")}
+			letters.Statement = append(letters.Statement, st)
+		}
 	}
-	dead := encrypted
-	dead.QueueName = text("%s-dlq", a.at.labels(a.name))
-	a.dead = awssqs.NewQueue(a, jsii.String("LabelDeadLetters"), &dead)
-	queue := encrypted
-	queue.QueueName = text("%s", a.at.labels(a.name))
-	// Lambda asks for six times the function's timeout.
-	queue.VisibilityTimeout = awscdk.Duration_Seconds(number(6 * int(retireTimeout.Seconds())))
-	queue.DeadLetterQueue = &awssqs.DeadLetterQueue{Queue: a.dead, MaxReceiveCount: number(5)}
-	a.queue = awssqs.NewQueue(a, jsii.String("LabelQueue"), &queue)
-	letIn(a.queue, "events.amazonaws.com", a.at.arn("events", "rule/"+a.at.labels(a.name)))
-	letIn(a.dead, "events.amazonaws.com", a.at.arn("events", "rule/"+a.at.labels(a.name)))
+	a.dead = newQueue(a, "LabelDeadLetters", queueProps{name: name + "-dlq", key: key, policy: letters})
+	a.queue = newQueue(a, "LabelQueue", queueProps{
+		name: name, key: key, policy: policy, dead: a.dead,
+		visible: awscdk.Duration_Seconds(number(6 * int(retireTimeout.Seconds()))), // as Lambda asks for
+	})
 }
