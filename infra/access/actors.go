@@ -67,7 +67,7 @@ func (s *Site) actors(d *documents, t *target) []actor {
 	foreign := "arn:" + s.env.Partition + ":iam::" + elsewhere + ":role/"
 	admin := []iam.Policy{everything()}
 	for _, a := range s.accounts() {
-		if len(rows) > 0 && !slices.Contains(t.accounts, a) && a != s.neighbour(t) {
+		if len(rows) > 0 && !slices.Contains(t.accounts, a) && a != s.neighbor(t) {
 			continue // one foreign vendor account stands for all
 		}
 		rows = append(rows,
@@ -216,8 +216,8 @@ func (s *Site) otherName(t *target) string {
 	return r[strings.LastIndex(r, "/")+1:]
 }
 
-// neighbour is a vendor account that has nothing to do with the target.
-func (s *Site) neighbour(t *target) string {
+// neighbor is a vendor account that has nothing to do with the target.
+func (s *Site) neighbor(t *target) string {
 	for _, a := range s.accounts() {
 		if !slices.Contains(t.accounts, a) {
 			return a

@@ -203,11 +203,17 @@ func (s *Site) executionDuties() []duty {
 		calls(s.here("ssm", "parameter/cdk-bootstrap/x"), nil, true, "ssm", "GetParameters"), calls(s.here("ssm", "parameter/x"), nil, false, "ssm", "GetParameters"),
 	)
 	for _, r := range [][2]string{
-		{"cloudwatch:PutMetricAlarm", s.here("cloudwatch", "alarm:"+s.name+"-x")}, {"cloudwatch:PutDashboard", s.arn("cloudwatch", "", "dashboard/"+s.name)},
-		{"dynamodb:CreateTable", s.here("dynamodb", "table/"+s.name)}, {"events:PutRule", s.here("events", "rule/"+s.name+"-x")},
-		{"lambda:CreateFunction", s.function(s.name + "-x")}, {"lambda:PublishLayerVersion", s.here("lambda", "layer:"+s.name+"-x")},
-		{"logs:CreateLogGroup", s.here("logs", "log-group:/aws/lambda/"+s.name+"-x")}, {"scheduler:CreateSchedule", s.here("scheduler", "schedule/"+s.name+"/x")},
-		{"scheduler:CreateScheduleGroup", s.here("scheduler", "schedule-group/"+s.name)}, {"sns:CreateTopic", s.here("sns", s.name+"-x")}, {"sqs:CreateQueue", s.here("sqs", s.name+"-x")},
+		{"cloudwatch:PutMetricAlarm", s.here("cloudwatch", "alarm:"+s.name+"-x")},
+		{"cloudwatch:PutDashboard", s.arn("cloudwatch", "", "dashboard/"+s.name)},
+		{"dynamodb:CreateTable", s.here("dynamodb", "table/"+s.name)},
+		{"events:PutRule", s.here("events", "rule/"+s.name+"-x")},
+		{"lambda:CreateFunction", s.function(s.name + "-x")},
+		{"lambda:PublishLayerVersion", s.here("lambda", "layer:"+s.name+"-x")},
+		{"logs:CreateLogGroup", s.here("logs", "log-group:/aws/lambda/"+s.name+"-x")},
+		{"scheduler:CreateSchedule", s.here("scheduler", "schedule/"+s.name+"/x")},
+		{"scheduler:CreateScheduleGroup", s.here("scheduler", "schedule-group/"+s.name)},
+		{"sns:CreateTopic", s.here("sns", s.name+"-x")},
+		{"sqs:CreateQueue", s.here("sqs", s.name+"-x")},
 	} {
 		d := do(r[0], r[1], nil, true)
 		d.whole = true

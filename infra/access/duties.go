@@ -73,22 +73,7 @@ func (s *Site) fulfil(d *documents, p *Proof, name string, who iam.Principal, id
 			return nil
 		}
 		for _, d := range append(s.temptations(right), right) {
-			r := s.request(&target{}, actor{who: who}, network{ip: "52.95.110.1"}, d.action, d.resource)
-			r.Account = "" // the resource's own
-			for _, context := range []map[string]string{all, d.context} {
-				for key, value := range context {
-					if value != "" {
-						r.Context[key] = []string{value}
-					}
-				}
-			}
-			policies := iam.Policies{Identity: identity}
-			if strings.HasPrefix(d.action, "kms:") { // a key of somebody else, with AWS's default policy
-				policies.Resource = &iam.Policy{Name: "a default key policy", Document: document(iam.Statement{
-					Effect: iam.Allow, Principal: &iam.Principals{AWS: iam.Strings{s.root()}}, Action: iam.Strings{"kms:*"}, Resource: iam.Strings{"*"},
-				})}
-			}
-			got, err := iam.Evaluate(r, policies)
+			got, err := s.askDuty(who, identity, all, d)
 			if err != nil {
 				return fmt.Errorf("%s: %s of %s: %w", name, d.action, d.resource, err)
 			}
@@ -96,6 +81,25 @@ func (s *Site) fulfil(d *documents, p *Proof, name string, who iam.Principal, id
 		}
 	}
 	return nil
+}
+
+func (s *Site) askDuty(who iam.Principal, identity []iam.Policy, all map[string]string, d duty) (iam.Decision, error) {
+	r := s.request(&target{}, actor{who: who}, network{ip: "52.95.110.1"}, d.action, d.resource)
+	r.Account = "" // the resource's own
+	for _, context := range []map[string]string{all, d.context} {
+		for key, value := range context {
+			if value != "" {
+				r.Context[key] = []string{value}
+			}
+		}
+	}
+	policies := iam.Policies{Identity: identity}
+	if strings.HasPrefix(d.action, "kms:") { // a key of somebody else, with AWS's default policy
+		policies.Resource = &iam.Policy{Name: "a default key policy", Document: document(iam.Statement{
+			Effect: iam.Allow, Principal: &iam.Principals{AWS: iam.Strings{s.root()}}, Action: iam.Strings{"kms:*"}, Resource: iam.Strings{"*"},
+		})}
+	}
+	return iam.Evaluate(r, policies)
 }
 
 // temptations are what must not be possible beside a right: another action

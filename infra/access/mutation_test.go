@@ -65,9 +65,7 @@ func mutants(of iam.Statement) []mutant {
 					if len(s.Condition[operator]) == 0 {
 						delete(s.Condition, operator)
 					}
-					for k, v := range s.Condition[other] {
-						c[k] = v
-					}
+					maps.Copy(c, s.Condition[other])
 					s.Condition[other] = c
 				})
 			}
@@ -90,7 +88,7 @@ func sibling(operator string) string {
 var survivors = map[string]string{
 	"queue *OnlyTLS: Bool becomes BoolIfExists":                 "aws:SecureTransport is in every request",
 	"role person:*TrustedSets: ArnLike becomes ArnLikeIfExists": "aws:PrincipalArn is in every request of a person",
-	"secret *: without secretsmanager:BatchGetSecretValue":      "a batch is authorised by GetSecretValue of each secret; the action is named besides, should that change",
+	"secret *: without secretsmanager:BatchGetSecretValue":      "a batch is authorized by GetSecretValue of each secret; the action is named besides, should that change",
 	"role execution *: without *":                               "which calls CloudFormation makes is not known here: a deployment must show it",
 }
 

@@ -116,17 +116,23 @@ func (s *Site) proveTarget(d *documents, t *target, actions []string, p *Proof) 
 			continue
 		}
 		for _, n := range networks(t) {
-			for _, action := range actions {
-				got, err := s.ask(d, t, a, n, action)
-				if err != nil {
-					return fmt.Errorf("%s from %s: %s of %s: %w", a.name, n.name, action, t.name, err)
-				}
-				p.Cells++
-				c := Cell{a.name, n.name, action, t.name, s.expect(t, a, n, action), got}
-				if c.Wrong() {
-					p.Wrong = append(p.Wrong, c)
-				}
+			if err := s.proveRow(d, t, a, n, actions, p); err != nil {
+				return err
 			}
+		}
+	}
+	return nil
+}
+
+func (s *Site) proveRow(d *documents, t *target, a actor, n network, actions []string, p *Proof) error {
+	for _, action := range actions {
+		got, err := s.ask(d, t, a, n, action)
+		if err != nil {
+			return fmt.Errorf("%s from %s: %s of %s: %w", a.name, n.name, action, t.name, err)
+		}
+		p.Cells++
+		if c := (Cell{a.name, n.name, action, t.name, s.expect(t, a, n, action), got}); c.Wrong() {
+			p.Wrong = append(p.Wrong, c)
 		}
 	}
 	return nil

@@ -35,51 +35,55 @@ func (s *Site) receive(p *Proof, name string, doc iam.Document, all []sent) erro
 	return nil
 }
 
-// withTemptations adds what must not be possible beside a right: another action,
-// another service, and the same with a part of its context missing. What a KMS
-// key is asked by an account always says which account.
+// withTemptations adds what must not be possible beside a right.
 func withTemptations(all []sent) []sent {
 	var more []sent
 	for i, r := range all {
-		r.context = maps.Clone(r.context)
-		if a := r.who.Account(); a != "" && strings.HasPrefix(r.action, "kms:") {
-			if r.context == nil {
-				r.context = map[string]string{}
-			}
-			r.context["kms:CallerAccount"] = a
-		}
-		all[i] = r
-		if !r.want {
-			continue
-		}
-		other := r
-		other.want = false
-		if r.identity == nil && r.who.Kind != iam.Root {
-			other.action = "proof:Nothing"
-			if r.action == "sts:AssumeRole" || strings.HasPrefix(r.action, "kms:") {
-				other.action = "kms:ProofOfNothing"
-			}
-			more = append(more, other)
-		}
-		if r.who.Kind == iam.Service {
-			other := r
-			other.who, other.want = iam.NewService("proof.amazonaws.com"), false
-			more = append(more, other)
-		}
-		if r.identity != nil || r.who.Kind == iam.Root {
-			continue // not the policy at hand decides
-		}
-		for key := range r.context {
-			if key == "aws:SecureTransport" {
-				continue // every request has it
-			}
-			less := r
-			less.want, less.context = false, maps.Clone(r.context)
-			delete(less.context, key)
-			more = append(more, less)
+		all[i].context = keyContext(r)
+		if r.want {
+			more = append(more, temptations(all[i])...)
 		}
 	}
 	return append(all, more...)
+}
+
+// keyContext is a request's context. What an account asks of a KMS key always
+// says which account it is.
+func keyContext(r sent) map[string]string {
+	c := map[string]string{}
+	maps.Copy(c, r.context)
+	if a := r.who.Account(); a != "" && strings.HasPrefix(r.action, "kms:") {
+		c["kms:CallerAccount"] = a
+	}
+	return c
+}
+
+// temptations are another service in the place of one, and, where the policy at
+// hand decides alone, another action, and the same with a part of its context
+// missing. TLS is never missing.
+func temptations(r sent) (more []sent) {
+	r.want = false
+	if r.who.Kind == iam.Service {
+		other := r
+		other.who = iam.NewService("proof.amazonaws.com")
+		more = append(more, other)
+	}
+	if r.identity != nil || r.who.Kind == iam.Root {
+		return more
+	}
+	other := r
+	other.action = "kms:ProofOfNothing"
+	more = append(more, other)
+	for key := range r.context {
+		if key == "aws:SecureTransport" {
+			continue
+		}
+		less := r
+		less.context = maps.Clone(r.context)
+		delete(less.context, key)
+		more = append(more, less)
+	}
+	return more
 }
 
 // fulfilQueue asks who may send to a queue of label events.
@@ -109,61 +113,20 @@ func (s *Site) fulfilQueue(d *documents, p *Proof, name, rule string) error {
 }
 
 // proveServices asks what is left: queues and topics, who may assume the roles,
-// and the CMKs of data and topics.
+// and the CMKs.
 func (s *Site) proveServices(d *documents, p *Proof) error {
-	ours := iam.NewSession(s.RoleARN(s.RotateNowName()), "run")
-	own := map[string]string{"aws:SourceAccount": s.env.Account}
-	foreign := map[string]string{"aws:SourceAccount": elsewhere}
-	plain := map[string]string{"aws:SecureTransport": "false", "aws:SourceAccount": s.env.Account}
-	alarms := iam.NewService("cloudwatch.amazonaws.com")
-	queue, topic := s.here("sqs", s.name+"-audit"), s.here("sns", s.name+"-notifications")
-	now := d.identity("rotatenow")
-	admin := []iam.Policy{everything()}
-	group := func(name string) map[string]string {
-		return map[string]string{"aws:SourceAccount": s.env.Account, "aws:SourceArn": s.here("scheduler", "schedule-group/"+name)}
-	}
-	scheduler, role := iam.NewService("scheduler.amazonaws.com"), s.RoleARN(s.ScheduleName())
-	foreignGroup := group(s.name)
-	foreignGroup["aws:SourceAccount"] = elsewhere
 	for name, r := range map[string]struct {
 		of   string
 		doc  iam.Document
 		sent []sent
 	}{
-		"the audit queue": {"queue audit", d.queues["audit"], []sent{
-			{who: ours, action: "sqs:SendMessage", resource: queue, identity: now, want: true},
-			{who: ours, action: "sqs:SendMessage", resource: queue, identity: now, context: plain},
-			{who: iam.NewRoot(s.env.Partition, elsewhere), action: "sqs:SendMessage", resource: queue},
-		}},
-		"the topic of notifications": {"queue notifications", d.queues["notifications"], []sent{
-			{who: ours, action: "sns:Publish", resource: topic, identity: now, want: true},
-			{who: alarms, action: "sns:Publish", resource: topic, context: own, want: true},
-			{who: iam.NewService("events.amazonaws.com"), action: "sns:Publish", resource: topic, context: own, want: true},
-			{who: alarms, action: "sns:Publish", resource: topic, context: foreign},
-			{who: alarms, action: "sns:Publish", resource: topic, context: plain},
-			{who: alarms, action: "sns:Publish", resource: topic + "-2", context: own},
-			{who: alarms, action: "sns:DeleteTopic", resource: topic, context: own},
-			{who: iam.NewService("s3.amazonaws.com"), action: "sns:Publish", resource: topic, context: own},
-		}},
-		"the trust of functions' roles": {"trust lambda", d.trusts["lambda"], []sent{
-			{who: iam.NewService("lambda.amazonaws.com"), action: "sts:AssumeRole", resource: role, want: true},
-			{who: iam.NewService("ec2.amazonaws.com"), action: "sts:AssumeRole", resource: role},
-			{who: ours, action: "sts:AssumeRole", resource: role, identity: admin},
-		}},
-		"the trust of the role of schedules": {"trust schedule", d.trusts["schedule"], []sent{
-			{who: scheduler, action: "sts:AssumeRole", resource: role, context: group(s.name), want: true},
-			{who: scheduler, action: "sts:AssumeRole", resource: role, context: group("default")},
-			{who: scheduler, action: "sts:AssumeRole", resource: role, context: foreignGroup},
-			{who: ours, action: "sts:AssumeRole", resource: role, identity: admin},
-		}},
+		"the audit queue":                    {"queue audit", d.queues["audit"], s.auditQueueRequests(d)},
+		"the topic of notifications":         {"queue notifications", d.queues["notifications"], s.topicRequests(d)},
+		"the trust of functions' roles":      {"trust lambda", d.trusts["lambda"], s.lambdaTrustRequests()},
+		"the trust of the role of schedules": {"trust schedule", d.trusts["schedule"], s.scheduleTrustRequests()},
 		"the trust of the bootstrap's roles": {"role deploy", document(iam.Statement{
 			Effect: iam.Allow, Principal: &iam.Principals{AWS: iam.Strings{s.root()}}, Action: iam.Strings{"sts:AssumeRole"},
-		}), []sent{
-			{who: ours, action: "sts:AssumeRole", resource: s.bootstrapRole("deploy"), identity: d.identity("deploy"), want: true},
-			{who: ours, action: "sts:AssumeRole", resource: s.bootstrapRole("file-publishing"), identity: d.identity("deploy"), want: true},
-			{who: ours, action: "sts:AssumeRole", resource: s.bootstrapRole("lookup"), identity: d.identity("deploy"), want: true},
-			{who: ours, action: "sts:AssumeRole", resource: s.bootstrapRole("cfn-exec"), identity: d.identity("deploy")},
-		}},
+		}), s.bootstrapRequests(d)},
 		"the key of values": {"key secrets", d.keys["secrets"], s.secretsKeyRequests()},
 		"the key of data":   {"key data", d.keys["data"], s.dataKeyRequests()},
 		"the key of topics": {"key topics", d.keys["topics"], s.topicsKeyRequests()},
@@ -176,6 +139,64 @@ func (s *Site) proveServices(d *documents, p *Proof) error {
 		}
 	}
 	return nil
+}
+
+// ours is a function of ours, for what any of them may do.
+func (s *Site) ours() iam.Principal { return iam.NewSession(s.RoleARN(s.RotateNowName()), "run") }
+
+func (s *Site) auditQueueRequests(d *documents) []sent {
+	queue := s.here("sqs", s.name+"-audit")
+	return []sent{
+		{who: s.ours(), action: "sqs:SendMessage", resource: queue, identity: d.identity("rotatenow"), want: true},
+		{who: s.ours(), action: "sqs:SendMessage", resource: queue, identity: d.identity("rotatenow"), context: map[string]string{"aws:SecureTransport": "false"}},
+		{who: iam.NewRoot(s.env.Partition, elsewhere), action: "sqs:SendMessage", resource: queue},
+	}
+}
+
+func (s *Site) topicRequests(d *documents) []sent {
+	topic, alarms := s.here("sns", s.name+"-notifications"), iam.NewService("cloudwatch.amazonaws.com")
+	own, foreign := map[string]string{"aws:SourceAccount": s.env.Account}, map[string]string{"aws:SourceAccount": elsewhere}
+	plain := map[string]string{"aws:SecureTransport": "false", "aws:SourceAccount": s.env.Account}
+	return []sent{
+		{who: s.ours(), action: "sns:Publish", resource: topic, identity: d.identity("rotatenow"), want: true},
+		{who: alarms, action: "sns:Publish", resource: topic, context: own, want: true},
+		{who: iam.NewService("events.amazonaws.com"), action: "sns:Publish", resource: topic, context: own, want: true},
+		{who: alarms, action: "sns:Publish", resource: topic, context: foreign},
+		{who: alarms, action: "sns:Publish", resource: topic, context: plain},
+		{who: alarms, action: "sns:Publish", resource: topic + "-2", context: own},
+		{who: alarms, action: "sns:DeleteTopic", resource: topic, context: own},
+		{who: iam.NewService("s3.amazonaws.com"), action: "sns:Publish", resource: topic, context: own},
+	}
+}
+
+func (s *Site) lambdaTrustRequests() []sent {
+	role := s.RoleARN(s.RotateNowName())
+	return []sent{
+		{who: iam.NewService("lambda.amazonaws.com"), action: "sts:AssumeRole", resource: role, want: true},
+		{who: iam.NewService("ec2.amazonaws.com"), action: "sts:AssumeRole", resource: role},
+		{who: s.ours(), action: "sts:AssumeRole", resource: role, identity: []iam.Policy{everything()}},
+	}
+}
+
+func (s *Site) scheduleTrustRequests() []sent {
+	role, scheduler := s.RoleARN(s.ScheduleName()), iam.NewService("scheduler.amazonaws.com")
+	group := func(account, name string) map[string]string {
+		return map[string]string{"aws:SourceAccount": account, "aws:SourceArn": s.here("scheduler", "schedule-group/"+name)}
+	}
+	return []sent{
+		{who: scheduler, action: "sts:AssumeRole", resource: role, context: group(s.env.Account, s.name), want: true},
+		{who: scheduler, action: "sts:AssumeRole", resource: role, context: group(s.env.Account, "default")},
+		{who: scheduler, action: "sts:AssumeRole", resource: role, context: group(elsewhere, s.name)},
+		{who: s.ours(), action: "sts:AssumeRole", resource: role, identity: []iam.Policy{everything()}},
+	}
+}
+
+// bootstrapRequests: the bootstrap's roles trust the account.
+func (s *Site) bootstrapRequests(d *documents) (all []sent) {
+	for name, want := range map[string]bool{"deploy": true, "file-publishing": true, "lookup": true, "cfn-exec": false} {
+		all = append(all, sent{who: s.ours(), action: "sts:AssumeRole", resource: s.bootstrapRole(name), identity: d.identity("deploy"), want: want})
+	}
+	return all
 }
 
 func (s *Site) bootstrapRole(name string) string {
@@ -264,7 +285,8 @@ func (s *Site) topicsKeyRequests() []sent {
 func eventsKeyRequests(key string) []sent {
 	events := iam.NewService("events.amazonaws.com")
 	return []sent{
-		{who: events, action: "kms:Decrypt", resource: key, want: true}, {who: events, action: "kms:GenerateDataKey", resource: key, want: true},
+		{who: events, action: "kms:Decrypt", resource: key, want: true},
+		{who: events, action: "kms:GenerateDataKey", resource: key, want: true},
 		{who: events, action: "kms:CreateGrant", resource: key},
 	}
 }

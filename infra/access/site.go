@@ -9,6 +9,7 @@ package access
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -50,11 +51,9 @@ func New(file *keysfile.File, env Environment) (*Site, error) {
 	if !regexp.MustCompile(`^\d{12}$`).MatchString(env.Account) || env.Region == "" {
 		wrong = append(wrong, fmt.Errorf("environment: account %q and Region %q: give 12 digits and a Region", env.Account, env.Region))
 	}
-	for account := range file.VendorAccounts {
-		for _, name := range []string{s.RotateName(account), s.RetireName(account)} {
-			if len(name) > 64 {
-				wrong = append(wrong, fmt.Errorf("vendor account %q: %q is longer than the 64 characters of a role's name: shorten it", account, name))
-			}
+	for _, account := range s.accounts() {
+		if name := s.RotateName(account); len(name) > 64 { // the retire function's is as long
+			wrong = append(wrong, fmt.Errorf("vendor account %q: %q is longer than the 64 characters of a role's name: shorten it", account, name))
 		}
 	}
 	for _, k := range file.Keys {
@@ -62,14 +61,19 @@ func New(file *keysfile.File, env Environment) (*Site, error) {
 			wrong = append(wrong, fmt.Errorf("key %q: %w", k.Name, err))
 		}
 	}
-	for _, list := range s.people() {
-		for _, who := range list {
+	return s, errors.Join(append(wrong, s.checkPeople()...)...)
+}
+
+func (s *Site) checkPeople() (wrong []error) {
+	people := s.people()
+	for _, role := range slices.Sorted(maps.Keys(people)) {
+		for _, who := range people[role] {
 			if err := checkPerson(who); err != nil {
-				wrong = append(wrong, fmt.Errorf("access: %w", err))
+				wrong = append(wrong, fmt.Errorf("access: %s: %w", role, err))
 			}
 		}
 	}
-	return s, errors.Join(wrong...)
+	return wrong
 }
 
 // Partition is the partition that a Region is in.
