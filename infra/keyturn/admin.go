@@ -155,7 +155,7 @@ func (a *app) runAdminPut(ctx context.Context, name string, force bool) error {
 	if ctx.Err() != nil {
 		return failed(typeStopped, "interrupted: nothing was stored")
 	}
-	if answer.Forced, err = a.passed(answer, place.there, force); err != nil {
+	if answer.Forced, err = a.passed(answer, place.used, force); err != nil {
 		return err
 	}
 	if err := place.put(ctx, value, &answer); err != nil {
@@ -203,7 +203,7 @@ func subject(f *keysfile.File, account string, d provider.Definition) doctor.Sub
 }
 
 // passed decides whether a credential is stored. What was refused never is.
-func (a *app) passed(s stored, there, force bool) (forced bool, err error) {
+func (*app) passed(s stored, used, force bool) (forced bool, err error) {
 	worst := doctor.Accepted
 	for _, f := range s.Checks {
 		if f.State == doctor.Refused || f.State == doctor.Unknown && worst == doctor.Accepted {
@@ -211,7 +211,7 @@ func (a *app) passed(s stored, there, force bool) (forced bool, err error) {
 		}
 	}
 	stays := ""
-	if there {
+	if used {
 		stays = "; the one that is there stays"
 	}
 	var bad *failure

@@ -88,3 +88,23 @@ func (w *world) credential(ctx context.Context, name, apiKey, host string) error
 	}
 	return err
 }
+
+// cmdSpoil changes an admin secret behind the command's back.
+func (w *world) cmdSpoil(ctx context.Context, args []string) (err error) {
+	name := args[0]
+	switch args[1] {
+	case "policy": // the present one goes
+		text := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/audit"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}]}`
+		_, err = w.secrets.PutResourcePolicy(ctx, &sm.PutResourcePolicyInput{SecretId: &name, ResourcePolicy: &text})
+	case "stale": // ours, of a time with other functions
+		text := `{"Version":"2012-10-17","Statement":[{"Sid":"OnlyFunctionsRead","Effect":"Deny","Principal":"*","Action":"secretsmanager:GetSecretValue","Resource":"*"}]}`
+		_, err = w.secrets.PutResourcePolicy(ctx, &sm.PutResourcePolicyInput{SecretId: &name, ResourcePolicy: &text})
+	case "deletion":
+		_, err = w.secrets.DeleteSecret(ctx, &sm.DeleteSecretInput{SecretId: &name})
+	case "rotation":
+		err = w.enable(ctx, name)
+	default:
+		err = fmt.Errorf("unknown %s", args[1])
+	}
+	return err
+}

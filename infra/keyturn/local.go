@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyturn/keyturn/test/cloud"
+	"github.com/keyturn/keyturn/test/cloud/cloudtrail"
 	"github.com/keyturn/keyturn/test/cloud/region"
 	"github.com/keyturn/keyturn/test/cloud/wire"
 )
@@ -17,9 +18,10 @@ func (a *app) local() *cobra.Command {
 		Use:   "local",
 		Short: "Serve a local AWS to try things on, until interrupted",
 		Long: `Serve a local AWS until interrupted: Secrets Manager with rotation, Lambda, SNS,
-SQS, DynamoDB, EventBridge Scheduler, STS and CloudTrail's LookupEvents, as far
-as Keyturn uses them. SDKs and the aws command work on it with its endpoint URL.
-All is in memory and gone at the end; it checks no credentials.
+SQS, DynamoDB, EventBridge Scheduler, STS, CloudTrail with a trail, and Systems
+Manager's parameters, as far as Keyturn uses them. SDKs and the aws command work
+on it with its endpoint URL. All is in memory and gone at the end; it checks no
+credentials.
 
 Besides AWS it answers programs on this machine, in JSON, without a signature:
 
@@ -51,6 +53,7 @@ on this machine. With --unsafe-listen it takes any address.`,
 
 func (a *app) runLocal(ctx context.Context, address string, unsafe bool) error {
 	r := region.New(region.Options{Cloud: cloud.Options{Unsafe: unsafe}})
+	r.CloudTrail.SetTrails(cloudtrail.Trail{Name: "local", MultiRegion: true})
 	err := a.serve(ctx, r, address, unsafe)
 	if closed := r.Close(); closed != nil && err == nil { // it ends the functions' processes
 		err = failed("Listen", closed.Error(), "look for processes that are left: ps")

@@ -41,7 +41,7 @@ func cmdMay(ts *testscript.TestScript, neg bool, args []string) {
 			continue
 		}
 		looked++
-		action, resource := right(c)
+		action, resource := asIAM(c)
 		d, err := iam.Evaluate(iam.Request{
 			Principal: iam.NewSession("arn:aws:iam::"+wire.Account+":role/somebody", "s"), Action: action, Resource: resource,
 			Absent: []string{"aws:MultiFactorAuthPresent", "aws:ResourceTag/*"},
@@ -56,9 +56,9 @@ func cmdMay(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// right is the action and the resource of a call, as IAM sees them.
+// asIAM returns the action and the resource of a call, as IAM sees them.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
-func right(c cloud.CallRecord) (action, resource string) {
+func asIAM(c cloud.CallRecord) (action, resource string) {
 	action, resource = c.Service+":"+c.Operation, "*"
 	arn := func(rest string) string {
 		return "arn:aws:" + c.Service + ":" + wire.Region + ":" + wire.Account + ":" + rest

@@ -55,6 +55,7 @@ func TestMain(m *testing.M) {
 //	credential NAME               an admin secret must hold the vendor's credential, as admin put stores it
 //	account VERSION               an account with a trail and a CDK bootstrap of this version
 //	topic ENDPOINT[=FILTER]...    the notifications' topic, and who is subscribed to it
+//	spoil NAME policy|stale|deletion|rotation   change an admin secret behind the command's back
 //	may ROLE EXIT PROGRAM ARG...  run a program; ROLE's policy must allow each of its calls to AWS
 //	mailed ADDRESS TEXT           the last mail to ADDRESS has TEXT in it
 //	hand NAME [POLICY]            a deployed secret gets a key that somebody made by hand, and a policy
@@ -84,6 +85,7 @@ func TestScript(t *testing.T) {
 			"mailed":     on((*world).cmdMailed),
 			"may":        cmdMay,
 			"credential": cmdCredential,
+			"spoil":      on((*world).cmdSpoil),
 			"local":      cmdLocal,
 			"end":        cmdEnd,
 		},
