@@ -37,6 +37,7 @@ test: fmt-check vet ## Run all tests, offline, under the race detector
 	@test -d "$${KEYTURN_REFERENCE:-../shared}" || echo "the reference folder is not there: recorded answers and vendors' descriptions are not compared"
 	$(if $(RACE),,$(warning no C compiler, so no race detector))go test $(RACE) -vet=off -shuffle=on -timeout=6m $(PURE)
 	go test -vet=off -timeout=6m $(JSII)
+	cd test/cdkapp && go test -vet=off -timeout=6m ./...
 
 .PHONY: test-real
 test-real: ## Rotate keys of a real Gitea, Vault and Redis; drive the local AWS with Debian's clients (downloads)
@@ -115,6 +116,7 @@ fmt-check: ## Fail if a file is not formatted
 vet: ## Run go vet
 	go vet $(RACE) -tags=real $(PURE)
 	go vet $(JSII)
+	cd test/cdkapp && go vet ./...
 
 .PHONY: lint
 lint: ## Run golangci-lint (the first time builds it: 3 minutes)
