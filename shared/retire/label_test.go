@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/notify"
 	"github.com/keyturn/keyturn/shared/store"
@@ -137,6 +138,29 @@ func TestNotSent(t *testing.T) {
 		slices.Sort(kinds)
 		if got := strings.Join(kinds, " "); got != "retired rotated" {
 			t.Errorf("told later: %s", got)
+		}
+	})
+}
+
+// A rotation that was due in a freeze is late only a day after it.
+func TestOverdue_frozen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := steady(t)
+		k, due := key(), time.Now().Add(time.Hour)
+		w.secret.NextRotation = due
+		k.Freeze = []config.Freeze{{From: due.Add(-time.Hour), Until: due.Add(72 * time.Hour), Reason: "the big sale"}}
+		for _, tt := range []struct {
+			after time.Duration
+			late  bool
+		}{{48 * time.Hour, false}, {95 * time.Hour, false}, {97 * time.Hour, true}} {
+			time.Sleep(time.Until(due.Add(tt.after)))
+			if _, err := w.engine().Reconcile(t.Context(), k); err != nil {
+				t.Fatal(err)
+			}
+			if got := w.told(notify.Overdue) > 0; got != tt.late {
+				t.Errorf("%s after it was due: late %v", tt.after, got)
+			}
 		}
 	})
 }

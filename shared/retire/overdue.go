@@ -45,7 +45,11 @@ func (r *run) blind(ctx context.Context, why error) error {
 // overdue tells, once a day, what is more than a day late.
 func (r *run) overdue(ctx context.Context) error {
 	now := r.Now()
-	if r.secret.RotationEnabled && !r.secret.NextRotation.IsZero() && now.Sub(later(r.secret.NextRotation, r.book.Pause.Over())) > day {
+	due := later(r.secret.NextRotation, r.book.Pause.Over())
+	if f, frozen := r.key.Frozen(due); frozen {
+		due = f.Until
+	}
+	if r.secret.RotationEnabled && !r.secret.NextRotation.IsZero() && now.Sub(due) > day {
 		r.late = append(r.late, "a rotation was due at "+stamp(r.secret.NextRotation))
 	}
 	if err := r.overdueFailure(ctx); err != nil {

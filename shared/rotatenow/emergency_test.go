@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/notify"
 	"github.com/keyturn/keyturn/shared/rotatenow"
@@ -101,5 +102,22 @@ func TestEmergency_refused(t *testing.T) {
 	}
 	if _, err := rotatenow.Parse([]byte(`{"version":1,"mode":"emergency","secret":"s","reason":"it is on the web"}`)); err != nil {
 		t.Error(err)
+	}
+}
+
+// A freeze in the configuration refuses a rotation that is asked for, and not an
+// emergency.
+func TestFreeze(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	e := w.engine()
+	e.Keys = func(id string) (config.Key, bool) {
+		return config.Key{Secret: name, Vendor: "acme", Freeze: []config.Freeze{{From: w.now.Add(-time.Hour), Until: w.now.Add(time.Hour), Reason: "the big sale"}}}, id == name
+	}
+	if _, err := e.Do(t.Context(), asked); typeOf(err) != rotation.Paused || !strings.Contains(err.Error(), "the big sale") || len(w.did) > 0 {
+		t.Errorf("%v; did %q", err, w.did)
+	}
+	if _, err := e.Do(t.Context(), urgent); err != nil {
+		t.Errorf("an emergency: %v", err)
 	}
 }

@@ -245,6 +245,9 @@ func (e *Engine) unpaused(ctx context.Context, k config.Key) error {
 	if book.Pause.InForce(e.Now()) {
 		return rotation.PausedBy(step, *book.Pause)
 	}
+	if f, ok := k.Frozen(e.Now()); ok {
+		return rotation.FrozenBy(step, k, f)
+	}
 	return nil
 }
 

@@ -60,7 +60,8 @@ type Error struct {
 	Next   []string
 	Err    error // cause, safe to print
 
-	unsure bool // whether the step's last write took effect is not known
+	told   string // of a pause: what is told of it once
+	unsure bool   // whether the step's last write took effect is not known
 }
 
 // Error says the step, what happened and its cause.

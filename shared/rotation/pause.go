@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/notify"
 )
@@ -18,10 +19,22 @@ const pauseToldFor = keyrecord.MaxPause + onceFor
 // PausedBy is the error of a rotation that a pause refuses.
 func PausedBy(at Step, p keyrecord.Pause) *Error {
 	return &Error{
-		Step: at, Type: Paused, Secret: p.Secret, What: fmt.Sprintf("paused until %s%s: %s", stamp(p.Until), by(p), p.Reason),
+		Step: at, Type: Paused, Secret: p.Secret, What: fmt.Sprintf("paused until %s%s: %s", stamp(p.Until), by(p), p.Reason), told: pauseID(p),
 		Next: []string{
 			"nothing, if that is still so: the first rotation after it goes on by itself",
 			"or end the pause: keyturn resume " + p.Secret + " --reason WHY",
+		},
+	}
+}
+
+// FrozenBy is the error of a rotation that a freeze in the configuration refuses.
+func FrozenBy(at Step, k config.Key, f config.Freeze) *Error {
+	return &Error{
+		Step: at, Type: Paused, Secret: k.Secret, What: fmt.Sprintf("paused until %s by a freeze in the configuration: %s", stamp(f.Until), f.Reason),
+		told: "freeze-" + strconv.FormatInt(f.Until.Unix(), 10),
+		Next: []string{
+			"nothing, if that is still so: the first rotation after it goes on by itself",
+			"or change the freeze in the key's configuration, and deploy",
 		},
 	}
 }
@@ -37,32 +50,46 @@ func by(p keyrecord.Pause) string {
 	return s
 }
 
-// paused refuses a rotation while a pause is in force. An emergency goes
-// through it, and says so. So does a rotation that has begun to replace the
+// paused refuses a rotation while a pause or a freeze is in force. An emergency
+// goes through it, and says so. So does a rotation that has begun to replace the
 // key's value: the current one is dead, or will be.
 func (r *run) paused(ctx context.Context, book keyrecord.Book) error {
-	p := book.Pause
-	switch now := r.Now(); {
-	case p.Expired(now) && now.Sub(p.Until) < pauseToldFor:
+	now := r.Now()
+	if p := book.Pause; p.Expired(now) && now.Sub(p.Until) < pauseToldFor {
 		r.pauseIsOver(ctx, *p)
-	case p.InForce(now) && emergency(book, r.token):
+	}
+	refusal := r.refusal(book)
+	if refusal == nil {
+		return nil
+	}
+	if emergency(book, r.token) {
 		r.Log.LogAttrs(ctx, slog.LevelWarn, "an emergency rotation goes through a pause", slog.String("secret", r.key.Secret),
-			slog.String("vendor", r.key.Vendor), slog.String("version", r.token), slog.Time("until", p.Until),
-			slog.String("reason", p.Reason), slog.String("paused_by", p.By))
+			slog.String("vendor", r.key.Vendor), slog.String("version", r.token), slog.String("pause", refusal.What))
 		r.note(ctx, audit.Record{
-			ID: "through-" + p.ID + "-" + r.token, Act: audit.Pause, Phase: audit.Fact,
-			Detail: map[string]string{"what": "an emergency rotation went through the pause", "until": stamp(p.Until), "reason": p.Reason, "paused_by": p.By},
+			ID: "through-" + refusal.told + "-" + r.token, Act: audit.Pause, Phase: audit.Fact,
+			Detail: map[string]string{"what": "an emergency rotation went through the pause", "pause": refusal.What},
 		})
-	case p.InForce(now):
-		begun, err := r.begun(ctx)
-		if err != nil {
-			return err
-		}
-		if !begun {
-			return PausedBy(r.at, *p)
-		}
-		r.Log.LogAttrs(ctx, slog.LevelWarn, "a rotation goes on in spite of a pause: the vendor may have replaced the value already",
-			slog.String("secret", r.key.Secret), slog.String("vendor", r.key.Vendor), slog.String("version", r.token), slog.Time("until", p.Until))
+		return nil
+	}
+	switch begun, err := r.begun(ctx); {
+	case err != nil:
+		return err
+	case !begun:
+		return refusal
+	}
+	r.Log.LogAttrs(ctx, slog.LevelWarn, "a rotation goes on in spite of a pause: the vendor may have replaced the value already",
+		slog.String("secret", r.key.Secret), slog.String("vendor", r.key.Vendor), slog.String("version", r.token), slog.String("pause", refusal.What))
+	return nil
+}
+
+// refusal is the error of a rotation now, nil if nothing stops it.
+func (r *run) refusal(book keyrecord.Book) *Error {
+	now := r.Now()
+	if book.Pause.InForce(now) {
+		return PausedBy(r.at, *book.Pause)
+	}
+	if f, ok := r.key.Frozen(now); ok {
+		return FrozenBy(r.at, r.key, f)
 	}
 	return nil
 }
@@ -78,12 +105,8 @@ func (r *run) refusedByPause(ctx context.Context, e *Error) error {
 	}); err != nil {
 		r.Log.LogAttrs(ctx, slog.LevelError, "the failure was not recorded", slog.String("error", err.Error()))
 	}
-	book, err := r.Records.Load(ctx, r.key.Secret)
-	if err != nil || book.Pause == nil {
-		return e // told at the next refusal
-	}
 	r.tellPause(ctx, notify.Message{
-		ID: "refused-" + pauseID(*book.Pause), Kind: notify.Paused, ErrorType: string(Paused), Step: string(r.at),
+		ID: "refused-" + e.told, Kind: notify.Paused, ErrorType: string(Paused), Step: string(r.at),
 		Summary: "A rotation of " + r.key.Secret + " was refused: it is " + e.What + ".",
 		Known: []string{
 			"AWSCURRENT has not moved: consumers go on with the key they have.",

@@ -101,8 +101,8 @@ func (r *run) plan(ctx context.Context, p *Plan) {
 	if err != nil {
 		p.add(r.stored("read the keys' records", err))
 	}
-	if book.Pause.InForce(r.Now()) {
-		p.add(PausedBy(r.at, *book.Pause))
+	if refusal := r.refusal(book); refusal != nil {
+		p.add(refusal)
 	}
 	st, err := r.open(ctx)
 	if err != nil {

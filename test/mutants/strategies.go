@@ -33,7 +33,7 @@ func strategies() []Mutant {
 		},
 		{
 			Name: "pause-stops-a-roll", File: "shared/rotation/pause.go",
-			Old: "		if !begun {", New: "		if !begun || true {",
+			Old: "	case !begun:\n", New: "	case !begun || true:\n",
 			Why: "a value that is replaced and not stored stays lost for as long as a pause lasts",
 		},
 		{
