@@ -39,7 +39,7 @@ func near(got, want float64) bool { return math.Abs(got-want) <= 0.005*math.Abs(
 func TestOf(t *testing.T) {
 	t.Parallel()
 	e := cost.Of(file(10), cost.Use{})
-	const turns = 10 * 365.0 / 12 / 30
+	const turns = 10.0 // rate(30 days) is deployed as a day of every month
 	for _, tt := range []struct {
 		service, what string
 		dollars       float64
@@ -108,5 +108,33 @@ func TestOfKey(t *testing.T) {
 	}
 	if _, err := cost.OfKey(f, "prod/zz", cost.Use{}); err == nil {
 		t.Error("a key that is not there has a price")
+	}
+}
+
+// TestOf_turns counts rotations of what is deployed.
+func TestOf_turns(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		schedule string
+		want     float64 // a month
+	}{
+		{"rate(4 hours)", 730.0 / 4},
+		{"rate(20 days)", 365.0 / 12 / 20}, // of a 15th less, which is 19, or as it is
+		{"cron(0 4 ? * MON *)", 365.0 / 12 / 7},
+		{"cron(0 4 ? * MON,TUE *)", 2 * 365.0 / 12 / 7},
+		{"cron(0 4 1 * ? *)", 1},
+		{"cron(0 4 1 1,7 ? *)", 1.0 / 6},
+		{"rate(30 days)", 1}, // on some day of every month
+		{"weekly", 0},
+	} {
+		f := file(1)
+		f.Keys[0].Schedule = tt.schedule
+		got := item(cost.Of(f, cost.Use{}), "SNS", "notifications").Quantity / 2
+		if tt.schedule == "rate(20 days)" && f.Expression(f.Keys[0]) == "rate(19 days)" {
+			tt.want *= 20.0 / 19
+		}
+		if math.Abs(got-tt.want) > 0.005*tt.want {
+			t.Errorf("%s: %v rotations a month, want %v", tt.schedule, got, tt.want)
+		}
 	}
 }

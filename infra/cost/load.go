@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/infra/reach"
-	"github.com/keyturn/keyturn/infra/timetable"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
@@ -87,8 +86,8 @@ const (
 // does not rotate.
 func ofKey(f *keysfile.File, k keysfile.Key, copies int, use Use) load {
 	turns := 0.0
-	if table, err := timetable.Parse(k.Schedule, time.Duration(k.Window)); err == nil {
-		turns = table.PerMonth()
+	if s, err := keysfile.ParseSchedule(f.Expression(k)); err == nil {
+		turns = perMonth(s)
 	}
 	looks := turns * assumedLooks
 	l := load{
@@ -119,6 +118,22 @@ func ofKey(f *keysfile.File, k keysfile.Key, copies int, use Use) load {
 	}
 	l.finish(f)
 	return l
+}
+
+// perMonth returns how many rotations a month has on average.
+func perMonth(s keysfile.Schedule) float64 {
+	const month = Hours * time.Hour
+	if s.Longest() == s.Shortest() {
+		return float64(month) / float64(s.Longest())
+	}
+	// Four years hold every leap day; 500 openings, every day of a week and a month.
+	start := s.Next(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC))
+	at, n := start, 0
+	for n < 500 && at.Sub(start) < 4*365*24*time.Hour {
+		at = s.Next(at)
+		n++
+	}
+	return float64(n) * float64(month) / float64(at.Sub(start))
 }
 
 // ofAll is what is there once, however many keys there are.

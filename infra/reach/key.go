@@ -10,7 +10,7 @@ import (
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
-func (d *diff) keys(base, next []keysfile.Key) {
+func (d *diff) keys(base, next *keysfile.File) {
 	by := func(keys []keysfile.Key) map[string]keysfile.Key {
 		out := map[string]keysfile.Key{}
 		for _, k := range keys {
@@ -18,7 +18,7 @@ func (d *diff) keys(base, next []keysfile.Key) {
 		}
 		return out
 	}
-	before, after := by(base), by(next)
+	before, after := by(base.Keys), by(next.Keys)
 	for _, name := range names(before, after) {
 		b, had := before[name]
 		n, has := after[name]
@@ -31,6 +31,7 @@ func (d *diff) keys(base, next []keysfile.Key) {
 			d.add(Widens, where, "the key is not rotated any more: its secret and its last value stay, and so does the key at the vendor")
 		default:
 			d.key(where, b, n)
+			d.schedule(where+".schedule", base.Expression(b), next.Expression(n))
 		}
 	}
 	d.at = keysfile.Position{}
@@ -62,7 +63,6 @@ func (d *diff) key(where string, b, n keysfile.Key) {
 		d.add(Widens, where+".vendorAccount", "it moves to %s from %s", n.VendorAccount, b.VendorAccount)
 	}
 	d.settings(where+".settings", b.Settings, n.Settings)
-	d.schedule(where, b, n)
 	d.readers(where+".readers", b.Readers, n.Readers)
 	d.networks(where+".allow", b.Allow, n.Allow)
 	d.condition(where+".allow.organization", b.Allow.Organization, n.Allow.Organization, "organization")
@@ -116,13 +116,17 @@ func (d *diff) settings(where string, base, next map[string]any) {
 	}
 }
 
-func (d *diff) schedule(where string, b, n keysfile.Key) {
-	was, is := b.Interval(), n.Interval()
-	if (was == 0 || is == 0) && b.Schedule != n.Schedule { // no file that was loaded has one of these
-		d.add(Widens, where+".schedule", "%s instead of %s", n.Schedule, b.Schedule)
+// schedule compares what is deployed: a rate that was spread, not the file's.
+func (d *diff) schedule(where, base, next string) {
+	b, wrong := keysfile.ParseSchedule(base)
+	n, err := keysfile.ParseSchedule(next)
+	if err != nil || wrong != nil {
+		if base != next { // no file that was loaded has one of these
+			d.add(Widens, where, "%s instead of %s", next, base)
+		}
 		return
 	}
-	d.longer(where+".schedule", "longest time between two rotations", was, is)
+	d.longer(where, "longest time between two rotations", b.Longest(), n.Longest())
 }
 
 // networks compares from where readers may read. Either of the lists is enough,

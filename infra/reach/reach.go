@@ -42,7 +42,7 @@ func Compare(base, next *keysfile.File) []Change {
 	d.notifications(base.Notifications, next.Notifications)
 	d.freezes(base.Freeze, next.Freeze)
 	d.accounts(base.VendorAccounts, next.VendorAccounts)
-	d.keys(base.Keys, next.Keys)
+	d.keys(base, next)
 	return d.changes
 }
 

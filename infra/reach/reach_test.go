@@ -117,8 +117,8 @@ func TestCompare(t *testing.T) {
 		},
 		{
 			"schedule", key(func(k *keysfile.Key) { k.Schedule = "cron(0 4 1 1,7 ? *)" }),
-			`widens keys["prod/mailer"].schedule: longest time between two rotations: 184d instead of 30d`,
-			`narrows keys["prod/mailer"].schedule: longest time between two rotations: 30d instead of 184d`,
+			`widens keys["prod/mailer"].schedule: longest time between two rotations: 184d instead of 31d`,
+			`narrows keys["prod/mailer"].schedule: longest time between two rotations: 31d instead of 184d`,
 		},
 		{
 			"grace", key(func(k *keysfile.Key) { k.Grace.Max = hours(96) }),
@@ -247,7 +247,7 @@ func TestHears(t *testing.T) {
 func TestPosition(t *testing.T) {
 	t.Parallel()
 	next := full()
-	next.Keys[0].Tier = 1
+	next.Keys[0].Grace.Max--
 	next.Access.Viewers = nil
 	got := reach.Compare(full(), next)
 	if len(got) != 2 || got[0].At.Line != 0 || got[1].At.Line != 12 || reach.Wider(got) {

@@ -12,28 +12,33 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/infra/cost"
-	"github.com/keyturn/keyturn/infra/timetable"
 	"github.com/keyturn/keyturn/shared/keysfile"
 	"github.com/keyturn/keyturn/shared/provider"
 )
 
 // Key is what a key's entry means.
 type Key struct {
-	Name          string             `json:"key"`
-	Vendor        string             `json:"vendor"`
-	VendorAccount string             `json:"vendor_account"`
-	Owner         string             `json:"owner"`
-	Tier          int                `json:"tier"`
-	Schedule      string             `json:"schedule"` // as the file has it
-	Deployed      string             `json:"deployed"` // as Secrets Manager gets it
-	Next          []timetable.Window `json:"next"`     // empty where it depends on the last rotation
-	Strategy      string             `json:"strategy"`
-	TellsUse      bool               `json:"tells_use"` // the vendor says when a key was last used
-	Disables      bool               `json:"disables"`  // the vendor can stop a key and start it again
-	Readers       []string           `json:"readers"`   // empty: identity policies decide
-	Dollars       float64            `json:"dollars_per_month"`
-	Share         float64            `json:"dollars_of_shared"` // its part of what there is once for all keys
-	Sections      []Section          `json:"sections"`
+	Name          string    `json:"key"`
+	Vendor        string    `json:"vendor"`
+	VendorAccount string    `json:"vendor_account"`
+	Owner         string    `json:"owner"`
+	Tier          int       `json:"tier"`
+	Schedule      string    `json:"schedule"` // as the file has it
+	Deployed      string    `json:"deployed"` // as Secrets Manager gets it
+	Next          []Window  `json:"next"`     // empty where it depends on the last rotation
+	Strategy      string    `json:"strategy"`
+	TellsUse      bool      `json:"tells_use"` // the vendor says when a key was last used
+	Disables      bool      `json:"disables"`  // the vendor can stop a key and start it again
+	Readers       []string  `json:"readers"`   // empty: identity policies decide
+	Dollars       float64   `json:"dollars_per_month"`
+	Share         float64   `json:"dollars_of_shared"` // its part of what there is once for all keys
+	Sections      []Section `json:"sections"`
+}
+
+// Window is a time in which a rotation starts, in UTC.
+type Window struct {
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
 }
 
 // Section answers one question.
@@ -71,7 +76,7 @@ func (s Source) Of(name string) (Key, error) {
 	}
 	out := Key{
 		Name: k.Name, Vendor: v.info.Name, VendorAccount: k.VendorAccount, Owner: k.Owner, Tier: k.Tier, Schedule: k.Schedule,
-		Deployed: s.File.Expression(k), Next: []timetable.Window{}, Strategy: v.info.Strategy, TellsUse: v.tells, Disables: v.disables,
+		Deployed: s.File.Expression(k), Next: []Window{}, Strategy: v.info.Strategy, TellsUse: v.tells, Disables: v.disables,
 		Readers: k.Readers, Dollars: bill.Dollars, Share: bill.Shared,
 	}
 	if out.Readers == nil {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/infra/reach"
-	"github.com/keyturn/keyturn/infra/timetable"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
@@ -16,28 +15,30 @@ const (
 	clock = "15:04"
 )
 
-func (s Source) when(k keysfile.Key, deployed string) ([]string, []timetable.Window, error) {
-	table, err := timetable.Parse(deployed, time.Duration(k.Window))
+func (s Source) when(k keysfile.Key, deployed string) ([]string, []Window, error) {
+	schedule, err := keysfile.ParseSchedule(deployed)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("read the schedule %s: %w", deployed, err)
 	}
 	window := reach.Span(time.Duration(k.Window))
-	lines := []string{fmt.Sprintf("%s; it begins within %s after that.", sentence(timetable.Words(deployed)), window)}
+	lines := []string{fmt.Sprintf("%s; it begins within %s after that.", sentence(words(deployed)), window)}
 	if deployed != k.Schedule {
 		lines = append(lines, fmt.Sprintf("The file says %s. The hash of the name spreads keys with one rate over days and hours: %s.", k.Schedule, deployed))
 	}
-	var next []timetable.Window
+	var next []Window
 	if strings.HasPrefix(deployed, "rate(") {
 		lines = append(lines, "It is counted from the last rotation: keyturn status "+k.Name+" knows the next one.")
 	} else {
-		next = table.Next(s.Now, shown)
 		var times []string
-		for _, w := range next {
+		for at := s.Now; len(next) < shown; {
+			at = schedule.Next(at)
+			w := Window{at, at.Add(time.Duration(k.Window))}
+			next = append(next, w)
 			times = append(times, w.Start.Format("Mon 2006-01-02 "+clock)+" to "+w.End.Format(clock))
 		}
 		lines = append(lines, "Next, in UTC: "+strings.Join(times, "; ")+".")
 	}
-	lines = append(lines, fmt.Sprintf("At most %s lie between two rotations.", reach.Span(table.Longest())))
+	lines = append(lines, fmt.Sprintf("At most %s lie between two rotations.", reach.Span(schedule.Longest())))
 	if bound, ok := s.File.Policy.MaxAge[k.Tier]; ok {
 		lines = append(lines, fmt.Sprintf("The policy allows %s for tier %d%s.", reach.Span(time.Duration(bound)), k.Tier, excepted(k.Exception)))
 	}

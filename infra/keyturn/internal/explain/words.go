@@ -1,4 +1,4 @@
-package timetable
+package explain
 
 import (
 	"fmt"
@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Words says in words when an expression's windows open: "every Monday at 04:00
+// words says in words when an expression's windows open: "every Monday at 04:00
 // UTC". A cron that is more than that is named as it is.
-func Words(expression string) string {
+func words(expression string) string {
 	kind, body, _ := strings.Cut(strings.TrimSuffix(expression, ")"), "(")
 	if kind == "rate" {
 		return "every " + strings.TrimPrefix(body, "1 ")
