@@ -1,0 +1,181 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyturn/keyturn/infra/access"
+	"github.com/keyturn/keyturn/infra/keyturn/internal/console"
+	"github.com/keyturn/keyturn/shared/config"
+	"github.com/keyturn/keyturn/shared/iam"
+)
+
+func (a *app) access() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "access KEY",
+		Short: "Prove who can do what with a key, and why",
+		Long: `Prove who can do what with a key: the policies that the keys' file makes are
+evaluated by AWS's rules, for its readers, the functions, people, the deployment
+and everybody else. KEY is a secret's name or ARN.
+
+  yes   may do it, whatever the circumstances
+  if    may do it if address, VPC endpoint, organization or MFA are right
+  -     may not
+
+People rotate through the rotatenow function, which has that right for them.
+
+It knows the policies of the keys' file and no others: what other policies of
+the account give to somebody counts only as "administrator rights". AWS is not
+asked. It fails if the policies do other than they must.`,
+		Example: `  keyturn access prod/mailer/sendgrid
+  keyturn access prod/mailer/sendgrid --environment prod --json`,
+		Args:              oneKey,
+		ValidArgsFunction: a.completeKeys,
+	}
+	f := c.Flags()
+	f.StringVar(&a.flags.environment, "environment", "", "`NAME` in the keys' file (KEYTURN_ENVIRONMENT; else the only one)")
+	a.configFlag(c)
+	return command(c, func(_ *cobra.Command, args []string) error { return a.runAccess(args[0]) })
+}
+
+func (a *app) runAccess(id string) error {
+	f, err := a.keysFile()
+	if err != nil {
+		return err
+	}
+	cfg, err := a.configuration()
+	if err != nil {
+		return err
+	}
+	k, err := a.key(cfg, config.Name(id))
+	if err != nil {
+		return err
+	}
+	env, err := a.placeFor("")
+	if err != nil {
+		return err
+	}
+	site, err := access.New(f, env)
+	if err != nil {
+		return failed(typeConfig, err.Error(), "see all that is wrong: keyturn validate")
+	}
+	if _, err = site.Prove(); err != nil {
+		return failed(typeConfig, err.Error(), "do not deploy this, and report it")
+	}
+	who, err := site.Key(k.Secret)
+	if err != nil {
+		return failed(typeConfig, err.Error(), "see all that is wrong: keyturn validate")
+	}
+	if a.flags.json {
+		a.printJSON(accessOf(who))
+		return nil
+	}
+	_, _ = fmt.Fprint(a.out, accessText(who, a.palette(a.outTerminal)))
+	return nil
+}
+
+// accessColumns are the actions that the table shows.
+var accessColumns = [...]struct{ head, action string }{
+	{"READ", "secretsmanager:GetSecretValue"},
+	{"BATCH", "secretsmanager:BatchGetSecretValue"},
+	{"WRITE", "secretsmanager:PutSecretValue"},
+	{"ROTATE", "secretsmanager:RotateSecret"},
+	{"STOP", "secretsmanager:CancelRotateSecret"},
+	{"DELETE", "secretsmanager:DeleteSecret"},
+	{"POLICY", "secretsmanager:PutResourcePolicy"},
+	{"SEE", "secretsmanager:DescribeSecret"},
+}
+
+func accessText(k access.KeyAccess, p console.Palette) string {
+	var b strings.Builder
+	b.WriteString(p.Paint(console.Bold, k.Key) + "\n\n")
+	t := console.Table{}
+	head := []string{"WHO"}
+	for _, c := range accessColumns {
+		head = append(head, c.head)
+	}
+	t.Row(head...)
+	var notes []string
+	for _, s := range k.Subjects {
+		row := []string{s.Who}
+		for _, c := range accessColumns {
+			row = append(row, accessWord(s, c.action))
+		}
+		t.Row(row...)
+		if s.Principal != "" {
+			notes = append(notes, s.Who+": "+s.Principal)
+		}
+		for _, n := range append(s.Notes, conditions(s)...) {
+			notes = append(notes, "  "+n)
+		}
+	}
+	b.WriteString(t.Render(p) + "\n")
+	if k.Open {
+		b.WriteString(p.Paint(console.Warn, "It has no readers: whoever has the right by an identity policy may read it.") + "\n\n")
+	}
+	for _, n := range notes {
+		b.WriteString(console.Clean(n) + "\n")
+	}
+	return b.String()
+}
+
+func rightOf(s access.Subject, action string) iam.Decision {
+	for _, r := range s.Rights {
+		if r.Action == action {
+			return r.Decision
+		}
+	}
+	return iam.Decision{}
+}
+
+func accessWord(s access.Subject, action string) string {
+	return map[iam.Effect]string{iam.Allowed: "yes", iam.AllowedIf: "if", iam.Denied: "-"}[rightOf(s, action).Effect]
+}
+
+// conditions are what the right to read depends on.
+func conditions(s access.Subject) []string {
+	d := rightOf(s, "secretsmanager:GetSecretValue")
+	if d.Effect != iam.AllowedIf {
+		return nil
+	}
+	return []string{"may read if " + strings.Join(d.If, ", ") + " are as " + d.Policy + " asks"}
+}
+
+// accessJSON is what --json prints.
+type accessJSON struct {
+	Version  int             `json:"version"`
+	Key      string          `json:"key"`
+	Open     bool            `json:"open"` // no readers: identity policies decide
+	Subjects []accessSubject `json:"subjects"`
+}
+
+type accessSubject struct {
+	Who       string        `json:"who"`
+	Principal string        `json:"principal,omitempty"`
+	Rights    []accessRight `json:"rights"`
+	Notes     []string      `json:"notes,omitempty"`
+}
+
+type accessRight struct {
+	Action string   `json:"action"`
+	Effect string   `json:"effect"` // "allowed", "allowed if" or "denied"
+	If     []string `json:"if,omitempty"`
+	Policy string   `json:"policy,omitempty"`
+	Sid    string   `json:"sid,omitempty"`
+	Why    string   `json:"why,omitempty"`
+}
+
+func accessOf(k access.KeyAccess) accessJSON {
+	out := accessJSON{Version: 1, Key: k.Key, Open: k.Open}
+	for _, s := range k.Subjects {
+		subject := accessSubject{Who: s.Who, Principal: s.Principal, Notes: s.Notes}
+		for _, r := range s.Rights {
+			d := r.Decision
+			subject.Rights = append(subject.Rights, accessRight{r.Action, d.Effect.String(), d.If, d.Policy, d.Sid, d.Why})
+		}
+		out.Subjects = append(out.Subjects, subject)
+	}
+	return out
+}
