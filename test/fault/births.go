@@ -2,6 +2,7 @@ package fault
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -17,7 +18,9 @@ const guard = 24 * time.Hour
 // held notes the key of a value that was stored.
 func (w *World) held(body []byte) {
 	var in struct{ SecretString string }
-	var value struct{ Keyturn struct{ KeyID string } }
+	var value struct {
+		Keyturn struct{ KeyID, KeyName string }
+	}
 	if json.Unmarshal(body, &in) != nil || json.Unmarshal([]byte(in.SecretString), &value) != nil {
 		w.breach("a value was stored that is none")
 		return
@@ -25,6 +28,9 @@ func (w *World) held(body []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stored[value.Keyturn.KeyID] = true
+	if n, ok := keyname.Parse(value.Keyturn.KeyName); ok {
+		w.stored[n.Rotation] = true
+	}
 }
 
 // change has the vendor carry out a change, and notes what it made and ended.
@@ -53,20 +59,34 @@ func (w *World) living() (ids []string) {
 }
 
 // judgeEnd looks whether a key that is ended is old enough, if no version has
-// ever held it.
+// ever held it. A twin of a key that was stored and replaced need not be: nobody
+// can store it any more, nor tell it from the other.
 func (w *World) judgeEnd(act Act) {
 	w.mu.Lock()
-	stored := w.stored[act.ID]
+	stored := maps.Clone(w.stored)
 	w.mu.Unlock()
-	if stored {
+	if stored[act.ID] {
 		return
 	}
 	for _, k := range w.fake.Live() {
 		n, ours := keyname.Parse(k.Name)
-		if age := w.now().Sub(n.Created); k.ID == act.ID && ours && age < guard {
+		if k.ID != act.ID || !ours || stored[n.Rotation] && !w.live(n.Rotation) {
+			continue
+		}
+		if age := w.now().Sub(n.Created); age < guard {
 			w.breach("%s of key %s, %s old, which a rotation may still store", act.Kind, k.ID, age)
 		}
 	}
+}
+
+// live reports whether a rotation's version is current or pending.
+func (w *World) live(rotation string) bool {
+	for name := range w.staged() {
+		if n, ok := keyname.Parse(name); ok && n.Rotation == rotation {
+			return true
+		}
+	}
+	return false
 }
 
 // judgeLeft looks whether an invocation that nothing went wrong with has stored

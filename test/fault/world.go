@@ -91,7 +91,7 @@ type World struct {
 	wakeups  [][]byte       // schedules that are due
 	woken    chan struct{}
 	breaches []string
-	stored   map[string]bool // ids of keys that a version holds, or has held
+	stored   map[string]bool // ids of keys that a version holds, or has held, and their rotations
 
 	asked, granted map[string]int // in a race, of what is no step
 	ids            int
