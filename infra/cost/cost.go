@@ -24,20 +24,21 @@ type Item struct {
 	What     string  `json:"what"`
 	Quantity float64 `json:"quantity"`
 	Unit     string  `json:"unit"`
-	Price    float64 `json:"price"`             // dollars for a unit
+	Price    Price   `json:"price"`             // of a unit
 	Dollars  float64 `json:"dollars"`           // a month
-	Assumed  string  `json:"assumed,omitempty"` // what of the quantity is assumed
+	Assumed  string  `json:"assumed,omitempty"` // what of the quantity is assumed; empty: it is counted
+	Note     string  `json:"note,omitempty"`    // what the line leaves out
 }
 
 // Estimate is a month's bill.
 type Estimate struct {
 	Region  string  `json:"prices_of_region"`
-	AsOf    string  `json:"prices_as_of"`
 	Keys    int     `json:"keys"`
 	Items   []Item  `json:"items"` // those that are not zero
 	Dollars float64 `json:"dollars_per_month"`
 	PerKey  float64 `json:"dollars_per_key_month"` // everything, by the number of keys; 0 without keys
 	Shared  float64 `json:"dollars_shared"`        // of Dollars, what there is without any key
+	Assumed float64 `json:"dollars_assumed"`       // of Dollars, for quantities of which something is assumed
 }
 
 // Of estimates a whole configuration, with every default filled.
@@ -76,52 +77,61 @@ func OfKey(f *keysfile.File, name string, use Use) (Estimate, error) {
 }
 
 func estimate(l load) Estimate {
-	e := Estimate{Region: Region, AsOf: AsOf, Items: []Item{}}
+	e := Estimate{Region: Region, Items: []Item{}}
 	for m, i := range tariff() {
 		if l[m] == 0 {
 			continue
 		}
+		i.Price = priceOf(meter(m))
 		i.Quantity = l[m]
-		i.Dollars = i.Quantity * i.Price
+		i.Dollars = i.Quantity * i.Price.Dollars
 		e.Items = append(e.Items, i)
 		e.Dollars += i.Dollars
+		if i.Assumed != "" {
+			e.Assumed += i.Dollars
+		}
 	}
 	return e
 }
 
-// tariff says what a unit of each meter costs.
+// tariff says what each meter counts.
 func tariff() [meters]Item {
 	const (
 		looks  = "8 looks at each replaced key"
 		memory = "256 MB; 2 s a step, 1 s a look, 0.25 s a key in the hourly sweep"
 	)
-	i := func(service, what, unit string, price float64, assumed string) Item {
-		return Item{Service: service, What: what, Unit: unit, Price: price, Assumed: assumed}
+	i := func(service, what, unit, assumed string) Item {
+		return Item{Service: service, What: what, Unit: unit, Assumed: assumed}
+	}
+	noted := func(note string, i Item) Item {
+		i.Note = note
+		return i
 	}
 	return [meters]Item{
-		secrets:       i("Secrets Manager", "keys", "secrets", priceSecret, ""),
-		replicas:      i("Secrets Manager", "replicas", "secrets", priceSecret, ""),
-		adminSecrets:  i("Secrets Manager", "admin credentials", "secrets", priceSecret, ""),
-		secretCalls:   i("Secrets Manager", "calls of rotations and sweeps", "calls", priceSecretCall, looks),
-		consumerReads: i("Secrets Manager", "reads by your programs", "calls", priceSecretCall, "as you say with --reads"),
-		kmsKeys:       i("KMS", "keys", "keys", priceKMSKey, "first year: a yearly rotation adds $1 a key, twice"),
-		kmsRequests:   i("KMS", "requests", "requests", priceKMSRequest, looks),
-		invocations:   i("Lambda", "invocations", "requests", priceInvocation, looks),
-		gbSeconds:     i("Lambda", "compute", "GB-s", priceGBSecond, memory),
-		tableReads:    i("DynamoDB", "reads", "units", priceTableRead, looks),
-		tableWrites:   i("DynamoDB", "writes", "units", priceTableWrite, looks+", each with 2 writes"),
-		queueRequests: i("SQS", "requests", "requests", priceQueueRequest, "5 pollers of an idle queue"),
-		published:     i("SNS", "notifications", "requests", pricePublish, "2 for each rotation"),
-		emails:        i("SNS", "e-mails", "e-mails", priceEmail, "2 for each rotation"),
-		webhooks:      i("SNS", "HTTPS deliveries", "deliveries", priceHTTPS, "2 for each rotation"),
-		scheduled:     i("EventBridge", "scheduled invocations", "invocations", priceScheduled, looks),
-		alarms:        i("CloudWatch", "alarms", "alarms", priceAlarm, "10, and 4 for each vendor account"),
-		metrics:       i("CloudWatch", "metrics of hourly sweeps", "metrics", priceMetric, "4 for each vendor, written every hour"),
-		dashboards:    i("CloudWatch", "dashboard", "dashboards", priceDashboard, "the first three of an account are free"),
-		logWritten:    i("CloudWatch", "logs written", "GB", priceLogGB, "4 kB an invocation, 0.5 kB a key in a sweep"),
-		logKept:       i("CloudWatch", "logs kept", "GB-months", priceLogStored, "15% of what was written"),
-		traces:        i("X-Ray", "traces", "traces", priceTrace, "every invocation"),
-		natHours:      i("VPC", "NAT gateways", "hours", priceNATHour, "2 zones; $0.045 a GB besides"),
-		addressHours:  i("VPC", "fixed addresses", "hours", priceAddressHour, "2 zones"),
+		secrets:       i("Secrets Manager", "keys", "secrets", ""),
+		replicas:      i("Secrets Manager", "replicas", "secrets", ""),
+		adminSecrets:  i("Secrets Manager", "admin credentials", "secrets", ""),
+		secretCalls:   i("Secrets Manager", "calls of rotations and sweeps", "calls", looks),
+		consumerReads: noted("as you say with --reads", i("Secrets Manager", "reads by your programs", "calls", "")),
+		kmsKeys:       noted("first year: a yearly rotation adds $1 a key, twice", i("KMS", "keys", "keys", "")),
+		replicaKeys:   noted("first year: a yearly rotation adds $1 a key, twice", i("KMS", "keys of replicas", "keys", "")),
+		kmsRequests:   i("KMS", "requests", "requests", looks),
+		invocations:   i("Lambda", "invocations", "requests", looks),
+		gbSeconds:     i("Lambda", "compute", "GB-s", memory),
+		tableReads:    i("DynamoDB", "reads", "units", looks),
+		tableWrites:   i("DynamoDB", "writes", "units", looks+", each with 2 writes"),
+		queueRequests: i("SQS", "requests", "requests", "5 pollers of an idle queue"),
+		published:     i("SNS", "notifications", "requests", "2 for each rotation"),
+		emails:        i("SNS", "e-mails", "e-mails", "2 for each rotation"),
+		webhooks:      i("SNS", "HTTPS deliveries", "deliveries", "2 for each rotation"),
+		scheduled:     i("EventBridge", "scheduled invocations", "invocations", looks),
+		alarms:        i("CloudWatch", "alarms", "alarms", "10, and 4 for each vendor account"),
+		metrics:       noted("4 for each vendor, written every hour", i("CloudWatch", "metrics of hourly sweeps", "metrics", "")),
+		dashboards:    noted("the first three of an account are free", i("CloudWatch", "dashboard", "dashboards", "")),
+		logWritten:    i("CloudWatch", "logs written", "GB", "4 kB an invocation, 0.5 kB a key in a sweep"),
+		logKept:       i("CloudWatch", "logs kept", "GB-months", "15% of what was written"),
+		traces:        i("X-Ray", "traces", "traces", "every invocation"),
+		natHours:      noted("$0.045 a GB besides", i("VPC", "NAT gateways", "hours", "2 zones")),
+		addressHours:  i("VPC", "fixed addresses", "hours", "2 zones"),
 	}
 }

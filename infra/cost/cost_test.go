@@ -2,7 +2,9 @@ package cost_test
 
 import (
 	"math"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +87,9 @@ func TestUse(t *testing.T) {
 			t.Errorf("%v: $%v, want $%v", what, got, want)
 		}
 	}
+	if keys := item(e, "KMS", "keys of replicas"); keys.Dollars != 2 {
+		t.Errorf("the CMKs of the replicas cost $%v", keys.Dollars)
+	}
 	if item(e, "X-Ray", "traces").Dollars == 0 {
 		t.Error("traces are free")
 	}
@@ -136,5 +141,32 @@ func TestOf_turns(t *testing.T) {
 		if math.Abs(got-tt.want) > 0.005*tt.want {
 			t.Errorf("%s: %v rotations a month, want %v", tt.schedule, got, tt.want)
 		}
+	}
+}
+
+// TestPrices wants for every price where it is from, and for one that was
+// compared, when.
+func TestPrices(t *testing.T) {
+	t.Parallel()
+	f := file(1)
+	f.VendorAccounts["main"] = keysfile.VendorAccount{Provider: "sendgrid", Admin: "keyturn/admin", Network: &keysfile.Network{FixedAddresses: true}}
+	f.Functions.Tracing = true
+	f.Notifications.Subscriptions = append(f.Notifications.Subscriptions, keysfile.Subscription{HTTPS: "https://example.com"})
+	e := cost.Of(f, cost.Use{Replicas: 1, Reads: 1})
+	if len(e.Items) != 25 {
+		t.Errorf("%d items", len(e.Items))
+	}
+	read, assumed := regexp.MustCompile(`, read 20\d\d-\d\d-\d\d$`), 0.0
+	for _, i := range e.Items {
+		p := i.Price
+		if p.Dollars <= 0 || !strings.HasPrefix(p.Page, "https://aws.amazon.com/") || p.Compared != "" && !read.MatchString(p.Compared) {
+			t.Errorf("%s, %s: %+v", i.Service, i.What, p)
+		}
+		if i.Assumed != "" {
+			assumed += i.Dollars
+		}
+	}
+	if !near(e.Assumed, assumed) || e.Assumed >= e.Dollars {
+		t.Errorf("$%v of $%v is assumed, want $%v", e.Assumed, e.Dollars, assumed)
 	}
 }

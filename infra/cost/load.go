@@ -17,6 +17,7 @@ const (
 	secretCalls
 	consumerReads
 	kmsKeys
+	replicaKeys
 	kmsRequests
 	invocations
 	gbSeconds
@@ -138,7 +139,7 @@ func perMonth(s keysfile.Schedule) float64 {
 
 // ofAll is what is there once, however many keys there are.
 func ofAll(f *keysfile.File, use Use) load {
-	l := load{kmsKeys: encryptionKeys, dashboards: 1, alarms: assumedAlarms}
+	l := load{kmsKeys: encryptionKeys, replicaKeys: float64(use.Replicas), dashboards: 1, alarms: assumedAlarms}
 	vendors, admins := map[string]bool{}, map[string]bool{}
 	for _, a := range f.VendorAccounts {
 		vendors[a.Provider], admins[a.Admin] = true, true

@@ -1,54 +1,77 @@
 package cost
 
-// Region and AsOf say which prices these are.
-const (
-	Region = "us-east-1"
-	AsOf   = "2026-11-24"
-)
+// Region says whose prices these are. Other Regions differ, most by less than a
+// fifth.
+const Region = "us-east-1"
 
-// Prices are list prices in dollars, without free tiers, discounts and taxes.
-// They were compared on [AsOf] with copies of AWS's pages and with articles of
-// 2025 and 2026 that cite them; AWS's price API was not asked. Other Regions
-// differ, most by less than a fifth.
-const (
-	// https://aws.amazon.com/secrets-manager/pricing/: a replica is billed as a
-	// secret of its own.
-	priceSecret     = 0.40
-	priceSecretCall = 0.05 / 10_000
-	// https://aws.amazon.com/kms/pricing/: the first and the second yearly
-	// rotation of a key add a dollar each, later ones nothing.
-	priceKMSKey     = 1.00
-	priceKMSRequest = 0.03 / 10_000
-	// https://aws.amazon.com/lambda/pricing/, arm64.
-	priceInvocation = 0.20 / million
-	priceGBSecond   = 0.0000133334
-	// https://aws.amazon.com/dynamodb/pricing/on-demand/, since November 2024.
-	priceTableRead  = 0.125 / million
-	priceTableWrite = 0.625 / million
-	// https://aws.amazon.com/sqs/pricing/, standard queues.
-	priceQueueRequest = 0.40 / million
-	// https://aws.amazon.com/sns/pricing/, standard topics; deliveries to SQS and
-	// Lambda are free.
-	pricePublish = 0.50 / million
-	priceEmail   = 2.00 / 100_000
-	priceHTTPS   = 0.60 / million
-	// https://aws.amazon.com/eventbridge/pricing/: events of AWS's own services on
-	// the default bus are free.
-	priceScheduled = 1.00 / million
-	// https://aws.amazon.com/cloudwatch/pricing/: metrics are billed for the hours
-	// in which they are written.
-	priceAlarm     = 0.10
-	priceDashboard = 3.00
-	priceMetric    = 0.30
-	priceLogGB     = 0.50
-	priceLogStored = 0.03
-	// https://aws.amazon.com/xray/pricing/
-	priceTrace = 5.00 / million
-	// https://aws.amazon.com/vpc/pricing/
-	priceNATHour     = 0.045
-	priceAddressHour = 0.005
+// Price is a list price, without free tiers, discounts and taxes, and where it
+// is from. AWS's price API was not asked for any of them.
+type Price struct {
+	Dollars float64 `json:"dollars"` // for one unit
+	Page    string  `json:"page"`    // AWS's own, where it may have changed
+	// Compared is what the number was compared with, of when, and on which day.
+	// Empty: with nothing.
+	Compared string `json:"compared,omitempty"`
+}
 
+const (
 	million = 1e6
 	// Hours is a month of AWS's bills: 365 days in twelve.
 	Hours = 730
 )
+
+func priceOf(m meter) Price {
+	at := func(dollars float64, page, compared string) Price {
+		return Price{dollars, "https://aws.amazon.com/" + page, compared}
+	}
+	const read = ", read 2026-11-24"
+	switch m {
+	case secrets, adminSecrets:
+		return at(0.40, "secrets-manager/pricing/", "hivebook.wiki/wiki/aws-secrets-manager-rotated-secrets-dynamic-db-credentials-kms, without a date"+read)
+	case replicas:
+		// "Each replica secret is billed as a separate secret."
+		return at(0.40, "blogs/security/how-to-replicate-secrets-aws-secrets-manager-multiple-regions/", "texts that cite AWS's page, without dates"+read)
+	case secretCalls, consumerReads:
+		return at(0.05/10_000, "secrets-manager/pricing/", "hivebook.wiki/wiki/aws-secrets-manager-rotated-secrets-dynamic-db-credentials-kms, without a date"+read)
+	case kmsKeys, replicaKeys:
+		return at(1, "kms/pricing/", "a copy of this page, without a date"+read)
+	case kmsRequests:
+		return at(0.03/10_000, "kms/pricing/", "factualminds.com/blog/aws-kms-pricing-keys-requests-multi-region, of 2026-06"+read)
+	case invocations:
+		return at(0.20/million, "lambda/pricing/", "git.mcrn.ar/mariano/lambda_local_runner, lambda-13-cost.md, without a date"+read)
+	case gbSeconds: // arm64
+		return at(0.0000133334, "lambda/pricing/", "cloudchipr.com/blog/aws-lambda-pricing, of 2024"+read)
+	case tableReads:
+		return at(0.125/million, "dynamodb/pricing/on-demand/", "airbyte.com/data-engineering-resources/dynamodb-pricing, of 2025-07"+read)
+	case tableWrites:
+		return at(0.625/million, "dynamodb/pricing/on-demand/", "airbyte.com/data-engineering-resources/dynamodb-pricing, of 2025-07"+read)
+	case queueRequests:
+		return at(0.40/million, "sqs/pricing/", "")
+	case published:
+		return at(0.50/million, "sns/pricing/", "factualminds.com/blog/amazon-sns-pricing-publishes-fanout-protocols, of 2026-06"+read)
+	case emails:
+		return at(2.0/100_000, "sns/pricing/", "factualminds.com/blog/amazon-sns-pricing-publishes-fanout-protocols, of 2026-06"+read)
+	case webhooks:
+		return at(0.60/million, "sns/pricing/", "factualminds.com/blog/amazon-sns-pricing-publishes-fanout-protocols, of 2026-06"+read)
+	case scheduled: // one article of three says that it is free
+		return at(1/million, "eventbridge/pricing/", "cloudburn.io/blog/amazon-eventbridge-pricing, of 2026-03"+read)
+	case alarms:
+		return at(0.10, "cloudwatch/pricing/", "c3x.dev/resources/aws/aws_cloudwatch_metric_alarm, without a date"+read)
+	case metrics: // billed for the hours in which they are written
+		return at(0.30, "cloudwatch/pricing/", "signoz.io/guides/cloudwatch-pricing, of 2026-02"+read)
+	case dashboards:
+		return at(3, "cloudwatch/pricing/", "factualminds.com/blog/amazon-cloudwatch-pricing-metrics-logs-alarms-dashboards, of 2026-06"+read)
+	case logWritten:
+		return at(0.50, "cloudwatch/pricing/", "c3x.dev/blog/cloudwatch-logs-cost-optimization, of 2026-06"+read)
+	case logKept:
+		return at(0.03, "cloudwatch/pricing/", "c3x.dev/blog/cloudwatch-logs-cost-optimization, of 2026-06"+read)
+	case traces:
+		return at(5/million, "xray/pricing/", "a copy of this page in German, without a date"+read)
+	case natHours:
+		return at(0.045, "vpc/pricing/", "cloudburn.io/blog/aws-nat-gateway-pricing, of 2026-02"+read)
+	case addressHours:
+		return at(0.005, "vpc/pricing/", "cloudburn.io/blog/aws-nat-gateway-pricing, of 2026-02"+read)
+	case meters:
+	}
+	return Price{}
+}

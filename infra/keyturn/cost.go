@@ -19,7 +19,7 @@ func (a *app) cost() *cobra.Command {
 		Short: "What all of it costs a month on AWS, item by item",
 		Long: `What all of it costs a month on AWS, item by item: list prices of us-east-1,
 without free tiers and discounts. It is an estimate: what is assumed is said
-beside each item. What your own programs read is not in it without --reads, and
+beside each item, and with --json where each price is from. What your own programs read is not in it without --reads, and
 what the vendors charge never is.`,
 		Example: `  keyturn cost
   keyturn cost --reads 100000 --json`,
@@ -57,7 +57,7 @@ func (a *app) runCost(reads float64) error {
 
 func (a *app) printCost(e cost.Estimate) {
 	var table console.Table
-	table.Row("SERVICE", "WHAT", "QUANTITY", "UNIT PRICE", "$/MONTH", "ASSUMED")
+	table.Row("SERVICE", "WHAT", "QUANTITY", "UNIT PRICE", "$/MONTH", "REMARK")
 	items := slices.Clone(e.Items)
 	slices.SortStableFunc(items, func(x, y cost.Item) int {
 		switch {
@@ -76,7 +76,7 @@ func (a *app) printCost(e cost.Estimate) {
 			small++
 			continue
 		}
-		table.Row(i.Service, i.What, quantity(i), price(i.Price), fmt.Sprintf("%.2f", i.Dollars), i.Assumed)
+		table.Row(i.Service, i.What, quantity(i), price(i.Price.Dollars), fmt.Sprintf("%.2f", i.Dollars), remark(i))
 	}
 	if small > 0 {
 		table.Row("the rest", count(small, "item")+" under a cent", "", "", fmt.Sprintf("%.2f", rest), "see --json")
@@ -87,7 +87,35 @@ func (a *app) printCost(e cost.Estimate) {
 	if e.Keys > 0 {
 		a.say("$%.2f a key, for %s; $%.2f of the whole is there without any key.", e.PerKey, count(e.Keys, "key"), e.Shared)
 	}
-	a.say("List prices of %s as of %s, without free tiers; other Regions differ.", e.Region, e.AsOf)
+	a.say("$%.2f of it is for quantities of which something is assumed.", e.Assumed)
+	a.say("List prices of %s, without free tiers; other Regions differ. What each was", e.Region)
+	a.say("compared with, and when, is in --json; with nothing: %s.", orNone(unchecked(e.Items)))
+}
+
+// remark says what is assumed of an item, and what it leaves out.
+func remark(i cost.Item) string {
+	if i.Assumed == "" {
+		return i.Note
+	}
+	return strings.TrimSuffix("assumed: "+i.Assumed+"; "+i.Note, "; ")
+}
+
+// unchecked are the items whose prices were compared with nothing.
+func unchecked(items []cost.Item) []string {
+	var names []string
+	for _, i := range items {
+		if i.Price.Compared == "" {
+			names = append(names, i.Service+" "+i.What)
+		}
+	}
+	return names
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
 }
 
 func quantity(i cost.Item) string {
