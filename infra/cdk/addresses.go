@@ -84,7 +84,7 @@ func flowLog(scope constructs.Construct, p functionProps, vpc, dataKey *string) 
 		LogGroupName: text("/aws/vpc/%s", p.name), RetentionInDays: number(p.retention()), KmsKeyId: dataKey,
 		Tags: tags(map[string]string{TagInstallation: p.at.name}),
 	})
-	logs.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
+	logs.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil)
 	arn := p.at.arn("logs", "log-group:/aws/vpc/"+p.name)
 	role := newRole(scope, "FlowLogRole", roleProps{
 		at: p.at, name: p.name + "-flow", description: "Writes the flow log of " + p.name, settings: p.settings,

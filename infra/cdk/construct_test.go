@@ -24,12 +24,12 @@ func TestNetwork(t *testing.T) {
 		made    int // security groups
 	}{
 		{
-			name: "all by ids", network: keysfile.Network{VPC: "vpc-1", Subnets: []string{"subnet-1", "subnet-2"}, SecurityGroups: []string{"sg-1"}},
-			subnets: `["subnet-1","subnet-2"]`, groups: `["sg-1"]`,
+			name: "all by ids", network: keysfile.Network{VPC: "vpc-0123456789abcdef1", Subnets: []string{"subnet-0123456789abcdef1", "subnet-0123456789abcdef2"}, SecurityGroups: []string{"sg-0123456789abcdef1"}},
+			subnets: `["subnet-0123456789abcdef1","subnet-0123456789abcdef2"]`, groups: `["sg-0123456789abcdef1"]`,
 		},
 		{
-			name: "no security group", network: keysfile.Network{VPC: "vpc-1", Subnets: []string{"subnet-1"}},
-			subnets: `["subnet-1"]`, groups: `[{"Fn::GetAtt":["AccountSecurityGroup`, made: 1,
+			name: "no security group", network: keysfile.Network{VPC: "vpc-0123456789abcdef1", Subnets: []string{"subnet-0123456789abcdef1"}},
+			subnets: `["subnet-0123456789abcdef1"]`, groups: `[{"Fn::GetAtt":["AccountSecurityGroup`, made: 1,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestNetwork(t *testing.T) {
 				t.Errorf("%d security groups", len(groups))
 			}
 			for id, r := range groups {
-				r.has(t, id, map[string]any{"VpcId": "vpc-1"})
+				r.has(t, id, map[string]any{"VpcId": "vpc-0123456789abcdef1"})
 			}
 			for id, r := range out.of("AWS::IAM::Role") {
 				if got, want := strings.Contains(written(r.Properties), "ec2:CreateNetworkInterface"), strings.Contains(id, "/Account"); got != want {

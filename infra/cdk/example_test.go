@@ -48,7 +48,12 @@ var example = sync.OnceValues(func() (*assembly, error) {
 	return synth(StacksProps{File: file, Environment: file.Environments["prod"], Code: stub{}}, true)
 })
 
-func synth(props StacksProps, nag bool) (*assembly, error) {
+func synth(props StacksProps, nag bool) (_ *assembly, err error) {
+	defer func() {
+		if r := recover(); r != nil { // what the validator finds
+			err = fmt.Errorf("%v", r)
+		}
+	}()
 	dir, err := os.MkdirTemp("", "keyturn-cdk")
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsssm"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -23,8 +24,8 @@ type FoundationProps struct {
 	File *keysfile.File `field:"required"`
 }
 
-// Foundation is what outlives everything else: the CMKs and the keys' records.
-// All of it is retained.
+// Foundation is what outlives everything else: the CMKs, the keys' records and
+// the audit trail on its way. All of it is retained.
 //
 // Three CMKs, for a topic and a queue that is subscribed to it cannot share one
 // (each key's policy would name the other's resource), and whoever may read a
@@ -35,6 +36,8 @@ type Foundation interface {
 	DataKey() awskms.IKey    // of records, queues, logs and the functions' environment
 	TopicsKey() awskms.IKey  // of the topics
 	Table() awsdynamodb.ITable
+	AuditQueue() awssqs.Queue
+	AuditDeadLetters() awssqs.Queue
 	// FingerprintKey returns a dynamic reference to the key of the fingerprints
 	// in the audit trail, which CloudFormation resolves.
 	FingerprintKey() *string
@@ -45,31 +48,42 @@ type foundation struct {
 	at                    place
 	secrets, data, topics awskms.Key
 	table                 awsdynamodb.Table
+	audit, dead           awssqs.Queue
 }
 
 // ToString makes a *foundation a construct to the CDK.
 func (f *foundation) ToString() *string { return text("Foundation(%s)", f.at.name) }
 
-func (f *foundation) SecretsKey() awskms.IKey   { return f.secrets }
-func (f *foundation) DataKey() awskms.IKey      { return f.data }
-func (f *foundation) TopicsKey() awskms.IKey    { return f.topics }
-func (f *foundation) Table() awsdynamodb.ITable { return f.table }
-func (f *foundation) FingerprintKey() *string   { return f.at.fingerprintKey() }
+func (f *foundation) SecretsKey() awskms.IKey        { return f.secrets }
+func (f *foundation) DataKey() awskms.IKey           { return f.data }
+func (f *foundation) TopicsKey() awskms.IKey         { return f.topics }
+func (f *foundation) Table() awsdynamodb.ITable      { return f.table }
+func (f *foundation) AuditQueue() awssqs.Queue       { return f.audit }
+func (f *foundation) AuditDeadLetters() awssqs.Queue { return f.dead }
+func (f *foundation) FingerprintKey() *string        { return f.at.fingerprintKey() }
 
 // fingerprintKey is a reference, so that no template holds the value.
 func (p place) fingerprintKey() *string {
 	return text("{{resolve:secretsmanager:%s/fingerprint-key:SecretString}}", p.name)
 }
 
-// NewFoundation adds the CMKs and the table.
+// NewFoundation adds the CMKs, the table and the audit queue.
 func NewFoundation(scope constructs.Construct, id *string, props *FoundationProps) Foundation {
 	need("FoundationProps", "File", props == nil || props.File == nil)
 	this := &foundation{at: placeOf(scope, props.File)}
 	constructs.NewConstruct_Override(this, scope, id)
 	s := siteOf(this, props.File)
-	this.secrets = this.newKey("SecretsKey", "secrets", "Values of the secrets that Keyturn rotates", s.policy(s.SecretsKey(this.at.region)))
-	this.data = this.newKey("DataKey", "data", "Keyturn's records, queues, logs and environment", this.withEnvironment(s.policy(s.DataKey())))
-	this.topics = this.newKey("TopicsKey", "topics", "Keyturn's notifications", s.policy(s.TopicsKey()))
+	key := func(id, purpose, description string, policy iam.Document) awskms.Key {
+		return newKey(this, id, this.at.name+"-"+purpose, description, policy)
+	}
+	this.secrets = key("SecretsKey", "secrets", "Values of the secrets that Keyturn rotates", s.policy(s.SecretsKey(this.at.region)))
+	this.data = key("DataKey", "data", "Keyturn's records, queues, logs and environment", this.withEnvironment(s.policy(s.DataKey())))
+	this.topics = key("TopicsKey", "topics", "Keyturn's notifications", s.policy(s.TopicsKey()))
+	// Lambda and CloudWatch Logs take no alias for a key.
+	awsssm.NewCfnParameter(this, jsii.String("DataKeyId"), &awsssm.CfnParameterProps{
+		Name: jsii.String(this.at.dataKeyParameter()), Type: jsii.String("String"), Value: this.data.KeyId(),
+		Description: jsii.String("Id of the CMK of Keyturn's data, for its other stacks"),
+	})
 	this.table = awsdynamodb.NewTable(this, jsii.String("Table"), &awsdynamodb.TableProps{
 		TableName:    &this.at.name,
 		PartitionKey: &awsdynamodb.Attribute{Name: jsii.String("secret"), Type: awsdynamodb.AttributeType_STRING},
@@ -79,14 +93,25 @@ func NewFoundation(scope constructs.Construct, id *string, props *FoundationProp
 		DeletionProtection: jsii.Bool(true), RemovalPolicy: awscdk.RemovalPolicy_RETAIN,
 		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: jsii.Bool(true)},
 	})
-	fingerprint := awssecretsmanager.NewCfnSecret(this, jsii.String("FingerprintKey"), &awssecretsmanager.CfnSecretProps{
-		Name: text("%s/fingerprint-key", this.at.name), Description: jsii.String("Key of the fingerprints in Keyturn's audit trail; it opens nothing"),
-		KmsKeyId:             this.secrets.KeyArn(),
+	queue := func(id, name string, dead awssqs.Queue) awssqs.Queue {
+		return newQueue(this, id, queueProps{
+			name: this.at.name + "-" + name, key: this.data, policy: s.policy(s.Queue(name), nil), dead: dead, removal: awscdk.RemovalPolicy_RETAIN,
+		})
+	}
+	this.dead = queue("AuditDeadLetters", "audit-dlq", nil)
+	this.audit = queue("Audit", "audit", this.dead)
+	this.newFingerprintKey()
+	return this
+}
+
+func (f *foundation) newFingerprintKey() {
+	s := awssecretsmanager.NewCfnSecret(f, jsii.String("FingerprintKey"), &awssecretsmanager.CfnSecretProps{
+		Name: text("%s/fingerprint-key", f.at.name), Description: jsii.String("Key of the fingerprints in Keyturn's audit trail; it opens nothing"),
+		KmsKeyId:             f.secrets.KeyArn(),
 		GenerateSecretString: map[string]any{"passwordLength": 64, "excludePunctuation": true},
 	})
-	fingerprint.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
-	suppress(fingerprint, "AwsSolutions-SMG4", "Fingerprints of one value must stay comparable over the years: another key would break the audit trail, and this one opens nothing.")
-	return this
+	s.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
+	suppress(s, "AwsSolutions-SMG4", "Fingerprints of one value must stay comparable over the years: another key would break the audit trail, and this one opens nothing.")
 }
 
 // withEnvironment lets CloudFormation, and nobody else, have Lambda encrypt the
@@ -126,15 +151,4 @@ func newKey(scope constructs.Construct, id, alias, description string, policy ia
 	})
 }
 
-// newKey makes a CMK, its alias, and a parameter with its id: Lambda takes no
-// alias for a function's environment.
-func (f *foundation) newKey(id, purpose, description string, policy iam.Document) awskms.Key {
-	k := newKey(f, id, f.at.name+"-"+purpose, description, policy)
-	awsssm.NewCfnParameter(f, text("%sId", id), &awsssm.CfnParameterProps{
-		Name: jsii.String(f.at.keyParameter(purpose)), Type: jsii.String("String"), Value: k.KeyId(),
-		Description: jsii.String("Id of a CMK of Keyturn, for its other stacks"),
-	})
-	return k
-}
-
-func (p place) keyParameter(purpose string) string { return "/" + p.name + "/" + purpose + "-key" }
+func (p place) dataKeyParameter() string { return "/" + p.name + "/data-key" }

@@ -68,7 +68,9 @@ func newFunction(scope constructs.Construct, id string, p functionProps) *functi
 	f.logs = awslogs.NewCfnLogGroup(f.scope, jsii.String("Logs"), &awslogs.CfnLogGroupProps{
 		LogGroupName: text("/aws/lambda/%s", p.name), RetentionInDays: number(p.retention()), KmsKeyId: p.dataKey.KeyArn(), Tags: all,
 	})
-	f.logs.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
+	// What must last is in the audit trail. A log group that stayed would be in
+	// the way of an account that comes back.
+	f.logs.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil)
 	f.role = newRole(f.scope, "Role", roleProps{at: p.at, name: p.name, settings: p.settings, policy: p.policy, trust: p.trust, description: "Role of the function " + p.name})
 	asset := awss3assets.NewAsset(f.scope, jsii.String("Code"), &awss3assets.AssetProps{Path: codeOf(p.code, p.kind)})
 	props := &awslambda.CfnFunctionProps{

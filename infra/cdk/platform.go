@@ -1,7 +1,6 @@
 package cdk
 
 import (
-	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
@@ -19,28 +18,27 @@ type PlatformProps struct {
 	// File is the whole configuration.
 	File *keysfile.File `field:"required"`
 
-	// Foundation is what the next four default to, and what the platform waits
+	// Foundation is what the next five default to, and what the platform waits
 	// for.
 	Foundation Foundation
 
 	Table          awsdynamodb.ITable // the keys' records
-	DataKey        awskms.IKey        // of queues, logs and the environment
-	TopicsKey      awskms.IKey        // of the topics
-	FingerprintKey *string            // a dynamic reference, never a value
+	AuditQueue     awssqs.IQueue
+	DataKey        awskms.IKey // of logs and the environment
+	TopicsKey      awskms.IKey // of the topics
+	FingerprintKey *string     // a dynamic reference, never a value
 
 	// Code is where the function's code comes from; default: dist, built if it is
 	// not there.
 	Code Code
 }
 
-// Platform is what all vendor accounts share: topics, the audit queue, the
-// schedules' group and role, and the function that rotates on demand.
+// Platform is what all vendor accounts share: topics, the schedules' group and
+// role, and the function that rotates on demand.
 type Platform interface {
 	constructs.Construct
 	Notifications() awssns.Topic // what everybody is told
 	Escalation() awssns.Topic    // what nobody acknowledged
-	AuditQueue() awssqs.Queue
-	AuditDeadLetters() awssqs.Queue
 	RotateNow() awslambda.IFunction
 }
 
@@ -48,7 +46,6 @@ type platform struct {
 	constructs.Construct
 	at                        place
 	notifications, escalation awssns.Topic
-	audit, dead               awssqs.Queue
 	rotateNow                 *function
 }
 
@@ -57,8 +54,6 @@ func (p *platform) ToString() *string { return text("Platform(%s)", p.at.name) }
 
 func (p *platform) Notifications() awssns.Topic    { return p.notifications }
 func (p *platform) Escalation() awssns.Topic       { return p.escalation }
-func (p *platform) AuditQueue() awssqs.Queue       { return p.audit }
-func (p *platform) AuditDeadLetters() awssqs.Queue { return p.dead }
 func (p *platform) RotateNow() awslambda.IFunction { return p.rotateNow.imported() }
 
 // Aliases of the function that rotates on demand. IAM cannot see a payload, so
@@ -76,7 +71,6 @@ func NewPlatform(scope constructs.Construct, id *string, props *PlatformProps) P
 	s := siteOf(this, props.File)
 	this.notifications = this.newTopic(s, "Notifications", "notifications", props.TopicsKey)
 	this.escalation = this.newTopic(s, "Escalation", "escalation", props.TopicsKey)
-	this.newAuditQueue(s, props.DataKey)
 	this.newSchedules(s, props)
 	this.newRotateNow(s, props)
 	return this
@@ -87,10 +81,11 @@ func (p PlatformProps) filled() *PlatformProps {
 	const of = "PlatformProps"
 	need(of, "File", p.File == nil)
 	if f := p.Foundation; f != nil {
-		p.Table, p.DataKey = orIf(p.Table, f.Table()), orIf(p.DataKey, f.DataKey())
+		p.Table, p.AuditQueue, p.DataKey = orIf(p.Table, f.Table()), orIf(p.AuditQueue, awssqs.IQueue(f.AuditQueue())), orIf(p.DataKey, f.DataKey())
 		p.TopicsKey, p.FingerprintKey = orIf(p.TopicsKey, f.TopicsKey()), orIf(p.FingerprintKey, f.FingerprintKey())
 	}
 	need(of, "Table", p.Table == nil)
+	need(of, "AuditQueue", p.AuditQueue == nil)
 	need(of, "DataKey", p.DataKey == nil)
 	need(of, "TopicsKey", p.TopicsKey == nil)
 	need(of, "FingerprintKey", p.FingerprintKey == nil)
@@ -103,16 +98,6 @@ func (p *platform) newTopic(s site, id, purpose string, key awskms.IKey) awssns.
 		Topics: &[]*string{t.TopicArn()}, PolicyDocument: plain(s.policy(s.Topic(purpose), nil)),
 	})
 	return t
-}
-
-func (p *platform) newAuditQueue(s site, key awskms.IKey) {
-	queue := func(id, name string, dead awssqs.Queue) awssqs.Queue {
-		return newQueue(p, id, queueProps{
-			name: p.at.name + "-" + name, key: key, policy: s.policy(s.Queue(name), nil), dead: dead, removal: awscdk.RemovalPolicy_RETAIN,
-		})
-	}
-	p.dead = queue("AuditDeadLetters", "audit-dlq", nil)
-	p.audit = queue("Audit", "audit", p.dead)
 }
 
 func (p *platform) newSchedules(s site, props *PlatformProps) {
@@ -133,11 +118,11 @@ func (p *platform) newRotateNow(s site, props *PlatformProps) {
 		layer: layerOf(p, text("%s-config", p.at.name), props.File.Config("")),
 		trust: s.policy(s.LambdaTrust(), nil),
 		policy: s.must(s.RotateNow())(map[string]*string{
-			"Records": props.Table.TableArn(), "Notifications": p.notifications.TopicArn(), "AuditTrail": p.audit.QueueArn(),
+			"Records": props.Table.TableArn(), "Notifications": p.notifications.TopicArn(), "AuditTrail": props.AuditQueue.QueueArn(),
 		}),
 		environment: map[string]*string{
 			"KEYTURN_CONFIG": jsii.String(configFile), "KEYTURN_FINGERPRINT_KEY": props.FingerprintKey, "KEYTURN_TABLE": props.Table.TableName(),
-			"KEYTURN_TOPIC_ARN": p.notifications.TopicArn(), "KEYTURN_AUDIT_QUEUE_URL": p.audit.QueueUrl(),
+			"KEYTURN_TOPIC_ARN": p.notifications.TopicArn(), "KEYTURN_AUDIT_QUEUE_URL": props.AuditQueue.QueueUrl(),
 		},
 	})
 	for _, mode := range rotateNowModes {

@@ -187,7 +187,9 @@ func (k *rotatedKey) newSecret(props *RotatedKeyProps) awssecretsmanager.CfnSecr
 
 func (k *rotatedKey) firstValue(scope constructs.Construct, props *RotatedKeyProps) awscdk.CfnResource {
 	a := props.Account
-	r := awscdk.NewCfnResource(scope, jsii.String("FirstValue"), &awscdk.CfnResourceProps{
+	// Another account is another resource: CloudFormation refuses to change whom
+	// a custom resource asks.
+	r := awscdk.NewCfnResource(scope, text("FirstValue-%s", *a.Name()), &awscdk.CfnResourceProps{
 		Type: jsii.String(FirstValueType),
 		Properties: &map[string]any{
 			"ServiceToken": a.RotateFunctionArn(), "Version": "1",

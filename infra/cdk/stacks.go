@@ -96,7 +96,7 @@ func (s *stacks) platform() {
 	s.shared = s.stack("platform", "what all vendor accounts share", false, s.retain)
 	found := importFoundation(s.shared, s.File)
 	NewPlatform(s.shared, jsii.String("Platform"), &PlatformProps{
-		File: s.File, Table: found.table, DataKey: found.data, TopicsKey: found.topics, FingerprintKey: found.fingerprintKey(), Code: s.Code,
+		File: s.File, Table: found.table, AuditQueue: found.audit, DataKey: found.data, TopicsKey: found.topics, FingerprintKey: found.fingerprintKey(), Code: s.Code,
 	})
 }
 
@@ -104,9 +104,8 @@ func (s *stacks) vendorAccount(name string) {
 	st := s.stack("vendor-"+name, "functions of the vendor account "+name, false, s.shared)
 	found := importFoundation(st, s.File)
 	s.accounts[name] = NewVendorAccount(st, jsii.String("Account"), &VendorAccountProps{
-		File: s.File, Name: &name, Table: found.table, DataKey: found.data, FingerprintKey: found.fingerprintKey(), Code: s.Code,
+		File: s.File, Name: &name, Table: found.table, AuditQueue: found.audit, DataKey: found.data, FingerprintKey: found.fingerprintKey(), Code: s.Code,
 		Notifications: awssns.Topic_FromTopicArn(st, jsii.String("Notifications"), jsii.String(found.arn("sns", found.name+"-notifications"))),
-		AuditQueue:    awssqs.Queue_FromQueueArn(st, jsii.String("AuditQueue"), jsii.String(found.arn("sqs", found.name+"-audit"))),
 	})
 }
 
@@ -118,9 +117,16 @@ func (s *stacks) keys() {
 		shards[n] = append(shards[n], k)
 	}
 	for _, n := range slices.Sorted(maps.Keys(shards)) {
+		if keys := len(shards[n]); keys > maxKeys {
+			panic(fmt.Sprintf("%d keys in one of %d stacks, which takes %d: shards cannot be changed any more once there are secrets, so put the keys into two installations of different names", keys, s.File.Shards, maxKeys))
+		}
 		s.shard(n, shards[n])
 	}
 }
+
+// maxKeys are in one stack: CloudFormation takes 500 resources, and a key has
+// two in each of its stacks.
+const maxKeys = 500 / 2
 
 func (s *stacks) shard(n int, keys []keysfile.Key) {
 	values := s.stack(fmt.Sprintf("keys-%02d", n), "secrets", false, append(s.replicas, s.retain)...)
@@ -141,15 +147,19 @@ type imported struct {
 	place
 	secrets, data, topics awskms.IKey
 	table                 awsdynamodb.ITable
+	audit                 awssqs.IQueue
 }
 
 func importFoundation(scope awscdk.Stack, file *keysfile.File) imported {
 	p := placeOf(scope, file)
-	key := func(id, purpose string) awskms.IKey {
-		return awskms.Key_FromKeyArn(scope, &id, jsii.String(p.arn("kms", "key/{{resolve:ssm:"+p.keyParameter(purpose)+"}}")))
+	alias := func(id, purpose string) awskms.IKey {
+		return awskms.Alias_FromAliasName(scope, &id, text("alias/%s-%s", p.name, purpose))
 	}
 	return imported{
-		place: p, data: key("DataKey", "data"), topics: key("TopicsKey", "topics"), secrets: key("SecretsKey", "secrets"),
+		place: p, secrets: alias("SecretsKey", "secrets"), topics: alias("TopicsKey", "topics"),
+		// Of such references CloudFormation takes 60 in a template: not for secrets.
+		data:  awskms.Key_FromKeyArn(scope, jsii.String("DataKey"), jsii.String(p.arn("kms", "key/{{resolve:ssm:"+p.dataKeyParameter()+"}}"))),
 		table: awsdynamodb.Table_FromTableName(scope, jsii.String("Table"), &p.name),
+		audit: awssqs.Queue_FromQueueArn(scope, jsii.String("AuditQueue"), jsii.String(p.arn("sqs", p.name+"-audit"))),
 	}
 }

@@ -3,11 +3,13 @@
 package cdk
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,7 +88,10 @@ func TestMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	resources := 0
-	for _, r := range a.resources {
+	for name, r := range a.resources {
+		if refs := bytes.Count(a.templates[name], []byte("{{resolve:")); refs > 60 {
+			t.Errorf("%s has %d dynamic references: CloudFormation takes 60", name, refs)
+		}
 		if resources += len(r); len(r) > 500 {
 			t.Errorf("a stack of %d resources: CloudFormation takes 500", len(r))
 		}
@@ -95,4 +100,13 @@ func TestMany(t *testing.T) {
 		t.Errorf("%d schedules of %d keys", got, *many)
 	}
 	t.Logf("%d keys: %d stacks, %d resources", *many, len(a.resources), resources)
+}
+
+func TestStacks_tooManyKeys(t *testing.T) {
+	f := fileOf(251)
+	f.Shards = 1
+	_, err := synth(StacksProps{File: f, Environment: home, Code: stub{}}, false)
+	if err == nil || !strings.Contains(err.Error(), "251 keys in one of 1 stacks, which takes 250") {
+		t.Errorf("%v", err)
+	}
 }

@@ -141,10 +141,11 @@ func (p VendorAccountProps) filled() *VendorAccountProps {
 	need(of, "File", p.File == nil)
 	need(of, "Name", p.Name == nil)
 	if f := p.Foundation; f != nil {
-		p.Table, p.DataKey, p.FingerprintKey = orIf(p.Table, f.Table()), orIf(p.DataKey, f.DataKey()), orIf(p.FingerprintKey, f.FingerprintKey())
+		p.Table, p.AuditQueue = orIf(p.Table, f.Table()), orIf(p.AuditQueue, awssqs.IQueue(f.AuditQueue()))
+		p.DataKey, p.FingerprintKey = orIf(p.DataKey, f.DataKey()), orIf(p.FingerprintKey, f.FingerprintKey())
 	}
 	if f := p.Platform; f != nil {
-		p.Notifications, p.AuditQueue = orIf(p.Notifications, awssns.ITopic(f.Notifications())), orIf(p.AuditQueue, awssqs.IQueue(f.AuditQueue()))
+		p.Notifications = orIf(p.Notifications, awssns.ITopic(f.Notifications()))
 	}
 	need(of, "Table", p.Table == nil)
 	need(of, "Notifications", p.Notifications == nil)
