@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -84,7 +85,7 @@ func (w *world) credential(ctx context.Context, name, apiKey, host string) error
 	}
 	s, err := w.secrets.DescribeSecret(ctx, &sm.DescribeSecretInput{SecretId: &name})
 	if err == nil && len(s.Tags) > 0 {
-		err = fmt.Errorf("it has tags: the functions may write secrets by them")
+		err = errors.New("it has tags: the functions may write secrets by them")
 	}
 	return err
 }

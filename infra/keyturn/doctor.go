@@ -20,6 +20,7 @@ import (
 	"github.com/keyturn/keyturn/infra/keyturn/internal/function"
 	"github.com/keyturn/keyturn/shared/awserror"
 	"github.com/keyturn/keyturn/shared/config"
+	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/rotation"
 )
 
@@ -87,7 +88,7 @@ func (a *app) runDoctor(ctx context.Context, names []string) error {
 	answer.Time = aws.clock.Now()
 	for i := range answer.VendorAccounts {
 		f := &answer.VendorAccounts[i]
-		f.SetSkew("AWS", answer.Time.Sub(time.Now()))
+		f.SetSkew("AWS", time.Until(answer.Time))
 		if len(f.Wrong) > 0 {
 			answer.Problems++
 		}
@@ -103,9 +104,9 @@ func (a *app) runDoctor(ctx context.Context, names []string) error {
 type patient struct {
 	doctor.Finding
 
-	function, title string
-	keys            []string
-	lists           bool // the vendor's keys can be listed
+	function string
+	keys     []string
+	lists    bool // the vendor's keys can be listed
 }
 
 // patients are the vendor accounts that are named, or all.
@@ -114,17 +115,40 @@ func (a *app) patients(names []string) ([]patient, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, prefix := map[string]*patient{}, "keyturn"
-	add := func(account, vendor, admin string, hosts []string) *patient {
-		p := all[account]
-		if p == nil {
-			p = &patient{Finding: doctor.Finding{Account: account, Vendor: vendor, Secret: admin, Hosts: hosts, State: doctor.Unknown, Wrong: []doctor.Problem{}}}
-			all[account] = p
+	all := a.allPatients(cfg)
+	known := slices.Sorted(maps.Keys(all))
+	if len(names) == 0 {
+		names = known
+	}
+	var out []patient
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
+		p, ok := all[name]
+		if !ok {
+			return nil, usage("there is no such vendor account in "+a.source(), "known are "+strings.Join(known, ", "))
 		}
-		return p
+		out = append(out, *p)
+	}
+	return out, nil
+}
+
+// allPatients are the vendor accounts by name: those of the keys' file, or, in
+// the functions' configuration, those that keys have.
+func (a *app) allPatients(cfg *config.Config) map[string]*patient {
+	all, installation := map[string]*patient{}, "keyturn"
+	add := func(account, vendor, admin string, hosts []string) *patient {
+		if all[account] == nil {
+			all[account] = &patient{
+				Finding:  doctor.Finding{Account: account, Vendor: vendor, Secret: admin, Hosts: hosts, State: doctor.Unknown, Wrong: []doctor.Problem{}},
+				function: installation + "-rotate-" + account,
+				lists: slices.ContainsFunc(a.vendors, func(d provider.Definition) bool {
+					return d.Name == vendor && (d.Strategy == "Overlap" || d.Strategy == "DualSlot")
+				}),
+			}
+		}
+		return all[account]
 	}
 	if a.file != nil {
-		prefix = a.file.Name
+		installation = a.file.Name
 		for name, v := range a.file.VendorAccounts {
 			add(name, v.Provider, v.Admin, v.Hosts)
 		}
@@ -133,25 +157,7 @@ func (a *app) patients(names []string) ([]patient, error) {
 		p := add(k.VendorAccount, k.Vendor, config.Name(k.Admin), k.Hosts)
 		p.keys = append(p.keys, k.Secret)
 	}
-	if len(names) == 0 {
-		names = slices.Collect(maps.Keys(all))
-	}
-	var out []patient
-	for _, name := range names {
-		p, ok := all[name]
-		if !ok {
-			return nil, usage("there is no such vendor account in "+a.source(), "known are "+strings.Join(slices.Sorted(maps.Keys(all)), ", "))
-		}
-		p.function = prefix + "-rotate-" + name
-		for _, d := range a.vendors {
-			if d.Name == p.Vendor {
-				p.title, p.lists = d.Title, d.Strategy == "Overlap" || d.Strategy == "DualSlot"
-			}
-		}
-		out = append(out, *p)
-	}
-	slices.SortFunc(out, func(x, y patient) int { return cmp.Compare(x.Account, y.Account) })
-	return slices.CompactFunc(out, func(x, y patient) bool { return x.Account == y.Account }), nil
+	return all
 }
 
 // examine asks the function, and where it cannot, looks whether there is a
@@ -220,19 +226,14 @@ func (p patient) read(f *doctor.Finding, plan rotation.Plan) {
 		f.Notes = append(f.Notes, "no call tries it without replacing a key: it is only known to be there")
 	}
 	for _, problem := range plan.Problems {
-		state := f.State
-		switch problem.Type {
-		case rotation.AdminMissing:
-			state = doctor.Missing
-		case rotation.AdminRefused, rotation.HostNotAllowed, rotation.VendorRefused, rotation.ConfigInvalid:
-			state = doctor.Refused
-		case rotation.VendorFull:
-		case rotation.VendorRateLimited, rotation.VendorUnavailable, rotation.StoreDenied, rotation.StoreUnavailable, rotation.NotOurs:
-			state = doctor.Unknown
-		default:
+		state, known := meaning(problem.Type, f.State)
+		if !known {
 			continue
 		}
-		if f.State = state; state != doctor.Accepted {
+		if f.State != doctor.Refused && f.State != doctor.Missing { // the surest stays
+			f.State = state
+		}
+		if f.State != doctor.Accepted {
 			f.Keys, f.Limit = nil, 0
 		}
 		next := problem.Next
@@ -241,6 +242,26 @@ func (p patient) read(f *doctor.Finding, plan rotation.Plan) {
 		}
 		f.Add(problem.What, next...)
 	}
+}
+
+// meaning is what a plan's problem says of the credential, and false if it says
+// nothing. What is not known here says that it is not known.
+func meaning(t rotation.Type, now doctor.State) (doctor.State, bool) {
+	state, known := map[rotation.Type]doctor.State{
+		rotation.AdminMissing: doctor.Missing, rotation.VendorFull: now,
+		rotation.AdminRefused: doctor.Refused, rotation.HostNotAllowed: doctor.Refused, rotation.VendorRefused: doctor.Refused, rotation.ConfigInvalid: doctor.Refused,
+	}[t]
+	ofTheKey := []rotation.Type{
+		rotation.NoCurrent, rotation.WrongShape, rotation.KeyRejected, rotation.RotationDisabled, rotation.NotStaged,
+		rotation.Paused, rotation.Held, rotation.DowntimeRefused,
+	}
+	switch {
+	case known:
+		return state, true
+	case slices.Contains(ofTheKey, t):
+		return now, false
+	}
+	return doctor.Unknown, true
 }
 
 func (a *app) printDiagnosis(d diagnosis, one bool) {
@@ -261,14 +282,11 @@ func (a *app) printDiagnosis(d diagnosis, one bool) {
 		var t console.Table
 		t.Row("VENDOR ACCOUNT", "VENDOR", "CREDENTIAL", "ROOM", "MAY BE SENT TO", "PROBLEM")
 		for _, f := range d.VendorAccounts {
-			what := ""
-			for i, p := range f.Wrong {
-				if i > 0 {
-					what += "; "
-				}
-				what += p.What
+			var what []string
+			for _, p := range f.Wrong {
+				what = append(what, p.What)
 			}
-			t.Row(f.Account, f.Vendor, string(f.State), f.Room(), strings.Join(f.Hosts, " "), what)
+			t.Row(f.Account, f.Vendor, string(f.State), f.Room(), strings.Join(f.Hosts, " "), strings.Join(what, "; "))
 		}
 		_, _ = fmt.Fprint(a.out, t.Render(paint))
 		if d.Problems > 0 {

@@ -83,15 +83,13 @@ func (a *app) printPreflight(answer preflighted) {
 		return
 	}
 	styles := map[preflight.Status]console.Style{preflight.OK: console.Good, preflight.Warning: console.Warn, preflight.Missing: console.Bad}
-	var f console.Fields
+	paint := a.palette(a.outTerminal)
 	for _, c := range answer.Checks {
-		// Each line begins with its status, also below another of the same.
-		f = append(f, console.Field{Name: string(c.Status), Cell: console.Cell{Text: c.Subject + ": " + c.What, Style: styles[c.Status]}})
+		a.say("%s %s: %s", paint.Paint(styles[c.Status], fmt.Sprintf("%-8s", c.Status)), c.Subject, console.Clean(c.What))
 		for _, next := range c.Next {
-			f = append(f, console.Field{Name: "", Cell: console.Cell{Text: "  do: " + next, Style: console.Warn}})
+			a.say("%-8s %s", "", paint.Paint(console.Warn, "  do: "+console.Clean(next)))
 		}
 	}
-	_, _ = fmt.Fprint(a.out, lines(f, a.palette(a.outTerminal)))
 	a.say("")
 	switch {
 	case answer.Missing > 0:
@@ -101,18 +99,4 @@ func (a *app) printPreflight(answer preflighted) {
 	default:
 		a.say("Nothing is missing.")
 	}
-}
-
-// lines renders fields with every name shown.
-func lines(f console.Fields, p console.Palette) string {
-	out := ""
-	for _, l := range f {
-		style := l.Style
-		if l.Name == "" {
-			out += fmt.Sprintf("%-8s %s\n", "", p.Paint(style, console.Clean(l.Text)))
-			continue
-		}
-		out += p.Paint(style, fmt.Sprintf("%-8s", l.Name)) + " " + console.Clean(l.Text) + "\n"
-	}
-	return out
 }

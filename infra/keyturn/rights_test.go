@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -71,7 +70,7 @@ func asIAM(c cloud.CallRecord) (action, resource string) {
 	case c.Service == "sns" && c.Operation != "GetSubscriptionAttributes":
 		resource = arn("keyturn-notifications")
 	case c.Service == "ssm":
-		resource = arn(fmt.Sprintf("parameter/%s", strings.TrimPrefix(c.Target, "/")))
+		resource = arn("parameter/" + strings.TrimPrefix(c.Target, "/"))
 	}
 	return action, resource
 }

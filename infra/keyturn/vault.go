@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -91,10 +92,8 @@ func (a *app) site(ctx context.Context, c *connection, f *keysfile.File) (*acces
 
 func hasCurrent(stages map[string][]string) bool {
 	for _, labels := range stages {
-		for _, l := range labels {
-			if l == "AWSCURRENT" {
-				return true
-			}
+		if slices.Contains(labels, "AWSCURRENT") {
+			return true
 		}
 	}
 	return false

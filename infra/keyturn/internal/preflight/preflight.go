@@ -180,7 +180,7 @@ func (p *Preflight) concurrency(ctx context.Context) []Check {
 	return []Check{ok(subject, "%s", what)}
 }
 
-// topics of an installation.
+// subscriptions looks at the installation's topics.
 func (p *Preflight) subscriptions(ctx context.Context) (all []Check) {
 	names := []string{p.file.Name + "-notifications"}
 	if p.file.Notifications.Escalation != nil {
@@ -189,36 +189,44 @@ func (p *Preflight) subscriptions(ctx context.Context) (all []Check) {
 	for _, name := range names {
 		subject := "topic " + name
 		arn := fmt.Sprintf("arn:%s:sns:%s:%s:%s", access.Partition(p.place.Region), p.place.Region, p.place.Account, name)
-		pages := sns.NewListSubscriptionsByTopicPaginator(p.topics, &sns.ListSubscriptionsByTopicInput{TopicArn: &arn})
-		confirmed, failed := 0, false
-		for pages.HasMorePages() && !failed {
-			page, err := pages.NextPage(ctx)
-			if failed = err != nil; failed {
-				if awserror.Code(err) == "NotFound" || awserror.Code(err) == "NotFoundException" {
-					all = append(all, ok(subject, "not deployed yet: once it is, each e-mail and HTTPS subscription has to be confirmed"))
-				} else {
-					all = append(all, unseen(subject, err))
-				}
-				break
-			}
-			for _, s := range page.Subscriptions {
-				if aws.ToString(s.SubscriptionArn) == "PendingConfirmation" {
-					all = append(all, warning(subject, Endpoint(aws.ToString(s.Protocol), aws.ToString(s.Endpoint))+" has not confirmed its subscription, and is told nothing",
-						"follow the link in the message that AWS sent; it works for two days, and a deployment that makes the subscription anew sends another"))
-					continue
-				}
-				confirmed++
-			}
-		}
-		switch {
-		case failed:
+		confirmed, pending, err := p.subscribed(ctx, arn)
+		switch code := awserror.Code(err); {
+		case code == "NotFound" || code == "NotFoundException":
+			all = append(all, ok(subject, "not deployed yet: once it is, each e-mail and HTTPS subscription has to be confirmed"))
+			continue
+		case err != nil:
+			all = append(all, unseen(subject, err))
+			continue
 		case confirmed == 0:
 			all = append(all, warning(subject, "nobody with a confirmed subscription is told anything", "name somebody: notifications.subscriptions"))
 		default:
 			all = append(all, ok(subject, "%d confirmed", confirmed))
 		}
+		for _, who := range pending {
+			all = append(all, warning(subject, who+" has not confirmed its subscription, and is told nothing",
+				"follow the link in the message that AWS sent; it works for two days, and a deployment that makes the subscription anew sends another"))
+		}
 	}
 	return all
+}
+
+// subscribed counts a topic's confirmed subscriptions, and names the others.
+func (p *Preflight) subscribed(ctx context.Context, arn string) (confirmed int, pending []string, err error) {
+	pages := sns.NewListSubscriptionsByTopicPaginator(p.topics, &sns.ListSubscriptionsByTopicInput{TopicArn: &arn})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return 0, nil, err
+		}
+		for _, s := range page.Subscriptions {
+			if aws.ToString(s.SubscriptionArn) == "PendingConfirmation" {
+				pending = append(pending, Endpoint(aws.ToString(s.Protocol), aws.ToString(s.Endpoint)))
+			} else {
+				confirmed++
+			}
+		}
+	}
+	return confirmed, pending, nil
 }
 
 // Endpoint names a subscription's endpoint without what may be secret in a URL:

@@ -132,7 +132,7 @@ func TestWell(t *testing.T) {
 	}
 }
 
-func TestNotWell(t *testing.T) { //nolint:funlen // a table
+func TestNotWell(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name    string
