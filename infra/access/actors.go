@@ -82,7 +82,7 @@ func (s *Site) actors(d *documents, t *target) []actor {
 		actor{name: "stranger", who: role(s.name + "-proof-stranger"), mfa: "true"},
 		actor{name: "administrator of the account", who: role(s.name + "-proof-administrator"), identity: admin, mfa: "true", role: "everything"},
 		actor{name: "administrator without MFA", who: iam.NewUser(s.arn("iam", "", "user/"+s.name+"-proof-administrator")), identity: admin, role: "everything"},
-		actor{name: "deployer", who: s.listed(s.file.Access.Deployers, "deployer"), identity: d.identity("deploy"), mfa: "true", role: "deployer"},
+		actor{name: "deployer", who: s.listed(s.people()["deployer"], "deployer"), identity: d.identity("deploy"), mfa: "true", role: "deployer"},
 		actor{name: "CloudFormation, least rights", who: s.execution(), identity: d.identity("execution"), role: "execution"},
 		actor{name: "CloudFormation, administrator rights", who: s.execution(), identity: admin, role: "everything"},
 		actor{name: "root user of the account", who: iam.NewRoot(s.env.Partition, s.env.Account), mfa: "true", role: "everything"},
@@ -90,7 +90,7 @@ func (s *Site) actors(d *documents, t *target) []actor {
 		actor{name: "administrator of another account", who: iam.NewSession(foreign+"admin", "run"), identity: admin, mfa: "true"},
 		actor{name: "role of another account with a reader's name", who: iam.NewSession(foreign+s.otherName(t), "run"), identity: admin, mfa: "true"},
 	)
-	glass := s.listed(s.file.Access.BreakGlass, "break-glass")
+	glass := s.listed(s.people()["break-glass"], "break-glass")
 	rows = append(rows, actor{name: "break-glass", who: glass, identity: admin, mfa: "true", role: "everything"})
 	for _, set := range s.proofSets(t) {
 		who := iam.NewSession(s.arn("iam", "", "role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_"+set+"_fedcba9876543210"), "ana")

@@ -47,7 +47,7 @@ func (s *Site) proveDuties(d *documents, p *Proof) error {
 			return err
 		}
 	}
-	if err := s.fulfil(d, p, "deployer", s.listed(s.file.Access.Deployers, "deployer"), d.identity("deploy"), nil, s.deployDuties()); err != nil {
+	if err := s.fulfil(d, p, "deployer", s.listed(s.people()["deployer"], "deployer"), d.identity("deploy"), nil, s.deployDuties()); err != nil {
 		return err
 	}
 	if err := s.fulfil(d, p, "CloudFormation, least rights", s.execution(), d.identity("execution"), nil, s.executionDuties()); err != nil {

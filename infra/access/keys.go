@@ -81,7 +81,7 @@ func (s *Site) key(use ...iam.Statement) iam.Document {
 		Sid: "OnlyBreakGlassEnds", Effect: iam.Deny, Principal: everyone(),
 		Action: iam.Strings{"kms:DisableKey", "kms:ScheduleKeyDeletion"}, Resource: iam.Strings{"*"},
 	}
-	if who := s.file.Access.BreakGlass; len(who) > 0 {
+	if who := s.people()["break-glass"]; len(who) > 0 {
 		end.Condition = iam.Conditions{"ArnNotEquals": {"aws:PrincipalArn": sorted(who)}}
 	}
 	d := document(

@@ -2,6 +2,8 @@ package access
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,5 +94,53 @@ func TestProveIsFast(t *testing.T) {
 	t.Logf("%d keys, %d shapes, %d cells in %s", len(f.Keys), p.Shapes, p.Cells, took)
 	if p.Shapes > 25 {
 		t.Errorf("%d shapes", p.Shapes)
+	}
+}
+
+// TestProveHoldsForAnyFile mixes what the sample keeps apart: people who read,
+// readers who deploy, sets that are trusted here and not there.
+func TestProveHoldsForAnyFile(t *testing.T) {
+	t.Parallel()
+	people := []string{
+		role("a"), role("b"), role("team/c"), user, trustedRole, untrustedRole, foreignRole, "arn:aws:iam::444455556666:user/eve",
+		"arn:aws:iam::444455556666:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Support_fedcba9876543210",
+	}
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			r := rand.New(rand.NewPCG(seed, 1))
+			some := func(of ...string) (list []string) {
+				for _, s := range of {
+					if r.IntN(3) == 0 {
+						list = append(list, s)
+					}
+				}
+				return list
+			}
+			f := &keysfile.File{Name: "kt", VendorAccounts: map[string]keysfile.VendorAccount{"one": {Admin: "admin/one"}, "two": {Admin: "admin/two"}}}
+			if r.IntN(2) == 0 {
+				f.VendorAccounts["two"] = keysfile.VendorAccount{Admin: "admin/one"}
+			}
+			f.Access = keysfile.Access{
+				Viewers: some(people...), Operators: some(people...), Responders: some(people...), Approvers: some(people...), Auditors: some(people...),
+				Admins: some(people...), BreakGlass: some(people...), Deployers: some(people...), RequireMFA: r.IntN(2) == 0, PermissionSets: some("Support", "Sales"),
+			}
+			for i := range 3 {
+				k := keysfile.Key{Name: fmt.Sprint("key-", i), VendorAccount: []string{"one", "two"}[r.IntN(2)], Existing: r.IntN(3) == 0, Readers: some(people...)}
+				k.Allow = keysfile.Allow{CIDRs: some("203.0.113.0/24", "198.51.100.0/25", "2001:db8::/32"), VPCEndpoints: some("vpce-0a", "vpce-0b"), RequireMFA: r.IntN(2) == 0, PermissionSets: some("Support", "Sales")}
+				if r.IntN(3) == 0 {
+					k.Allow.Organization = "o-a1b2c3"
+				}
+				for _, reader := range k.Readers {
+					if r.IntN(3) == 0 && permissionSet(reader) == "" && strings.Contains(reader, ":role/") {
+						k.Allow.Machines = append(k.Allow.Machines, reader)
+					}
+				}
+				f.Keys = append(f.Keys, k)
+			}
+			if _, err := Prove(f, home); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

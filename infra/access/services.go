@@ -321,7 +321,7 @@ func (s *Site) endKeyRequests(key string) []sent {
 			sent{who: who, action: "kms:" + action, resource: key, identity: admin, want: true}, sent{who: who, action: "kms:" + action, resource: key})
 	}
 	requests = append(requests, sent{who: who, action: "kms:ProofOfNothing", resource: key, identity: admin})
-	for _, glass := range s.file.Access.BreakGlass {
+	for _, glass := range s.people()["break-glass"] {
 		requests = append(requests,
 			sent{who: principal(glass), action: "kms:ScheduleKeyDeletion", resource: key, identity: admin, want: true},
 			sent{who: principal(glass), action: "kms:DisableKey", resource: key, identity: admin, want: true},

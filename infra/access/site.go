@@ -65,7 +65,7 @@ func New(file *keysfile.File, env Environment) (*Site, error) {
 }
 
 func (s *Site) checkPeople() (wrong []error) {
-	people := s.people()
+	people := s.listedPeople()
 	for _, role := range slices.Sorted(maps.Keys(people)) {
 		for _, who := range people[role] {
 			if err := checkPerson(who); err != nil {
@@ -202,7 +202,18 @@ func (s *Site) accounts() []string {
 	return names
 }
 
+// people are who the file lists, by role. One file serves several environments:
+// only those of this account are meant here, for policies of people are attached
+// in their own account.
 func (s *Site) people() map[string][]string {
+	all := s.listedPeople()
+	for role, list := range all {
+		all[role] = slices.DeleteFunc(slices.Clone(list), func(arn string) bool { return strings.Split(arn, ":")[4] != s.env.Account })
+	}
+	return all
+}
+
+func (s *Site) listedPeople() map[string][]string {
 	a := s.file.Access
 	return map[string][]string{
 		"viewer": a.Viewers, "operator": a.Operators, "responder": a.Responders, "approver": a.Approvers,
