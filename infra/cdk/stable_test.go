@@ -130,3 +130,30 @@ func nameIn(resource string) string {
 	}
 	return ""
 }
+
+// TestStable_movedBetweenAccounts moves a key to another vendor account: its
+// secret stays where it is, and its first value is another resource, since
+// CloudFormation refuses to change whom a custom resource asks.
+func TestStable_movedBetweenAccounts(t *testing.T) {
+	var secrets, firsts [2]string
+	for i, account := range []string{"sendgrid-main", "sendgrid-other"} {
+		f := fileOf(1)
+		f.VendorAccounts["sendgrid-other"] = f.VendorAccounts["sendgrid-main"]
+		f.Keys[0].VendorAccount = account
+		a, err := synth(StacksProps{File: f, Environment: home, Code: stub{}}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id, r := range a.of("AWS::SecretsManager::Secret") {
+			if r.Properties["Name"] == f.Keys[0].Name {
+				secrets[i] = id
+			}
+		}
+		for id := range a.of(FirstValueType) {
+			firsts[i] = id
+		}
+	}
+	if secrets[0] == "" || secrets[0] != secrets[1] || firsts[0] == "" || firsts[0] == firsts[1] {
+		t.Errorf("secrets %q, first values %q", secrets, firsts)
+	}
+}
