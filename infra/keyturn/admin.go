@@ -48,7 +48,7 @@ func parent(c *cobra.Command) *cobra.Command {
 		if len(args) == 0 {
 			return usage("which command of "+c.CommandPath()+"?", c.CommandPath()+" --help")
 		}
-		return usage(fmt.Sprintf("%s has no command %q", c.CommandPath(), args[0]), c.CommandPath()+" --help")
+		return usage(c.CommandPath()+" has no such command", c.CommandPath()+" --help") // what was typed may be a secret
 	})
 }
 
@@ -73,6 +73,9 @@ vendor account, and gets a policy by which only its functions read it.`,
 		Args:              oneAccount,
 		ValidArgsFunction: a.completeAccounts,
 	}
+	c.SetFlagErrorFunc(func(c *cobra.Command, _ error) error { // its text may repeat a credential
+		return usage("there is no such flag, or it lacks its value", c.CommandPath()+" --help", "a credential is never an argument")
+	})
 	c.Flags().BoolVar(&force, "force", false, "store one that could not be tried; never one that was refused")
 	a.awsFlags(c)
 	return command(c, func(c *cobra.Command, args []string) error { return a.runAdminPut(c.Context(), args[0], force) })
