@@ -9,7 +9,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -28,7 +27,7 @@ import (
 
 func main() {
 	defer jsii.Close()
-	if err := run(os.Getenv, os.Stderr); err != nil {
+	if err := run(os.Getenv); err != nil {
 		fmt.Fprintln(os.Stderr, "keyturn:", err)
 		jsii.Close()
 		os.Exit(1)
@@ -37,7 +36,7 @@ func main() {
 
 // run synthesizes the stacks. The CDK panics on whatever is wrong: that is an
 // error like any other here, and no trace.
-func run(getenv func(string) string, stderr io.Writer) (err error) {
+func run(getenv func(string) string) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = errors.New(readable(fmt.Sprint(r)))

@@ -10,14 +10,9 @@ import (
 	"github.com/keyturn/keyturn/shared/iam"
 )
 
-// Ranges of the VPC that is made. It is connected with nothing, so it may be the
-// same everywhere.
+// vpcRange is of the VPC that is made. It is connected with nothing, so it may be
+// the same everywhere.
 const vpcRange = "10.97.0.0/24"
-
-var subnetRanges = [...]struct{ public, private string }{
-	{"10.97.0.0/27", "10.97.0.64/26"},
-	{"10.97.0.32/27", "10.97.0.128/26"},
-}
 
 // fixedAddresses makes a VPC in two zones, each with a NAT gateway of its own,
 // whose addresses are outputs: for vendors that let in listed addresses only.
@@ -37,7 +32,10 @@ func fixedAddresses(scope constructs.Construct, p functionProps, dataKey *string
 	})
 	out := &vpcConfig{securityGroups: []*string{httpsOnly(scope, vpc.Ref())}}
 	var tables []any
-	for i, r := range subnetRanges {
+	for i, r := range []struct{ public, private string }{
+		{"10.97.0.0/27", "10.97.0.64/26"},
+		{"10.97.0.32/27", "10.97.0.128/26"},
+	} {
 		zone := awscdk.Fn_Select(number(i), awscdk.Fn_GetAzs(nil))
 		subnet := func(id, block string) (*string, awsec2.CfnRouteTable) {
 			s := awsec2.NewCfnSubnet(scope, text("%s%d", id, i+1), &awsec2.CfnSubnetProps{

@@ -90,9 +90,18 @@ func synth(props StacksProps, nag bool) (_ *assembly, err error) {
 		for _, d := range *s.Dependencies() {
 			a.depends[name] = append(a.depends[name], *d.Id())
 		}
-		for _, m := range *s.Messages() {
-			if text := fmt.Sprint(m.Entry.Data); strings.HasPrefix(text, "AwsSolutions-") {
-				a.findings = append(a.findings, *m.Id+" "+text)
+		if raw, err = os.ReadFile(filepath.Join(dir, name+".metadata.json")); err != nil {
+			return nil, err
+		}
+		var notes map[string][]struct{ Data any }
+		if err = json.Unmarshal(raw, &notes); err != nil {
+			return nil, err
+		}
+		for path, all := range notes {
+			for _, n := range all {
+				if text, ok := n.Data.(string); ok && strings.HasPrefix(text, "AwsSolutions-") {
+					a.findings = append(a.findings, path+" "+text)
+				}
 			}
 		}
 	}

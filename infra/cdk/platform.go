@@ -56,10 +56,6 @@ func (p *platform) Notifications() awssns.Topic    { return p.notifications }
 func (p *platform) Escalation() awssns.Topic       { return p.escalation }
 func (p *platform) RotateNow() awslambda.IFunction { return p.rotateNow.imported() }
 
-// Aliases of the function that rotates on demand. IAM cannot see a payload, so
-// a right to one of them is a right to its mode.
-var rotateNowModes = [...]string{"rotate", "plan", "control"}
-
 // NewPlatform adds what all vendor accounts share.
 func NewPlatform(scope constructs.Construct, id *string, props *PlatformProps) Platform {
 	props = props.filled()
@@ -125,7 +121,8 @@ func (p *platform) newRotateNow(s site, props *PlatformProps) {
 			"KEYTURN_TOPIC_ARN": p.notifications.TopicArn(), "KEYTURN_AUDIT_QUEUE_URL": props.AuditQueue.QueueUrl(),
 		},
 	})
-	for _, mode := range rotateNowModes {
+	// IAM cannot see a payload: a right to an alias is a right to its mode.
+	for _, mode := range []string{"rotate", "plan", "control"} {
 		awslambda.NewCfnAlias(p, text("Alias-%s", mode), &awslambda.CfnAliasProps{
 			FunctionName: p.rotateNow.resource.Ref(), FunctionVersion: jsii.String("$LATEST"), Name: &mode,
 			Description: text("A right to this alias is a right to mode %s", mode),

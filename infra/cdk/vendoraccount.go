@@ -86,6 +86,7 @@ func (a *vendorAccount) Provider() *string { return &a.account.Provider }
 func (a *vendorAccount) RotateFunctionArn() *string {
 	return text("%s", a.at.functionARN(a.at.rotate(a.name)))
 }
+
 func (a *vendorAccount) RetireFunctionArn() *string {
 	return text("%s", a.at.functionARN(a.at.retire(a.name)))
 }
