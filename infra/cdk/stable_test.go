@@ -3,8 +3,10 @@
 package cdk
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"regexp"
 	"slices"
 	"testing"
@@ -17,6 +19,7 @@ import (
 // stateful are the types whose resources hold what cannot be made again.
 var stateful = []string{
 	"AWS::SecretsManager::Secret", "AWS::KMS::Key", "AWS::KMS::Alias", "AWS::DynamoDB::Table", "AWS::Logs::LogGroup", "AWS::SQS::Queue", "AWS::SNS::Topic",
+	"AWS::EC2::EIP",
 }
 
 // places returns every stateful resource by stack and logical id, with its
@@ -155,5 +158,53 @@ func TestStable_movedBetweenAccounts(t *testing.T) {
 	}
 	if secrets[0] == "" || secrets[0] != secrets[1] || firsts[0] == "" || firsts[0] == firsts[1] {
 		t.Errorf("secrets %q, first values %q", secrets, firsts)
+	}
+}
+
+// identity are the properties whose change makes CloudFormation replace a
+// stateful resource.
+var identity = []string{"Name", "TableName", "KeySchema", "QueueName", "TopicName", "LogGroupName", "AliasName", "FifoQueue", "FifoTopic"}
+
+// TestStable_upgrade holds the example's stateful resources against those of
+// every version before: none may go or be replaced. With -update new ones are
+// added to the list; one that is to go must be taken out of it by hand.
+func TestStable_upgrade(t *testing.T) {
+	const path = "testdata/stateful.json"
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := map[string]string{}
+	if err = json.Unmarshal(raw, &before); err != nil {
+		t.Fatal(err)
+	}
+	a := synthesized(t)
+	now := map[string]string{}
+	for _, kind := range stateful {
+		for id, r := range a.of(kind) {
+			now[id] = kind
+			for _, p := range identity {
+				if v := r.Properties[p]; v != nil {
+					now[id] += " " + p + "=" + written(v)
+				}
+			}
+		}
+	}
+	for id, was := range before {
+		if now[id] != was {
+			t.Errorf("%s was %q and is %q: what it holds would be lost", id, was, now[id])
+		}
+	}
+	if len(now) != len(before) && !t.Failed() && !*update {
+		t.Errorf("%d stateful resources, %d of which are listed: run go test ./infra/cdk -run TestStable_upgrade -update", len(now), len(before))
+	}
+	if !*update || t.Failed() {
+		return
+	}
+	if raw, err = json.MarshalIndent(now, "", "  "); err == nil {
+		err = os.WriteFile(path, append(raw, '\n'), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
