@@ -90,13 +90,16 @@ func (s *stacks) retained() {
 	}
 }
 
-// platform adds what vendor accounts share. Subscriptions, alarms, the dashboard
-// and people's policies belong into this stack too.
+// platform adds what vendor accounts share, people's policies and who is told.
 func (s *stacks) platform() {
 	s.shared = s.stack("platform", "what all vendor accounts share", false, s.retain)
 	found := importFoundation(s.shared, s.File)
-	NewPlatform(s.shared, jsii.String("Platform"), &PlatformProps{
+	p := NewPlatform(s.shared, jsii.String("Platform"), &PlatformProps{
 		File: s.File, Table: found.table, AuditQueue: found.audit, DataKey: found.data, TopicsKey: found.topics, FingerprintKey: found.fingerprintKey(), Code: s.Code,
+	})
+	NewPeople(s.shared, jsii.String("People"), &PeopleProps{File: s.File})
+	NewSubscriptions(s.shared, jsii.String("Subscriptions"), &SubscriptionsProps{
+		File: s.File, Notifications: p.Notifications(), Escalation: p.Escalation(), DataKey: found.data,
 	})
 }
 

@@ -1,0 +1,129 @@
+//go:build !race
+
+package cdk
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
+
+func TestPeople(t *testing.T) {
+	a := synthesized(t)
+	got := map[string]string{}
+	for id, r := range a.of("AWS::IAM::ManagedPolicy") {
+		got[r.Properties["ManagedPolicyName"].(string)] = written(r.Properties["Roles"]) + written(r.Properties["Users"])
+		for _, action := range []string{"secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue", "kms:Decrypt"} {
+			if strings.Contains(written(r.Properties["PolicyDocument"]), action) {
+				t.Errorf("%s allows %s", id, action)
+			}
+		}
+	}
+	if d := cmp.Diff(map[string]string{
+		"keyturn-viewer": "nullnull", "keyturn-operator": `["oncall"]null`, "keyturn-responder": "nullnull", "keyturn-approver": "nullnull",
+		"keyturn-auditor": `null["ana"]`, "keyturn-admin": "nullnull",
+	}, got); d != "" {
+		t.Errorf("managed policies, with their roles and users (-want +got):\n%s", d)
+	}
+	template := string(a.templates["keyturn-platform"])
+	for _, want := range []string{
+		"AWSReservedSSO_Keyturn_0123456789abcdef", "arn:aws:iam::999988887777:role/audit", `"Value": "keyturn-auditor"`,
+	} {
+		if !strings.Contains(template, want) {
+			t.Errorf("no output says %s", want)
+		}
+	}
+}
+
+func TestSubscriptions(t *testing.T) {
+	a := synthesized(t)
+	got := map[string]string{}
+	for id, r := range a.of("AWS::SNS::Subscription") {
+		got[r.Properties["Endpoint"].(string)] = written(r.Properties["Protocol"]) + " " + written(r.Properties["FilterPolicy"]) + " raw: " + written(r.Properties["RawMessageDelivery"])
+		if !strings.Contains(written(r.Properties["RedrivePolicy"]), "SubscriptionsUndelivered") {
+			t.Errorf("%s has no queue for what is not taken", id)
+		}
+		escalation := strings.Contains(written(r.Properties["TopicArn"]), "PlatformEscalation")
+		if want := r.Properties["Endpoint"] == "head@example.com"; escalation != want {
+			t.Errorf("%s is of the escalation: %v", id, escalation)
+		}
+	}
+	if d := cmp.Diff(map[string]string{
+		"ops@example.com":                                      `"email" null raw: null`,
+		"https://alerts.example.com/keyturn":                   `"https" {"severity":["critical",{"exists":false}]} raw: null`,
+		"arn:aws:sqs:eu-west-1:111122223333:news":              `"sqs" {"owner":["mailer@example.com"],"vendor":["sendgrid"]} raw: true`,
+		"arn:aws:lambda:eu-west-1:111122223333:function:pager": `"lambda" {"key":["prod/mailer/sendgrid"],"severity":["critical"]} raw: null`,
+		"head@example.com":                                     `"email" null raw: null`,
+	}, got); d != "" {
+		t.Errorf("subscriptions (-want +got):\n%s", d)
+	}
+	for id, r := range a.of("AWS::Chatbot::SlackChannelConfiguration") {
+		r.has(t, id, map[string]any{"SlackWorkspaceId": "T0123ABCD", "SlackChannelId": "C0123ABCD", "GuardrailPolicies": []string{"arn:aws:iam::aws:policy/AWSDenyAll"}})
+	}
+	if got := len(a.of("AWS::Chatbot::SlackChannelConfiguration")); got != 1 {
+		t.Errorf("%d channels", got)
+	}
+	found := false
+	for id, r := range a.of("AWS::Lambda::Permission") {
+		if r.Properties["Principal"] == "sns.amazonaws.com" {
+			found = true
+			if !strings.Contains(written(r.Properties["SourceArn"]), "PlatformNotifications") {
+				t.Errorf("%s lets in %s", id, written(r.Properties["SourceArn"]))
+			}
+		}
+	}
+	if !found {
+		t.Error("the topic may not start the subscribed function")
+	}
+}
+
+// TestSubscriptions_refused are configurations that SNS or chat would refuse, or
+// take in another sense.
+func TestSubscriptions_refused(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		list []keysfile.Subscription
+		want string
+	}{
+		{"an endpoint twice", []keysfile.Subscription{{Email: "a@example.com", Owners: []string{"a"}}, {Email: "b@example.com"}, {Email: "a@example.com"}}, "notifications.subscriptions[0] and [2] are of one email"},
+		{"chat with a filter", []keysfile.Subscription{{Slack: &keysfile.Slack{Workspace: "T1", Channel: "C1"}, Severities: []string{"critical"}}}, "notifications.subscriptions[0]: chat takes all of a topic"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := fileOf(1)
+			f.Notifications.Subscriptions = tt.list
+			if _, err := synth(StacksProps{File: f, Environment: home, Code: stub{}}, false); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%v, not %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestHearsAlarms(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		sub  keysfile.Subscription
+		want bool
+	}{
+		{"everything", keysfile.Subscription{}, true},
+		{"critical", keysfile.Subscription{Severities: []string{"critical"}}, true},
+		{"warnings", keysfile.Subscription{Severities: []string{"warning"}}, true},
+		{"info alone", keysfile.Subscription{Severities: []string{"info"}}, false},
+		{"of an owner", keysfile.Subscription{Owners: []string{"a"}}, false},
+		{"critical of a vendor", keysfile.Subscription{Vendors: []string{"a"}, Severities: []string{"critical"}}, false},
+	} {
+		if got := hearsAlarms(tt.sub); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+		// The filter lets a message without attributes through exactly then.
+		f, open := filter(tt.sub), true
+		for _, values := range f {
+			open = open && strings.Contains(written(values), `"exists":false`)
+		}
+		if open != tt.want {
+			t.Errorf("%s: the filter %s lets alarms through: %v", tt.name, written(f), open)
+		}
+	}
+}
