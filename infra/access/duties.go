@@ -22,20 +22,20 @@ func (s *Site) proveDuties(d *documents, p *Proof) error {
 	for _, a := range s.accounts() {
 		for _, role := range []string{"rotate", "retire"} {
 			who := iam.NewSession(s.RoleARN(s.name+"-"+role+"-"+a), "run")
-			if err := s.fulfil(d, p, role+" function of "+a, who, d.identity(role+":"+a), nil, s.functionDuties(role, a)); err != nil {
+			if err := s.fulfill(d, p, role+" function of "+a, who, d.identity(role+":"+a), nil, s.functionDuties(role, a)); err != nil {
 				return err
 			}
 		}
-		if err := s.fulfilQueue(d, p, "labels:"+a, s.name+"-labels-"+a); err != nil {
+		if err := s.fulfillQueue(d, p, "labels:"+a, s.name+"-labels-"+a); err != nil {
 			return err
 		}
 	}
 	now := iam.NewSession(s.RoleARN(s.RotateNowName()), "run")
-	if err := s.fulfil(d, p, "rotatenow function", now, d.identity("rotatenow"), nil, s.rotateNowDuties()); err != nil {
+	if err := s.fulfill(d, p, "rotatenow function", now, d.identity("rotatenow"), nil, s.rotateNowDuties()); err != nil {
 		return err
 	}
 	schedule := iam.NewSession(s.RoleARN(s.ScheduleName()), "run")
-	if err := s.fulfil(d, p, "role of schedules", schedule, d.identity("schedule"), nil, []duty{
+	if err := s.fulfill(d, p, "role of schedules", schedule, d.identity("schedule"), nil, []duty{
 		do("lambda:InvokeFunction", s.function(s.name+"-retire-x"), nil, true),
 		do("lambda:InvokeFunction", s.function(s.name+"-rotate-x"), nil, false),
 		do("lambda:InvokeFunction", s.function("other"), nil, false),
@@ -43,14 +43,14 @@ func (s *Site) proveDuties(d *documents, p *Proof) error {
 		return err
 	}
 	for _, row := range s.persons(d) {
-		if err := s.fulfil(d, p, row.name, row.who, row.identity, map[string]string{"aws:MultiFactorAuthPresent": row.mfa}, s.personDuties(row)); err != nil {
+		if err := s.fulfill(d, p, row.name, row.who, row.identity, map[string]string{"aws:MultiFactorAuthPresent": row.mfa}, s.personDuties(row)); err != nil {
 			return err
 		}
 	}
-	if err := s.fulfil(d, p, "deployer", s.listed(s.people()["deployer"], "deployer"), d.identity("deploy"), nil, s.deployDuties()); err != nil {
+	if err := s.fulfill(d, p, "deployer", s.listed(s.people()["deployer"], "deployer"), d.identity("deploy"), nil, s.deployDuties()); err != nil {
 		return err
 	}
-	if err := s.fulfil(d, p, "CloudFormation, least rights", s.execution(), d.identity("execution"), nil, s.executionDuties()); err != nil {
+	if err := s.fulfill(d, p, "CloudFormation, least rights", s.execution(), d.identity("execution"), nil, s.executionDuties()); err != nil {
 		return err
 	}
 	return s.proveServices(d, p)
@@ -64,7 +64,7 @@ func (p *Proof) record(actor, action, resource string, want bool, got iam.Decisi
 	}
 }
 
-func (s *Site) fulfil(d *documents, p *Proof, name string, who iam.Principal, identity []iam.Policy, all map[string]string, duties []duty) error {
+func (s *Site) fulfill(d *documents, p *Proof, name string, who iam.Principal, identity []iam.Policy, all map[string]string, duties []duty) error {
 	if d.only != "" && "the policy "+strings.TrimPrefix(d.only, "role ") != identity[0].Name {
 		return nil
 	}

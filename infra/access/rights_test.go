@@ -105,7 +105,7 @@ func record(t *testing.T, function, sample string) []cloud.CallRecord {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close() //nolint:errcheck // nothing runs any more
+	defer r.Close()
 	defer s.Close()
 	if err = events.Prepare(t.Context(), s, v, function, sample); err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func stray(t *testing.T) []cloud.CallRecord {
 	t.Helper()
 	const host, secret = "vendor.test", "prod/app/key"
 	r := region.New(region.Options{})
-	defer r.Close() //nolint:errcheck // nothing runs any more
+	defer r.Close()
 	v := oktatest.New(r.Cloud.Clock().Now, oktatest.Options{})
 	value := `{"apiKey":"` + v.Add("made with the app").Value.Reveal() + `"}`
 	s, err := stack.Deploy(t.Context(), r, stack.Options{

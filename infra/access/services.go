@@ -86,8 +86,8 @@ func temptations(r sent) (more []sent) {
 	return more
 }
 
-// fulfilQueue asks who may send to a queue of label events.
-func (s *Site) fulfilQueue(d *documents, p *Proof, name, rule string) error {
+// fulfillQueue asks who may send to a queue of label events.
+func (s *Site) fulfillQueue(d *documents, p *Proof, name, rule string) error {
 	if d.only != "" && d.only != "queue "+name {
 		return nil
 	}
