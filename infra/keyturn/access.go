@@ -13,8 +13,9 @@ import (
 )
 
 func (a *app) access() *cobra.Command {
+	var all bool
 	c := &cobra.Command{
-		Use:   "access KEY",
+		Use:   "access KEY | --all",
 		Short: "Prove who can do what with a key, and why",
 		Long: `Prove who can do what with a key: the policies that the keys' file makes are
 evaluated by AWS's rules, for its readers, the functions, people, the deployment
@@ -24,20 +25,40 @@ and everybody else. KEY is a secret's name or ARN.
   if    may do it if address, VPC endpoint, organization or MFA are right
   -     may not
 
-People rotate through the rotatenow function, which has that right for them.
+ROTATE is Secrets Manager's own call, which no person has: people rotate by NOW,
+keyturn rotate-now, whose function has that right for them. STOP ends rotation,
+POLICY changes the secret's rules, CMK deletes the key that encrypts it. Below
+is from which network, with MFA or without, the value may be read. Of Identity
+Center's people IAM does not see MFA: "MFA not observable".
+
+--all proves all keys instead: every kind of subject, from every kind of network,
+and what the functions need. Each cell that is other than the file means is named
+with the statement to blame.
 
 It knows the policies of the keys' file and no others: what other policies of
 the account give to somebody counts only as "administrator rights". AWS is not
 asked. It fails if the policies do other than they must.`,
 		Example: `  keyturn access prod/mailer/sendgrid
-  keyturn access prod/mailer/sendgrid --environment prod --json`,
-		Args:              oneKey,
+  keyturn access prod/mailer/sendgrid --environment prod --json
+  keyturn access --all`,
+		Args: func(c *cobra.Command, args []string) error {
+			if !all {
+				return oneKey(c, args)
+			}
+			return noArgs(c, args)
+		},
 		ValidArgsFunction: a.completeKeys,
 	}
 	f := c.Flags()
 	f.StringVar(&a.flags.environment, "environment", "", "`NAME` in the keys' file (KEYTURN_ENVIRONMENT; else the only one)")
+	f.BoolVar(&all, "all", false, "prove all keys")
 	a.configFlag(c)
-	return command(c, func(_ *cobra.Command, args []string) error { return a.runAccess(args[0]) })
+	return command(c, func(_ *cobra.Command, args []string) error {
+		if all {
+			return a.runAccessAll()
+		}
+		return a.runAccess(args[0])
+	})
 }
 
 func (a *app) runAccess(id string) error {
@@ -68,11 +89,15 @@ func (a *app) runAccess(id string) error {
 	if err != nil {
 		return failed(typeConfig, err.Error(), "see all that is wrong: keyturn validate")
 	}
+	all, err := site.Where(k.Secret)
+	if err != nil {
+		return failed(typeConfig, err.Error(), "see all that is wrong: keyturn validate")
+	}
 	if a.flags.json {
-		a.printJSON(accessOf(who))
+		a.printJSON(accessOf(who, all))
 		return nil
 	}
-	_, _ = fmt.Fprint(a.out, accessText(who, a.palette(a.outTerminal)))
+	_, _ = fmt.Fprint(a.out, accessText(who, all, a.palette(a.outTerminal)))
 	return nil
 }
 
@@ -83,12 +108,14 @@ var accessColumns = [...]struct{ head, action string }{
 	{"WRITE", "secretsmanager:PutSecretValue"},
 	{"ROTATE", "secretsmanager:RotateSecret"},
 	{"STOP", "secretsmanager:CancelRotateSecret"},
+	{"NOW", access.RotateNow},
 	{"DELETE", "secretsmanager:DeleteSecret"},
 	{"POLICY", "secretsmanager:PutResourcePolicy"},
 	{"SEE", "secretsmanager:DescribeSecret"},
+	{"CMK", access.EndCMK},
 }
 
-func accessText(k access.KeyAccess, p console.Palette) string {
+func accessText(k access.KeyAccess, all []access.Circumstance, p console.Palette) string {
 	var b strings.Builder
 	b.WriteString(p.Paint(console.Bold, k.Key) + "\n\n")
 	t := console.Table{}
@@ -101,7 +128,7 @@ func accessText(k access.KeyAccess, p console.Palette) string {
 	for _, s := range k.Subjects {
 		row := []string{s.Who}
 		for _, c := range accessColumns {
-			row = append(row, accessWord(s, c.action))
+			row = append(row, may(of(s, all), c.action))
 		}
 		t.Row(row...)
 		if s.Principal != "" {
@@ -111,7 +138,7 @@ func accessText(k access.KeyAccess, p console.Palette) string {
 			notes = append(notes, "  "+n)
 		}
 	}
-	b.WriteString(t.Render(p) + "\n")
+	b.WriteString(t.Render(p) + "\n" + readingText(k.Subjects, all, p) + "\n")
 	if k.Open {
 		b.WriteString(p.Paint(console.Warn, "It has no readers: whoever has the right by an identity policy may read it.") + "\n\n")
 	}
@@ -130,13 +157,9 @@ func rightOf(s access.Subject, action string) iam.Decision {
 	return iam.Decision{}
 }
 
-func accessWord(s access.Subject, action string) string {
-	return map[iam.Effect]string{iam.Allowed: "yes", iam.AllowedIf: "if", iam.Denied: "-"}[rightOf(s, action).Effect]
-}
-
 // conditions are what the right to read depends on.
 func conditions(s access.Subject) []string {
-	d := rightOf(s, "secretsmanager:GetSecretValue")
+	d := rightOf(s, reading)
 	if d.Effect != iam.AllowedIf {
 		return nil
 	}
@@ -155,6 +178,7 @@ type accessSubject struct {
 	Who       string        `json:"who"`
 	Principal string        `json:"principal,omitempty"`
 	Rights    []accessRight `json:"rights"`
+	From      []accessFrom  `json:"from"`
 	Notes     []string      `json:"notes,omitempty"`
 }
 
@@ -167,10 +191,10 @@ type accessRight struct {
 	Why    string   `json:"why,omitempty"`
 }
 
-func accessOf(k access.KeyAccess) accessJSON {
+func accessOf(k access.KeyAccess, all []access.Circumstance) accessJSON {
 	out := accessJSON{Version: 1, Key: k.Key, Open: k.Open}
 	for _, s := range k.Subjects {
-		subject := accessSubject{Who: s.Who, Principal: s.Principal, Notes: s.Notes}
+		subject := accessSubject{Who: s.Who, Principal: s.Principal, Notes: s.Notes, From: circumstances(s, all)}
 		for _, r := range s.Rights {
 			d := r.Decision
 			subject.Rights = append(subject.Rights, accessRight{r.Action, d.Effect.String(), d.If, d.Policy, d.Sid, d.Why})
