@@ -49,18 +49,18 @@ func NewPeople(scope constructs.Construct, id *string, props *PeopleProps) Peopl
 	mark(this, props.File)
 	s := siteOf(this, props.File)
 	a := props.File.Access
-	for role, who := range map[string]struct {
+	all := map[string]struct {
 		listed []string
 		can    string
 	}{
 		"viewer": {a.Viewers, "see states, and no values"}, "operator": {a.Operators, "rotate, plan, pause and adopt"},
 		"responder": {a.Responders, "act in an emergency, and go back"}, "approver": {a.Approvers, "approve what needs a second person"},
 		"auditor": {a.Auditors, "read the records and every policy"}, "admin": {a.Admins, "store admin credentials, and read none"},
-	} {
-		this.add(s, role, who.can, who.listed)
 	}
-	for _, role := range access.People() {
-		need("People", role, this.policies[role] == nil)
+	for _, role := range access.People() { // in one order, so that templates do not change by themselves
+		who, ok := all[role]
+		need("People", role, !ok)
+		this.add(s, role, who.can, who.listed)
 	}
 	return this
 }
