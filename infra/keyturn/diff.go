@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -84,6 +85,9 @@ func (a *app) runDiff(ctx context.Context, base, file string) error {
 	if forbidden == nil || !a.flags.json { // with --json there is one document
 		a.printCompared(answer)
 	}
+	if !a.flags.json {
+		a.sayRemoved(before.file, after.file)
+	}
 	switch {
 	case forbidden != nil:
 		return forbidden
@@ -91,6 +95,15 @@ func (a *app) runDiff(ctx context.Context, base, file string) error {
 		return exit(exitWider)
 	}
 	return nil
+}
+
+// sayRemoved says of the keys that are removed where it is written how they end.
+func (a *app) sayRemoved(before, after *keysfile.File) {
+	for _, k := range before.Keys {
+		if !slices.ContainsFunc(after.Keys, func(n keysfile.Key) bool { return n.Name == k.Name }) {
+			a.say("%s ends by no deployment: before it, see keyturn status; then keyturn explain %s --removed", console.Clean(k.Name), console.Clean(k.Name))
+		}
+	}
 }
 
 // tooMany is the failure of a change that removes more than it may; nil: it may.

@@ -14,6 +14,7 @@ import (
 )
 
 func (a *app) explain() *cobra.Command {
+	var removed bool
 	c := &cobra.Command{
 		Use:   "explain KEY",
 		Short: "Say in words what a key's entry in the keys' file means",
@@ -21,15 +22,26 @@ func (a *app) explain() *cobra.Command {
 how, who may read it and from where, how long the old key lives and what happens
 then, who is told, and what it costs a month. KEY is a secret's name or ARN.
 
+With --removed it says what is left of a key that is taken out of the file, how to
+end it, and how to come back; the file is not read.
+
 It reads the file and asks nobody; how the key really is says keyturn status.`,
 		Example: `  keyturn explain prod/mailer/sendgrid
-  keyturn explain prod/mailer/sendgrid --json`,
+  keyturn explain prod/mailer/sendgrid --json
+  keyturn explain prod/mailer/sendgrid --removed`,
 		Args:              oneKey,
 		ValidArgsFunction: a.completeKeys,
 	}
 	c.Flags().StringVar(&a.flags.environment, "environment", "", "`NAME` in the keys' file, for its replicas (KEYTURN_ENVIRONMENT; else the only one)")
+	c.Flags().BoolVar(&removed, "removed", false, "say how a key ends that is removed from the file")
 	a.configFlag(c)
-	return command(c, func(_ *cobra.Command, args []string) error { return a.runExplain(args[0]) })
+	return command(c, func(_ *cobra.Command, args []string) error {
+		if removed {
+			a.explainRemoved(config.Name(args[0]))
+			return nil
+		}
+		return a.runExplain(args[0])
+	})
 }
 
 func (a *app) runExplain(id string) error {
@@ -42,6 +54,9 @@ func (a *app) runExplain(id string) error {
 		return err
 	}
 	k, err := a.key(cfg, config.Name(id))
+	if f, ok := errors.AsType[*failure](err); ok && f.Type == typeKey {
+		f.Next = append(f.Next, "if it was removed from the file: keyturn explain "+config.Name(id)+" --removed")
+	}
 	if err != nil {
 		return err
 	}
@@ -55,6 +70,17 @@ func (a *app) runExplain(id string) error {
 	}
 	_, _ = fmt.Fprint(a.out, words.Text(e, a.palette(a.outTerminal)))
 	return nil
+}
+
+func (a *app) explainRemoved(name string) {
+	if a.flags.json {
+		a.printJSON(struct {
+			Key      string          `json:"key"`
+			Sections []words.Section `json:"sections"`
+		}{name, words.Removed(name)})
+		return
+	}
+	_, _ = fmt.Fprint(a.out, words.RemovedText(name, a.palette(a.outTerminal)))
 }
 
 func (a *app) explanation(f *keysfile.File, name string) (words.Key, error) {
