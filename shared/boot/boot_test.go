@@ -178,25 +178,45 @@ func TestBoundary_errors(t *testing.T) {
 			if strings.Contains(out+answer.Message, "hunter2") {
 				t.Errorf("leaked: %s %s", answer.Message, out)
 			}
-			if len(lines) != 3 || lines[1]["error_type"] != tt.want || lines[1]["level"] != "ERROR" || lines[1]["msg"] != "invocation failed" || lines[2]["outcome"] != tt.want {
+			if len(lines) != 3 || lines[1]["error_type"] != tt.want || lines[1]["level"] != "ERROR" || lines[1]["msg"] != "invocation failed" || lines[2]["outcome"] != tt.want || lines[2]["failures"] != 1.0 {
 				t.Errorf("lines %v; want the handler's, the failure and the metrics", lines)
 			}
 		})
 	}
 }
 
-// What a pause refuses is an error to Lambda, and no failure to an alarm: it has
-// an outcome of its own, and no line of the log is an error.
-func TestBoundary_paused(t *testing.T) {
+// What a pause or a freeze refuses is an error to Lambda, and no failure to an
+// alarm: it has an outcome of its own, and no line of the log is an error. So is
+// a refusal that is somebody's answer, and nothing else that goes wrong with it.
+func TestBoundary_refused(t *testing.T) {
 	t.Parallel()
-	paused := fmt.Errorf("x: %w", rotation.PausedBy(rotation.CreateSecret, keyrecord.Pause{Secret: "prod/x", Reason: "freeze"}))
-	_, answer, lines, out := run(t, func(context.Context, json.RawMessage) (any, error) { return nil, paused }, `{}`)
-	if answer.Type != "Paused" || !strings.Contains(answer.Message, "freeze") {
-		t.Errorf("answer %+v, want type Paused with the reason", answer)
-	}
-	if len(lines) != 3 || lines[1]["error_type"] != "Paused" || lines[2]["outcome"] != "Paused" ||
-		strings.Contains(out, "ERROR") || strings.Contains(out, "invocation failed") {
-		t.Errorf("%s; want the handler's line, a refusal and the metrics, and no error", out)
+	wrong := func(kind rotation.Type) error { return &rotation.Error{Type: kind, What: "why"} }
+	for name, tt := range map[string]struct {
+		err    error
+		asked  bool
+		failed bool
+	}{
+		"a pause":               {fmt.Errorf("x: %w", rotation.PausedBy(rotation.CreateSecret, keyrecord.Pause{Secret: "prod/x", Reason: "why"})), false, false},
+		"a freeze":              {wrong("Frozen"), false, false},
+		"a request":             {wrong(rotation.InProgress), true, false},
+		"the same, unasked":     {wrong(rotation.InProgress), false, true},
+		"a request that failed": {wrong(rotation.AuditUnavailable), true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, answer, lines, out := run(t, func(ctx context.Context, _ json.RawMessage) (any, error) {
+				if tt.asked {
+					metric.From(ctx).Asked()
+				}
+				return nil, tt.err
+			}, `{}`)
+			if answer.Type == "" || !strings.Contains(answer.Message, "why") || len(lines) != 3 || lines[2]["outcome"] != answer.Type || lines[2]["installation"] != "keyturn" {
+				t.Fatalf("answer %+v, %s", answer, out)
+			}
+			if got := lines[2]["failures"] == 1.0; got != tt.failed || strings.Contains(out, "ERROR") != tt.failed || strings.Contains(out, "invocation failed") != tt.failed {
+				t.Errorf("failed %v, want %v: %s", got, tt.failed, out)
+			}
+		})
 	}
 }
 

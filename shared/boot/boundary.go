@@ -31,15 +31,16 @@ func (b *Boundary) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	ctx, calls := awsclock.Counting(ctx)
 	out, err := b.invoke(ctx, event)
 	var answer messages.InvokeResponse_Error
+	failed := false
 	if err != nil {
 		answer = report(err)
 		answer.ShouldExit = answer.ShouldExit || b.failed != nil
 		meter.Label(metric.Labels{Outcome: answer.Type})
-		b.logFailure(ctx, err, answer)
+		failed = b.logFailure(ctx, err, answer, meter.WasAsked())
 	}
 	if werr := meter.Write(b.env.sys.Stdout, metric.Invocation{
 		Time: b.env.Clock.Now(), Duration: b.env.sys.Now().Sub(began), AWSCalls: calls.Total(),
-		Function: b.env.Function, RequestID: requestID(ctx),
+		Function: b.env.Function, RequestID: requestID(ctx), Installation: b.env.Installation, Failed: failed,
 	}); werr != nil {
 		b.env.Log.LogAttrs(ctx, slog.LevelError, "the metrics were not written")
 	}
@@ -94,18 +95,19 @@ func stack() []string {
 }
 
 // logFailure logs the answer, and of an error that is not ours what can be said
-// safely: its types. A refusal that somebody wanted is no failure, so that an
-// alarm may count the lines of failures.
-func (b *Boundary) logFailure(ctx context.Context, err error, answer messages.InvokeResponse_Error) {
+// safely: its types. A refusal that somebody wanted is no failure, nor is one
+// that is the answer to what a person asked for: alarms count failures.
+func (b *Boundary) logFailure(ctx context.Context, err error, answer messages.InvokeResponse_Error, asked bool) (failed bool) {
 	attrs := []slog.Attr{slog.String("error_type", answer.Type), slog.String("error", answer.Message)}
 	if answer.Type == internal {
 		attrs = append(attrs, slog.String("go_types", types(err)))
 	}
-	if (&keyrecord.Failure{ErrorType: answer.Type}).Wanted() {
+	if (&keyrecord.Failure{ErrorType: answer.Type}).Wanted() || asked && refusal(answer.Type) {
 		b.env.Log.LogAttrs(ctx, slog.LevelInfo, "invocation refused", attrs...)
-		return
+		return false
 	}
 	b.env.Log.LogAttrs(ctx, slog.LevelError, "invocation failed", attrs...)
+	return true
 }
 
 func types(err error) string {

@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -45,6 +46,7 @@ const (
 const (
 	configPath     Variable = "KEYTURN_CONFIG"          // default: keyturn.json in LAMBDA_TASK_ROOT
 	fingerprintKey Variable = "KEYTURN_FINGERPRINT_KEY" // needed: at least 16 characters, the same for all functions
+	installation   Variable = "KEYTURN_INSTALLATION"    // name of the installation in the metrics (default: keyturn)
 	logLevel       Variable = "KEYTURN_LOG_LEVEL"       // debug, info (default), warn or error
 	taskRoot       Variable = "LAMBDA_TASK_ROOT"
 )
@@ -68,12 +70,13 @@ type System struct {
 
 // Env is what a function has to work with. It is safe for concurrent use.
 type Env struct {
-	Function    string         // "rotate"
-	Config      *config.Config // of the keys that are ours
-	Log         *slog.Logger
-	AWS         aws.Config      // its clients teach Clock
-	Clock       *awsclock.Clock // AWS's time
-	Fingerprint secret.Value    // key of the fingerprints in the audit trail
+	Function     string         // "rotate"
+	Installation string         // its name; never ""
+	Config       *config.Config // of the keys that are ours
+	Log          *slog.Logger
+	AWS          aws.Config      // its clients teach Clock
+	Clock        *awsclock.Clock // AWS's time
+	Fingerprint  secret.Value    // key of the fingerprints in the audit trail
 
 	sys    System
 	values map[Variable]string
@@ -92,7 +95,7 @@ func (*Error) ErrorType() string { return "ConfigInvalid" }
 // and an [*Error] with every problem.
 func New(ctx context.Context, sys System, name string, needs ...Variable) (*Env, error) {
 	sys.Stdout = &oneWriter{w: sys.Stdout}
-	e := &Env{Function: name, sys: sys, values: map[Variable]string{}, Clock: awsclock.New(sys.Now)}
+	e := &Env{Function: name, Installation: cmp.Or(sys.Getenv(string(installation)), "keyturn"), sys: sys, values: map[Variable]string{}, Clock: awsclock.New(sys.Now)}
 	var bad []string
 	for _, v := range []Variable{TableName, TopicARN, AuditQueueURL, ScheduleGroup, ScheduleRoleARN, RetireFunctionARN, RotateFunctionARN} {
 		e.values[v] = sys.Getenv(string(v))

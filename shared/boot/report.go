@@ -41,6 +41,16 @@ func report(err error) messages.InvokeResponse_Error {
 	return messages.InvokeResponse_Error{Type: kind, Message: text[:min(len(text), maxText)], ShouldExit: kind == errPanic.kind}
 }
 
+// refusal reports whether an error of this type says no to what was asked for,
+// and nothing is broken.
+func refusal(kind string) bool {
+	switch kind {
+	case "BadEvent", "NotOurs", "NoCurrent", "HasCurrent", "InProgress", "RotationDisabled", "KeyUnknown", "KeyClaimed", "KeyEnded":
+		return true
+	}
+	return false
+}
+
 func classify(err error) (kind, text string) {
 	if typed, ok := errors.AsType[typedError](err); ok {
 		return typed.ErrorType(), typed.Error()

@@ -46,6 +46,8 @@ func (p *Pause) Over() time.Time {
 	return p.Until
 }
 
-// Wanted reports whether a rotation failed only because a pause refused it, as
-// somebody wanted.
-func (f *Failure) Wanted() bool { return f != nil && f.ErrorType == "Paused" }
+// Wanted reports whether a rotation failed only because a pause or a freeze
+// refused it, as somebody wanted.
+func (f *Failure) Wanted() bool {
+	return f != nil && (f.ErrorType == "Paused" || f.ErrorType == "Frozen")
+}

@@ -1,16 +1,29 @@
 // Package metric writes one line per invocation in CloudWatch's embedded metric
 // format: CloudWatch makes metrics of it, and the line stays in the log.
 //
-// The dimensions are vendor, step and outcome, and nothing else: every other
-// combination of dimension values is a metric that is paid for, and a thousand
-// keys would cost more than the product. What is known per key is a field of
-// the line.
+// There are two sets of dimensions, and no other: every combination of values is
+// a metric that is paid for, and a thousand keys would cost more than the
+// product. What is known per key is a field of the line.
 //
-// The outcome of a failure is its error type. "Paused" is the one that is no
-// failure: somebody wanted it. Lambda must still answer Secrets Manager with an
-// error, so AWS's own figures (Lambda's Errors, the event RotationFailed) count
-// it: an alarm on failures is one on outcomes, or on the log's line "invocation
-// failed", which a refusal by a pause does not write.
+// Vendor, step and outcome are for graphs. The outcome of a failure is its error
+// type; "Paused" and "Frozen" are none: somebody wanted them. Lambda must still
+// answer Secrets Manager with an error, so AWS's own figures (Lambda's Errors,
+// the event RotationFailed) count them.
+//
+// An alarm cannot search for metrics, so it needs one whose name and dimensions
+// are known before it exists. These have the installation alone: four metrics,
+// or 1.20 dollars a month at the first tier's price, however many keys there are:
+//
+//	failures  1 for an invocation that failed, else 0; not for one that somebody
+//	          wanted refused, or whose refusal is the answer to a person's request
+//	swept     1 for a sweep that got to its end, else 0. One function sweeps one
+//	          vendor account, so an hour's sum is the number of these
+//	overdue   secrets that a finished sweep found late
+//	held      keys that it found waiting for a person
+//
+// overdue and held are one figure per vendor account and sweep: their maximum
+// over an hour is the worst account's, their sum the installation's.
+// https://aws.amazon.com/cloudwatch/pricing/
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 package metric
 
@@ -42,6 +55,16 @@ type Meter struct {
 	mu     sync.Mutex
 	labels Labels
 	vendor int // requests to vendors
+	asked  bool
+	sweep  *Sweep
+}
+
+// Sweep is what a sweep of one function's secrets found.
+type Sweep struct {
+	Done    bool // it got to its end; otherwise Late and Held are not told
+	Secrets int  // looked at
+	Late    int  // secrets with something late
+	Held    int  // keys that wait for a person
 }
 
 type meterKey struct{}
@@ -81,6 +104,27 @@ func (m *Meter) Labels() Labels {
 	return m.labels
 }
 
+// Asked says that a person waits for the invocation's answer.
+func (m *Meter) Asked() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked = true
+}
+
+// WasAsked reports whether [Meter.Asked] was called.
+func (m *Meter) WasAsked() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked
+}
+
+// Swept says that the invocation was a sweep.
+func (m *Meter) Swept(s Sweep) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sweep = &s
+}
+
 // Transport counts the requests that go through base on the Meter of their
 // context.
 func Transport(base http.RoundTripper) http.RoundTripper { return counter{base} }
@@ -114,6 +158,9 @@ type Invocation struct {
 	AWSCalls  int
 	Function  string
 	RequestID string
+
+	Installation string // a dimension; "": "none"
+	Failed       bool   // and nobody wanted it refused
 }
 
 type definition struct{ Name, Unit string }
@@ -141,15 +188,22 @@ type document struct {
 	Secret      string   `json:"secret,omitempty"`
 	Function    string   `json:"service,omitempty"`
 	RequestID   string   `json:"request_id,omitempty"`
+
+	Installation string `json:"installation"`
+	Failures     int    `json:"failures"`
+	Swept        *int   `json:"swept,omitempty"`
+	Secrets      *int   `json:"secrets,omitempty"`
+	Overdue      *int   `json:"overdue,omitempty"`
+	Held         *int   `json:"held,omitempty"`
 }
 
 // Write writes the line of one invocation in a single write, so that it does
 // not mix with the log's.
 func (m *Meter) Write(w io.Writer, i Invocation) error {
 	m.mu.Lock()
-	l, vendor := m.labels, m.vendor
+	l, vendor, sweep := m.labels, m.vendor, m.sweep
 	m.mu.Unlock()
-	b, err := json.Marshal(document{ //nolint:gosec // Secret is its name
+	d := document{
 		AWS: metadata{
 			Timestamp: i.Time.UnixMilli(),
 			CloudWatchMetrics: []directive{{
@@ -162,13 +216,35 @@ func (m *Meter) Write(w io.Writer, i Invocation) error {
 		},
 		Vendor: value(l.Vendor), Step: value(l.Step), Outcome: value(l.Outcome),
 		Duration: float64(i.Duration.Microseconds()) / 1000, AWSCalls: i.AWSCalls, VendorCalls: vendor, Count: 1,
-		Secret: l.Secret, Function: i.Function, RequestID: i.RequestID,
+		Secret: l.Secret, Function: i.Function, RequestID: i.RequestID, Installation: value(i.Installation),
+	}
+	d.AWS.CloudWatchMetrics = append(d.AWS.CloudWatchMetrics, directive{
+		Namespace: Namespace, Dimensions: [][]string{{"installation"}}, Metrics: d.alarming(i.Failed, sweep),
 	})
+	b, err := json.Marshal(d) //nolint:gosec // Secret is its name
 	if err != nil {
 		return fmt.Errorf("encode the metrics: %w", err)
 	}
 	_, err = w.Write(append(b, '\n'))
 	return err
+}
+
+// alarming sets what alarms use, and returns its definitions.
+func (d *document) alarming(failed bool, s *Sweep) []definition {
+	out := []definition{{"failures", "Count"}}
+	if failed {
+		d.Failures = 1
+	}
+	if s == nil {
+		return out
+	}
+	d.Swept, d.Secrets = new(0), &s.Secrets
+	out = append(out, definition{"swept", "Count"})
+	if s.Done {
+		*d.Swept, d.Overdue, d.Held = 1, &s.Late, &s.Held
+		out = append(out, definition{"overdue", "Count"}, definition{"held", "Count"})
+	}
+	return out
 }
 
 // value fits a dimension's value: not empty, at most 1,024 characters of ASCII.

@@ -106,29 +106,31 @@ func valid(t *testing.T, line []byte) map[string]any {
 	if err := json.Unmarshal(line, &root); err != nil {
 		t.Fatal(err)
 	}
-	if len(line) > 256<<10 || doc.AWS == nil || doc.AWS.Timestamp == nil || len(doc.AWS.CloudWatchMetrics) != 1 {
+	if len(line) > 256<<10 || doc.AWS == nil || doc.AWS.Timestamp == nil || len(doc.AWS.CloudWatchMetrics) != 2 {
 		t.Fatalf("not an embedded metric document: %s", line)
 	}
 	if ms := *doc.AWS.Timestamp; ms != 1795406706007 {
 		t.Errorf("Timestamp %d is not the time in milliseconds", ms)
 	}
-	d := doc.AWS.CloudWatchMetrics[0]
-	if d.Namespace != "Keyturn" || len(d.Metrics) == 0 || len(d.Metrics) > 100 {
-		t.Errorf("namespace %q with %d metrics", d.Namespace, len(d.Metrics))
-	}
-	if len(d.Dimensions) != 1 || !slices.Equal(d.Dimensions[0], []string{"vendor", "step", "outcome"}) {
-		t.Errorf("dimensions %v: every other one costs a metric per value", d.Dimensions)
-	}
 	units := []string{"Milliseconds", "Count"}
-	for _, m := range d.Metrics {
-		if _, number := root[m.Name].(float64); !number || m.Name == "" || len(m.Name) > 1024 || !slices.Contains(units, m.Unit) {
-			t.Errorf("metric %q in %q: its target is %v, not a number", m.Name, m.Unit, root[m.Name])
+	for i, dimensions := range [][]string{{"vendor", "step", "outcome"}, {"installation"}} {
+		d := doc.AWS.CloudWatchMetrics[i]
+		if d.Namespace != "Keyturn" || len(d.Metrics) == 0 || len(d.Metrics) > 100 {
+			t.Errorf("namespace %q with %d metrics", d.Namespace, len(d.Metrics))
 		}
-	}
-	for _, name := range d.Dimensions[0] {
-		v, ok := root[name].(string)
-		if !ok || v == "" || len(v) > 1024 || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r > '~' }) {
-			t.Errorf("dimension %q: its target is %v, not a printable string", name, root[name])
+		if len(d.Dimensions) != 1 || !slices.Equal(d.Dimensions[0], dimensions) {
+			t.Errorf("dimensions %v: every other one costs a metric per value", d.Dimensions)
+		}
+		for _, m := range d.Metrics {
+			if _, number := root[m.Name].(float64); !number || m.Name == "" || len(m.Name) > 1024 || !slices.Contains(units, m.Unit) {
+				t.Errorf("metric %q in %q: its target is %v, not a number", m.Name, m.Unit, root[m.Name])
+			}
+		}
+		for _, name := range d.Dimensions[0] {
+			v, ok := root[name].(string)
+			if !ok || v == "" || len(v) > 1024 || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r > '~' }) {
+				t.Errorf("dimension %q: its target is %v, not a printable string", name, root[name])
+			}
 		}
 	}
 	return root
@@ -175,5 +177,48 @@ func TestDialer(t *testing.T) {
 	var out bytes.Buffer
 	if err := m.Write(&out, metric.Invocation{Time: time.Unix(1, 0)}); err != nil || !strings.Contains(out.String(), `"vendor_calls":3`) {
 		t.Errorf("got %v and %s", err, out.String())
+	}
+}
+
+// What alarms use has the installation alone for a dimension. A sweep that ran
+// out of time tells no counts: they would be too low.
+func TestWrite_alarming(t *testing.T) {
+	t.Parallel()
+	const absent = -1.0
+	for name, tt := range map[string]struct {
+		failed bool
+		sweep  *metric.Sweep
+		want   map[string]float64
+	}{
+		"no failure":   {false, nil, map[string]float64{"failures": 0, "swept": absent, "overdue": absent, "held": absent}},
+		"a failure":    {true, nil, map[string]float64{"failures": 1, "swept": absent}},
+		"a sweep":      {false, &metric.Sweep{Done: true, Secrets: 9, Late: 2, Held: 3}, map[string]float64{"failures": 0, "swept": 1, "secrets": 9, "overdue": 2, "held": 3}},
+		"nothing late": {false, &metric.Sweep{Done: true, Secrets: 9}, map[string]float64{"swept": 1, "overdue": 0, "held": 0}},
+		"no end":       {true, &metric.Sweep{Secrets: 9, Late: 2}, map[string]float64{"failures": 1, "swept": 0, "overdue": absent, "held": absent}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, m := metric.With(t.Context())
+			if tt.sweep != nil {
+				m.Swept(*tt.sweep)
+			}
+			var out bytes.Buffer
+			if err := m.Write(&out, metric.Invocation{Time: time.UnixMilli(1795406706007), Installation: "shop", Failed: tt.failed}); err != nil {
+				t.Fatal(err)
+			}
+			root := valid(t, out.Bytes())
+			for metricName, want := range tt.want {
+				got, ok := root[metricName].(float64)
+				if !ok {
+					got = absent
+				}
+				if defined := strings.Contains(string(metadata(t, out.Bytes())), `"`+metricName+`"`); got != want || defined != (want != absent) && metricName != "secrets" {
+					t.Errorf("%s = %v, defined %v; want %v", metricName, got, defined, want)
+				}
+			}
+			if root["installation"] != "shop" {
+				t.Errorf("installation %v", root["installation"])
+			}
+		})
 	}
 }

@@ -62,6 +62,8 @@ type Response struct {
 	// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 	Failures []Failure `json:"batchItemFailures,omitempty"`
 	Answer   *Answer   `json:"answer,omitempty"` // to a [Request]
+	Asked    bool      `json:"-"`                // it was a [Request]
+	Sweep    bool      `json:"-"`                // it was the sweep
 	Reports  []Report  `json:"-"`
 }
 
@@ -91,7 +93,7 @@ func (h *Handler) Handle(ctx context.Context, raw json.RawMessage) (Response, er
 		return h.batch(ctx, ev.Records), nil
 	case ev.Sweep && ours(ev.Version):
 		reports, err := h.Engine.Sweep(ctx, h.Keys)
-		return Response{Reports: reports}, err
+		return Response{Reports: reports, Sweep: true}, err
 	case ev.Mode != "":
 		return h.asked(ctx, ev)
 	}
@@ -107,17 +109,17 @@ func (h *Handler) Handle(ctx context.Context, raw json.RawMessage) (Response, er
 func (h *Handler) asked(ctx context.Context, ev event) (Response, error) {
 	q := Request{Mode: ev.Mode, KeyID: ev.KeyID, Reason: strings.TrimSpace(ev.Reason), Requester: ev.Requester}
 	if !ours(ev.Version) || q.Mode != Rollback && q.Mode != Restore || ev.Secret == "" || q.Reason == "" || !short(q.Reason) || !short(q.Requester) || !short(q.KeyID) {
-		return Response{}, ErrEvent
+		return Response{Asked: true}, ErrEvent
 	}
 	k, ok := h.key(ev.Secret)
 	if !ok {
-		return Response{}, refuse(NotOurs, "the secret is not in the function's configuration", nil)
+		return Response{Asked: true}, refuse(NotOurs, "the secret is not in the function's configuration", nil)
 	}
 	a, report, err := h.Engine.Do(ctx, k, q)
 	if err != nil {
-		return Response{}, err
+		return Response{Asked: true}, err
 	}
-	return Response{Answer: &a, Reports: []Report{report}}, nil
+	return Response{Asked: true, Answer: &a, Reports: []Report{report}}, nil
 }
 
 func short(s string) bool {

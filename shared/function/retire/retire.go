@@ -47,6 +47,12 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 		m := metric.From(ctx)
 		m.Label(metric.Labels{Step: Name})
 		out, err := h.Handle(ctx, event)
+		if out.Asked {
+			m.Asked()
+		}
+		if out.Sweep {
+			m.Swept(swept(ctx, out.Reports))
+		}
 		if errors.Is(err, engine.ErrEvent) {
 			return nil, eventError{err}
 		}
@@ -61,6 +67,19 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 		}
 		return out, err
 	}, nil
+}
+
+// swept counts what a sweep found. A secret whose look failed counts as looked
+// at: its failure is told.
+func swept(ctx context.Context, reports []engine.Report) metric.Sweep {
+	s := metric.Sweep{Done: ctx.Err() == nil, Secrets: len(reports)}
+	for _, r := range reports {
+		s.Held += r.Held()
+		if len(r.Late) > 0 {
+			s.Late++
+		}
+	}
+	return s
 }
 
 // eventError gives an unknown event the type that the other functions give it.

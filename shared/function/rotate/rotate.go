@@ -42,13 +42,16 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 		switch q.Mode {
 		case rotation.ModeInit:
 			label(m, e, q.Secret, string(q.Mode))
+			m.Asked()
 			return done(m, "stored", engine.Init(ctx, q.Secret, q.Token))
 		case rotation.ModePlan:
 			label(m, e, q.Secret, string(q.Mode))
+			m.Asked()
 			m.Label(metric.Labels{Outcome: "planned"})
 			return engine.Plan(ctx, q.Secret)
 		case rotation.ModeAdopt:
 			label(m, e, q.Secret, string(q.Mode))
+			m.Asked()
 			return adopt(ctx, m, engine, e.Config.Keys(), q)
 		}
 		label(m, e, q.SecretID, known(q.Step))

@@ -31,11 +31,12 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 		Now:  e.Clock.Now, NewToken: uuid.NewString, Log: e.Log,
 	}
 	return func(ctx context.Context, event json.RawMessage) (any, error) {
+		m := metric.From(ctx)
+		m.Asked()
 		q, err := engine.Parse(event)
 		if err != nil {
 			return nil, err
 		}
-		m := metric.From(ctx)
 		m.Label(metric.Labels{Step: string(q.Mode)})
 		if k, ok := e.Config.Key(q.Secret); ok {
 			m.Label(metric.Labels{Vendor: k.Vendor, Secret: k.Secret})
