@@ -224,6 +224,9 @@ func (r *run) save(ctx context.Context, rec *keyrecord.Record) error {
 func (r *run) next() time.Time {
 	var next time.Time
 	for _, rec := range r.records {
+		if rec.State == keyrecord.Current && rec.Version == r.version && rec.Disabled.IsZero() {
+			continue // back again while nothing could be looked at: nothing is due
+		}
 		if rec.State.Alive() && !rec.Next.IsZero() && (next.IsZero() || rec.Next.Before(next)) {
 			next = rec.Next
 		}

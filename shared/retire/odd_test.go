@@ -348,9 +348,12 @@ func TestOutage_movedBack(t *testing.T) {
 		if _, _, err := w.run(w.engine()); err != nil || w.record(current).Next.IsZero() {
 			t.Fatalf("%v, %+v", err, w.record(current))
 		}
-		delete(w.fail, "List")
 		w.promote(token(2))
 		time.Sleep(30 * time.Minute)
+		if report, _, err := w.run(w.engine()); err == nil && !report.Next.IsZero() && !report.Next.After(w.now()) {
+			t.Errorf("due at %s, and it is %s", report.Next, w.now())
+		}
+		delete(w.fail, "List")
 		report, _, err := w.run(w.engine())
 		if r := w.record(current); err != nil || !r.Next.IsZero() || r.Attempts != 0 || r.LastErr != "" {
 			t.Errorf("%v, %+v", err, r)
