@@ -27,6 +27,11 @@ var began = time.Now()
 func TestMain(m *testing.M) {
 	flag.Parse()
 	debug.SetGCPercent(1600) // memory is there, and time is not
+	if *all {
+		if err := flag.Set("rapid.checks", "1000"); err != nil {
+			panic(err)
+		}
+	}
 	code := m.Run()
 	if *all {
 		fmt.Printf("fault_runs_per_second %.0f\n", float64(total.Runs.Load())/time.Since(began).Seconds())
