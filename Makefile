@@ -64,18 +64,29 @@ $(CDK): infra/package-lock.json
 	npm ci --prefix infra --ignore-scripts --no-audit --no-fund --silent
 	touch $@
 
+# The CDK app and the command read the same file.
+synth diff deploy destroy: export KEYTURN_CONFIG ?= $(KEYTURN_FILE)
+in := $(if $(ENVIRONMENT),--environment $(ENVIRONMENT))
+
 .PHONY: synth
 synth: build $(CDK) ## Make and prove the templates of keyturn.yaml: ENVIRONMENT=prod
 	$(CDK) synth --quiet $(if $(ENVIRONMENT),-c environment=$(ENVIRONMENT))
 
 .PHONY: diff
-diff: build $(CDK) ## Compare them with what is deployed
+diff: build $(CDK) ## Compare them with what is deployed, and reach with BASE=git:origin/main
+	$(if $(BASE),go run ./infra/keyturn diff --security "$(BASE)" || test $$? -eq 4)
 	$(CDK) diff $(if $(ENVIRONMENT),-c environment=$(ENVIRONMENT))
 
 .PHONY: deploy
 deploy: build $(CDK) ## Check the account, then deploy; asks before it widens a right
-	go run ./infra/keyturn preflight $(if $(ENVIRONMENT),--environment $(ENVIRONMENT))
+	go run ./infra/keyturn preflight $(in)
 	$(CDK) deploy --all --require-approval broadening $(if $(ENVIRONMENT),-c environment=$(ENVIRONMENT))
+
+# By the stacks' names, for NAME-retained has to stay, and is protected.
+.PHONY: destroy
+destroy: build $(CDK) ## List what is pending and what stays, then remove the rest: YES=1
+	go run ./infra/keyturn leftovers $(in) $(if $(YES),--yes)
+	$(CDK) destroy $(if $(YES),--force) $(if $(ENVIRONMENT),-c environment=$(ENVIRONMENT)) '*-schedules-*' '*-keys-*' '*-vendor-*' '*-platform'
 
 ##@ Build
 
