@@ -72,6 +72,7 @@ func NewFoundation(scope constructs.Construct, id *string, props *FoundationProp
 	need("FoundationProps", "File", props == nil || props.File == nil)
 	this := &foundation{at: placeOf(scope, props.File)}
 	constructs.NewConstruct_Override(this, scope, id)
+	mark(this, props.File)
 	s := siteOf(this, props.File)
 	key := func(id, purpose, description string, policy iam.Document) awskms.Key {
 		return newKey(this, id, this.at.name+"-"+purpose, description, policy)
@@ -141,7 +142,9 @@ func (f *foundation) withEnvironment(d iam.Document) iam.Document {
 func NewReplicaKey(scope constructs.Construct, id *string, props *FoundationProps) awskms.Key {
 	need("FoundationProps", "File", props == nil || props.File == nil)
 	at, s := placeOf(scope, props.File), siteOf(scope, props.File)
-	return newKey(scope, *id, at.name+"-secrets", "Replicas of the secrets that Keyturn rotates", s.policy(s.SecretsKey(at.region)))
+	k := newKey(scope, *id, at.name+"-secrets", "Replicas of the secrets that Keyturn rotates", s.policy(s.SecretsKey(at.region)))
+	mark(k, props.File)
+	return k
 }
 
 func newKey(scope constructs.Construct, id, alias, description string, policy iam.Document) awskms.Key {

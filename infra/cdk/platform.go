@@ -61,6 +61,7 @@ func NewPlatform(scope constructs.Construct, id *string, props *PlatformProps) P
 	props = props.filled()
 	this := &platform{at: placeOf(scope, props.File)}
 	constructs.NewConstruct_Override(this, scope, id)
+	mark(this, props.File)
 	if props.Foundation != nil {
 		this.Node().AddDependency(props.Foundation)
 	}
@@ -118,7 +119,8 @@ func (p *platform) newRotateNow(s site, props *PlatformProps) {
 		}),
 		environment: map[string]*string{
 			"KEYTURN_CONFIG": jsii.String(configFile), "KEYTURN_FINGERPRINT_KEY": props.FingerprintKey, "KEYTURN_TABLE": props.Table.TableName(),
-			"KEYTURN_TOPIC_ARN": p.notifications.TopicArn(), "KEYTURN_AUDIT_QUEUE_URL": props.AuditQueue.QueueUrl(),
+			"KEYTURN_INSTALLATION": &p.at.name,
+			"KEYTURN_TOPIC_ARN":    p.notifications.TopicArn(), "KEYTURN_AUDIT_QUEUE_URL": props.AuditQueue.QueueUrl(),
 		},
 	})
 	// IAM cannot see a payload: a right to an alias is a right to its mode.

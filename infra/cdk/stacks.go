@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/keyturn/keyturn/infra/access"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
@@ -27,10 +29,12 @@ type StacksProps struct {
 //
 //   - NAME-retained has what outlives everything: CMKs and records; in the
 //     Regions of replicas it is NAME-retained-REGION
-//   - NAME-platform has what vendor accounts share, and what people see
-//   - NAME-vendor-ACCOUNT has the functions of one vendor account
+//   - NAME-platform has what vendor accounts share, people's policies and who is
+//     told
+//   - NAME-vendor-ACCOUNT has the functions and alarms of one vendor account
 //   - NAME-keys-NN has secrets and their policies, and nothing that can fail
 //   - NAME-schedules-NN has their first values and schedules
+//   - NAME-watch has alarms, dashboard and saved queries
 //
 // A secret's stack and logical id depend on its name alone. Stacks find each
 // other's parts by name, not by exports, and depend on each other in this order.
@@ -47,6 +51,7 @@ func Stacks(app constructs.Construct, props StacksProps) (err error) {
 		s.vendorAccount(name)
 	}
 	s.keys()
+	s.watch()
 	return nil
 }
 
@@ -56,6 +61,7 @@ type stacks struct {
 	retain   awscdk.Stack
 	replicas []awscdk.Stack
 	shared   awscdk.Stack
+	vendors  []awscdk.Stack
 	accounts map[string]VendorAccount
 }
 
@@ -87,6 +93,9 @@ func (s *stacks) retained() {
 		st := s.stackIn(region, "retained-"+region, "encryption key of the secrets' replicas", true)
 		NewReplicaKey(st, jsii.String("SecretsKey"), props)
 		s.replicas = append(s.replicas, st)
+		if access.Partition(region) == "aws" { // events go to other Regions in this partition only
+			NewReplicaEvents(st, jsii.String("Events"), &ReplicaEventsProps{File: s.File, Home: &s.Environment.Region})
+		}
 	}
 }
 
@@ -108,8 +117,30 @@ func (s *stacks) vendorAccount(name string) {
 	found := importFoundation(st, s.File)
 	s.accounts[name] = NewVendorAccount(st, jsii.String("Account"), &VendorAccountProps{
 		File: s.File, Name: &name, Table: found.table, AuditQueue: found.audit, DataKey: found.data, FingerprintKey: found.fingerprintKey(), Code: s.Code,
-		Notifications: awssns.Topic_FromTopicArn(st, jsii.String("Notifications"), jsii.String(found.arn("sns", found.name+"-notifications"))),
+		Notifications: s.topic(st, "Notifications"),
 	})
+	NewAccountAlarms(st, jsii.String("Alarms"), name, s.alarms(st))
+	s.vendors = append(s.vendors, st)
+}
+
+// watch adds what looks at all of it, after everything that it looks at.
+func (s *stacks) watch() {
+	st := s.stack("watch", "alarms, dashboard and saved queries", false, append(s.vendors, s.shared)...)
+	NewAlarms(st, jsii.String("Alarms"), s.alarms(st))
+	NewDashboard(st, jsii.String("Dashboard"), &DashboardProps{File: s.File})
+}
+
+func (s *stacks) alarms(st awscdk.Stack) *AlarmsProps {
+	return &AlarmsProps{File: s.File, Notifications: s.topic(st, "Notifications"), Escalation: s.topic(st, "Escalation")}
+}
+
+// topic is one of the platform's, as another stack sees it.
+func (s *stacks) topic(st awscdk.Stack, id string) awssns.ITopic {
+	if t := st.Node().TryFindChild(&id); t != nil {
+		return t.(awssns.ITopic)
+	}
+	at := placeOf(st, s.File)
+	return awssns.Topic_FromTopicArn(st, &id, jsii.String(at.arn("sns", at.name+"-"+strings.ToLower(id))))
 }
 
 // keys adds each key to the stacks of its shard.

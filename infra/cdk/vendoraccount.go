@@ -3,6 +3,7 @@ package cdk
 import (
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
@@ -18,6 +19,7 @@ import (
 	"github.com/keyturn/keyturn/shared/catalog"
 	"github.com/keyturn/keyturn/shared/iam"
 	"github.com/keyturn/keyturn/shared/keysfile"
+	"github.com/keyturn/keyturn/shared/notify"
 	"github.com/keyturn/keyturn/shared/provider"
 )
 
@@ -110,6 +112,7 @@ func NewVendorAccount(scope constructs.Construct, id *string, props *VendorAccou
 	}
 	this := &vendorAccount{at: placeOf(scope, props.File), name: *props.Name, account: account, file: props.File}
 	constructs.NewConstruct_Override(this, scope, id)
+	mark(this, props.File)
 	for _, d := range props.waitFor() {
 		this.Node().AddDependency(d)
 	}
@@ -119,7 +122,7 @@ func NewVendorAccount(scope constructs.Construct, id *string, props *VendorAccou
 		at: this.at, code: props.Code, dataKey: props.DataKey, settings: props.File.Functions, trust: s.policy(s.LambdaTrust(), nil),
 		layer: layerOf(this, text("%s-config-%s", this.at.name, this.name), props.File.Config(this.name)),
 		environment: map[string]*string{
-			"KEYTURN_CONFIG": jsii.String(configFile), "KEYTURN_FINGERPRINT_KEY": props.FingerprintKey,
+			"KEYTURN_CONFIG": jsii.String(configFile), "KEYTURN_FINGERPRINT_KEY": props.FingerprintKey, "KEYTURN_INSTALLATION": &this.at.name,
 			"KEYTURN_TABLE": props.Table.TableName(), "KEYTURN_TOPIC_ARN": props.Notifications.TopicArn(),
 			"KEYTURN_AUDIT_QUEUE_URL": props.AuditQueue.QueueUrl(),
 		},
@@ -196,6 +199,10 @@ func (a *vendorAccount) newRetire(p functionProps, policy iam.Document, vendor p
 		"KEYTURN_SCHEDULE_ROLE_ARN":   jsii.String(a.at.scheduleRole()),
 		"KEYTURN_RETIRE_FUNCTION_ARN": a.RetireFunctionArn(),
 	})
+	if e := a.file.Notifications.Escalation; e != nil {
+		p.environment["KEYTURN_ESCALATION_TOPIC_ARN"] = text("%s", a.at.arn("sns", a.at.name+"-escalation"))
+		p.environment["KEYTURN_ESCALATE_AFTER"] = text("%s", notify.Duration(time.Duration(e.After)))
+	}
 	return newFunction(a, "Retire", p)
 }
 
@@ -214,11 +221,8 @@ func (a *vendorAccount) startedBy() {
 		FunctionResponseTypes: jsii.Strings("ReportBatchItemFailures"), Tags: tags(map[string]string{TagInstallation: a.at.name}),
 	})
 	awsevents.NewCfnRule(a, jsii.String("LabelUpdated"), &awsevents.CfnRuleProps{
-		Name: text("%s", a.at.labels(a.name)), Description: text("Secrets whose labels moved, for the vendor account %s", a.name),
-		EventPattern: map[string]any{
-			"source": []string{"aws.secretsmanager"}, "detail-type": []string{"Secret Label Updated"},
-			"detail": map[string]any{"labelUpdated": []string{"AWSCURRENT"}},
-		},
+		Name: text("%s", a.at.labels(a.name)), Description: text("Secrets whose labels moved or whose rotation failed, for the vendor account %s", a.name),
+		EventPattern: newsPattern(),
 		Targets: []any{map[string]any{
 			"id": "Queue", "arn": a.queue.QueueArn(),
 			"retryPolicy":      map[string]any{"maximumRetryAttempts": 185, "maximumEventAgeInSeconds": 86400},
