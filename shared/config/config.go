@@ -39,6 +39,20 @@ type Freeze struct {
 	Reason      string
 }
 
+// Due returns when a rotation that is scheduled at t is due: where a freeze is
+// in force within a day after t, in which its window may lie, at that one's end.
+func (k Key) Due(t time.Time) time.Time {
+	const window = 24 * time.Hour
+	for range k.Freeze { // one may end in another
+		for _, f := range k.Freeze {
+			if f.From.Before(t.Add(window)) && t.Before(f.Until) {
+				t = f.Until
+			}
+		}
+	}
+	return t
+}
+
 // Frozen returns the freeze that is in force at t; false if there is none.
 func (k Key) Frozen(t time.Time) (Freeze, bool) {
 	for _, f := range k.Freeze {

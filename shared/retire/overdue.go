@@ -45,10 +45,7 @@ func (r *run) blind(ctx context.Context, why error) error {
 // overdue tells, once a day, what is more than a day late.
 func (r *run) overdue(ctx context.Context) error {
 	now := r.Now()
-	due := later(r.secret.NextRotation, r.book.Pause.Over())
-	if f, frozen := r.key.Frozen(due); frozen {
-		due = f.Until
-	}
+	due := r.key.Due(later(r.secret.NextRotation, r.book.Pause.Over()))
 	if r.secret.RotationEnabled && !r.secret.NextRotation.IsZero() && now.Sub(due) > day {
 		r.late = append(r.late, "a rotation was due at "+stamp(r.secret.NextRotation))
 	}

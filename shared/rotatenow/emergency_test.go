@@ -114,7 +114,7 @@ func TestFreeze(t *testing.T) {
 	e.Keys = func(id string) (config.Key, bool) {
 		return config.Key{Secret: name, Vendor: "acme", Freeze: []config.Freeze{{From: w.now.Add(-time.Hour), Until: w.now.Add(time.Hour), Reason: "the big sale"}}}, id == name
 	}
-	if _, err := e.Do(t.Context(), asked); typeOf(err) != rotation.Paused || !strings.Contains(err.Error(), "the big sale") || len(w.did) > 0 {
+	if _, err := e.Do(t.Context(), asked); typeOf(err) != rotation.Frozen || !strings.Contains(err.Error(), "the big sale") || len(w.did) > 0 {
 		t.Errorf("%v; did %q", err, w.did)
 	}
 	if _, err := e.Do(t.Context(), urgent); err != nil {

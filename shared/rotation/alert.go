@@ -22,7 +22,7 @@ func (r *run) failed(ctx context.Context, err error) error {
 	ctx, cancel := r.tidy(ctx)
 	defer cancel()
 	e := r.typed(err)
-	if e.Type == Paused {
+	if e.Type == Paused || e.Type == Frozen {
 		return r.refusedByPause(ctx, e)
 	}
 	r.Log.LogAttrs(ctx, slog.LevelError, "step failed", slog.String("error_type", string(e.Type)),

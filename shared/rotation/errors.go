@@ -46,6 +46,7 @@ const (
 	CurrentEnds          Type = "CurrentEnds"          // the vendor may have replaced the value, and the new one is not live
 	DowntimeRefused      Type = "DowntimeRefused"      // it cannot be done without, and the configuration does not accept it
 	Paused               Type = "Paused"               // somebody stopped the rotations for a while
+	Frozen               Type = "Frozen"               // the configuration stops them for a while
 	KeyClaimed           Type = "KeyClaimed"           // another secret has this key
 	KeyUnknown           Type = "KeyUnknown"           // the vendor holds no such key
 	KeyEnded             Type = "KeyEnded"             // the key was revoked, and should be dead

@@ -28,7 +28,7 @@ func TestFreeze(t *testing.T) {
 		old, keys := w.value(store.Current), len(w.vendor.live())
 		token := w.rotate()
 		_, err := w.step(rotation.CreateSecret, token)
-		if errorTypeOf(err) != "Paused" || !strings.Contains(err.Error(), "the big sale") || !strings.Contains(nextOf(err), "configuration") {
+		if errorTypeOf(err) != "Frozen" || !strings.Contains(err.Error(), "the big sale") || !strings.Contains(nextOf(err), "configuration") {
 			t.Errorf("%v; %q", err, nextOf(err))
 		}
 		if w.value(store.Current) != old || len(w.vendor.live()) != keys || strings.Contains(w.log.String(), `"level":"ERROR"`) {
@@ -37,7 +37,7 @@ func TestFreeze(t *testing.T) {
 		if len(w.inbox.messages) != 1 || w.inbox.messages[0].Kind != notify.Paused || w.inbox.messages[0].Severity != notify.Info {
 			t.Errorf("told %+v", w.inbox.messages)
 		}
-		if p, err := w.engine.Plan(t.Context(), name); err != nil || !slices.ContainsFunc(p.Problems, func(p rotation.PlanProblem) bool { return p.Type == rotation.Paused }) {
+		if p, err := w.engine.Plan(t.Context(), name); err != nil || !slices.ContainsFunc(p.Problems, func(p rotation.PlanProblem) bool { return p.Type == rotation.Frozen }) {
 			t.Errorf("the plan does not list the freeze: %+v, %v", p.Problems, err)
 		}
 		w.freeze(-49*time.Hour, 0) // over

@@ -30,7 +30,7 @@ func PausedBy(at Step, p keyrecord.Pause) *Error {
 // FrozenBy is the error of a rotation that a freeze in the configuration refuses.
 func FrozenBy(at Step, k config.Key, f config.Freeze) *Error {
 	return &Error{
-		Step: at, Type: Paused, Secret: k.Secret, What: fmt.Sprintf("paused until %s by a freeze in the configuration: %s", stamp(f.Until), f.Reason),
+		Step: at, Type: Frozen, Secret: k.Secret, What: fmt.Sprintf("frozen until %s by a freeze in the configuration: %s", stamp(f.Until), f.Reason),
 		told: "freeze-" + strconv.FormatInt(f.Until.Unix(), 10),
 		Next: []string{
 			"nothing, if that is still so: the first rotation after it goes on by itself",
@@ -106,11 +106,11 @@ func (r *run) refusedByPause(ctx context.Context, e *Error) error {
 		r.Log.LogAttrs(ctx, slog.LevelError, "the failure was not recorded", slog.String("error", err.Error()))
 	}
 	r.tellPause(ctx, notify.Message{
-		ID: "refused-" + e.told, Kind: notify.Paused, ErrorType: string(Paused), Step: string(r.at),
+		ID: "refused-" + e.told, Kind: notify.Paused, ErrorType: string(e.Type), Step: string(r.at),
 		Summary: "A rotation of " + r.key.Secret + " was refused: it is " + e.What + ".",
 		Known: []string{
 			"AWSCURRENT has not moved: consumers go on with the key they have.",
-			"This is told once for each pause, however many rotations it refuses.",
+			"This is told once for each pause or freeze, however many rotations it refuses.",
 		},
 		Next: sentences(e.Next),
 	})

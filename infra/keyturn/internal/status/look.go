@@ -16,6 +16,8 @@ const (
 	stuckAfter = time.Hour
 	// slack is how late something may be before we call it overdue.
 	slack = time.Hour
+
+	freeze = "freeze" // state of a [Pause]
 )
 
 // look says how a key is, from all that was read.
@@ -29,7 +31,11 @@ func look(k config.Key, s store.Secret, b keyrecord.Book, now time.Time) Key {
 	if f := b.Failure; f != nil && f.Version != out.Version && f.At.After(s.LastRotated) && !f.Wanted() {
 		out.LastError = &Failure{Step: f.Step, Type: f.ErrorType, Text: f.Text, At: f.At, Count: f.Count, Version: f.Version}
 	}
-	out.Pause = pause(s, b.Pause, now)
+	if out.Pause = pause(s, b.Pause, now); !b.Pause.InForce(now) {
+		if f, frozen := k.Frozen(now); frozen {
+			out.Pause = &Pause{State: freeze, Until: f.Until, Reason: f.Reason, At: f.From}
+		}
+	}
 	out.Stage, out.Since = stage(s, b, out, now)
 	if out.Version != "" {
 		out.Born = born(s, b, out.Version)
@@ -41,7 +47,7 @@ func look(k config.Key, s store.Secret, b keyrecord.Book, now time.Time) Key {
 		}
 	}
 	out.Older = older(b, out.Version, out.Pending)
-	out.Overdue = overdue(k, s, out, later(s.NextRotation, b.Pause.Over()), now)
+	out.Overdue = overdue(k, s, out, k.Due(later(s.NextRotation, b.Pause.Over())), now)
 	out.Next = next(k, out, now)
 	return out
 }
@@ -62,6 +68,8 @@ func stage(s store.Secret, b keyrecord.Book, k Key, now time.Time) (Stage, time.
 		return Off, time.Time{}
 	case b.Pause.InForce(now):
 		return Paused, b.Pause.At
+	case k.Pause != nil && k.Pause.State == freeze:
+		return Frozen, k.Pause.At
 	}
 	return Idle, time.Time{}
 }
@@ -128,7 +136,7 @@ func older(b keyrecord.Book, versions ...string) []Older {
 }
 
 // overdue says what is late; due is when a rotation was due, and no earlier than
-// the end of a pause.
+// the end of a pause or a freeze.
 func overdue(k config.Key, s store.Secret, out Key, due, now time.Time) []string {
 	if out.Stage == Deleted {
 		return nil
@@ -161,6 +169,8 @@ func next(k config.Key, out Key, now time.Time) Act {
 		return Act{What: "Secrets Manager goes on with the rotation"}
 	case Paused:
 		return Act{What: "the pause ends; to end it before: keyturn resume " + k.Secret, At: out.Pause.Until}
+	case Frozen:
+		return Act{What: "the freeze in the configuration ends", At: out.Pause.Until}
 	case Off, Idle, Unknown:
 	}
 	act := Act{What: "rotation", At: out.NextRotation}

@@ -33,6 +33,7 @@ const (
 	Off      Stage = "off"      // Secrets Manager does not rotate it
 	Empty    Stage = "empty"    // it has no value yet
 	Paused   Stage = "paused"   // somebody stopped its rotations for a while
+	Frozen   Stage = "frozen"   // the configuration stops them for a while
 	Deleted  Stage = "deleted"  // the secret is marked for deletion
 	Unknown  Stage = "unknown"  // it could not be read
 )
@@ -79,7 +80,7 @@ type Older struct {
 // Pause is why a key is not rotated for a while, or was not. One that is over is
 // shown until a rotation has succeeded after it.
 type Pause struct {
-	State  string    `json:"state"` // "in_force" or "expired"
+	State  string    `json:"state"` // "in_force", "expired", or "freeze" for one of the configuration
 	Until  time.Time `json:"until"`
 	Reason string    `json:"reason"`
 	Owner  string    `json:"owner,omitempty"`

@@ -358,6 +358,40 @@ func TestPause(t *testing.T) {
 	}
 }
 
+// A freeze of the configuration is shown, and what was due in it, or in the day
+// before it, is not late until an hour after its end.
+func TestFreeze(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		due, from, until time.Duration // from now
+		stage            status.Stage
+		late             bool
+	}{
+		"in force":             {-day, -2 * day, day, status.Frozen, false},
+		"due just before it":   {-49 * time.Hour, -2 * day, day, status.Frozen, false},
+		"due long before it":   {-9 * day, -2 * day, day, status.Frozen, true},
+		"over":                 {-2 * day, -3 * day, -time.Minute, status.Idle, false},
+		"over, and not caught": {-2 * day, -3 * day, -2 * time.Hour, status.Idle, true},
+		"to come":              {20 * day, day, 2 * day, status.Idle, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := healthy()
+			w.secret.NextRotation = now.Add(tt.due)
+			w.book.Failure = &keyrecord.Failure{Version: "another", ErrorType: "Frozen", At: now.Add(-time.Hour)}
+			k := config.Key{Secret: "prod/x", Grace: config.Grace{Max: 3 * day}, Freeze: []config.Freeze{{From: now.Add(tt.from), Until: now.Add(tt.until), Reason: "the big sale"}}}
+			got := status.Reader{Secrets: w, Records: w, Now: func() time.Time { return now }}.Read(t.Context(), []config.Key{k})[0]
+			if got.Stage != tt.stage || (len(got.Overdue) > 0) != tt.late || got.LastError != nil {
+				t.Errorf("stage %s, late %v, last error %+v; want %+v", got.Stage, got.Overdue, got.LastError, tt)
+			}
+			text := status.List([]status.Key{got}, now, console.Palette{})
+			if shown := strings.Contains(text, "frozen by the configuration until 2026-03-02 12:00:00Z (in 24h): the big sale"); shown != (tt.stage == status.Frozen) {
+				t.Errorf("list:\n%s", text)
+			}
+		})
+	}
+}
+
 // A key that was taken over without its id is reported for ever: while it is
 // current, and afterwards as an older one.
 func TestCurrentUnknown(t *testing.T) {

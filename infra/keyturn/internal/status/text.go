@@ -100,7 +100,7 @@ func (k Key) style() console.Style {
 	switch k.Stage {
 	case Idle:
 		return console.Good
-	case Rotating, Off, Empty, Paused:
+	case Rotating, Off, Empty, Paused, Frozen:
 		return console.Warn
 	case Stuck, Deleted, Unknown:
 		return console.Bad
@@ -145,7 +145,7 @@ func (k Key) notes(now time.Time) []console.Cell {
 	switch k.Stage {
 	case Stuck, Off, Empty, Deleted:
 		out = append(out, console.Cell{Text: "next: " + k.Next.inWords(now), Style: console.Warn})
-	case Idle, Rotating, Paused, Unknown:
+	case Idle, Rotating, Paused, Frozen, Unknown:
 	}
 	return out
 }
@@ -153,8 +153,11 @@ func (k Key) notes(now time.Time) []console.Cell {
 // inWords is `paused until 2026-12-01 00:00:00Z (in 7d), by arn, owner me: a release`.
 func (p Pause) inWords(now time.Time) string {
 	text := "paused until "
-	if p.State == "expired" {
+	switch p.State {
+	case "expired":
 		text = "a pause expired at "
+	case freeze:
+		text = "frozen by the configuration until "
 	}
 	text += console.Instant(p.Until, now)
 	if p.By != "" {
