@@ -31,9 +31,9 @@ POLICY changes the secret's rules, CMK deletes the key that encrypts it. Below
 is from which network, with MFA or without, the value may be read. Of Identity
 Center's people IAM does not see MFA: "MFA not observable".
 
---all proves all keys instead: every kind of subject, from every kind of network,
-and what the functions need. Each cell that is other than the file means is named
-with the statement to blame.
+--all proves all keys instead: every kind of subject, from every kind of
+network, and what the functions need. Each cell that is other than the file
+means is named with the statement to blame.
 
 It knows the policies of the keys' file and no others: what other policies of
 the account give to somebody counts only as "administrator rights". AWS is not

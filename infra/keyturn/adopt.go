@@ -83,7 +83,7 @@ func (a *app) runAdopt(ctx context.Context, id string, o adoptOptions) error {
 	if err != nil {
 		return err
 	}
-	name := a.setting(a.flags.rotate, "KEYTURN_ROTATE_FUNCTION", "keyturn-rotate-"+k.VendorAccount)
+	name := a.setting(a.flags.rotate, "KEYTURN_ROTATE_FUNCTION", a.installation()+"-rotate-"+k.VendorAccount)
 	var answer adopted
 	err = function.Invoke(ctx, aws.functions(), name, function.Safe, adoptRequest{
 		Version: 1, Mode: rotation.ModeAdopt, Secret: k.Secret, KeyID: o.keyID, Observe: o.observe, Reason: o.reason, Requester: requester(ctx, aws),

@@ -93,7 +93,7 @@ func (c *connection) secrets() *adapter.Store {
 func (c *connection) functions() *lambda.Client { return lambda.NewFromConfig(c.cfg) }
 
 func (a *app) records(c *connection) recordsReader {
-	return recordsReader{records.New(dynamodb.NewFromConfig(c.cfg), a.setting(a.flags.table, "KEYTURN_TABLE", "keyturn"))}
+	return recordsReader{records.New(dynamodb.NewFromConfig(c.cfg), a.setting(a.flags.table, "KEYTURN_TABLE", a.installation()))}
 }
 
 // described makes a failure of an error that no command explained better.

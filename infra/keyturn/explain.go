@@ -22,8 +22,8 @@ func (a *app) explain() *cobra.Command {
 how, who may read it and from where, how long the old key lives and what happens
 then, who is told, and what it costs a month. KEY is a secret's name or ARN.
 
-With --removed it says what is left of a key that is taken out of the file, how to
-end it, and how to come back; the file is not read.
+With --removed it says what is left of a key that is taken out of the file, how
+to end it, and how to come back; the file is not read.
 
 It reads the file and asks nobody; how the key really is says keyturn status.`,
 		Example: `  keyturn explain prod/mailer/sendgrid

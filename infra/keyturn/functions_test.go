@@ -32,7 +32,7 @@ const rotateName = "keyturn-rotate-main"
 // register puts Go functions in the places of the real ones.
 func (w *world) register() error {
 	for name, f := range map[string]func(context.Context, []byte) (any, error){rotateName: w.rotate, "keyturn-rotatenow": w.rotateNow} {
-		if err := w.region.Lambda.Register(lambda.Function{Name: name, Timeout: time.Minute, Handler: func(ctx context.Context, payload []byte) ([]byte, error) {
+		if err := w.region.Lambda.Register(lambda.Function{Name: name, Aliases: []string{"control", "emergency", "plan", "rotate"}, Timeout: time.Minute, Handler: func(ctx context.Context, payload []byte) ([]byte, error) {
 			v, err := f(ctx, payload)
 			if e, ok := errors.AsType[*rotation.Error](err); ok {
 				return nil, messages.InvokeResponse_Error{Type: e.ErrorType(), Message: e.Error()}

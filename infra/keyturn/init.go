@@ -82,7 +82,7 @@ func (a *app) runInit(ctx context.Context, id string) error {
 // mintFirst sends the request until its outcome is known, at most three times.
 // The token makes that safe.
 func (a *app) mintFirst(ctx context.Context, c *connection, k config.Key, token string) error {
-	name := a.setting(a.flags.rotate, "KEYTURN_ROTATE_FUNCTION", "keyturn-rotate-"+k.VendorAccount)
+	name := a.setting(a.flags.rotate, "KEYTURN_ROTATE_FUNCTION", a.installation()+"-rotate-"+k.VendorAccount)
 	q := initRequest{Version: 1, Mode: rotation.ModeInit, Secret: k.Secret, Token: token}
 	const tries = 3
 	for n := 1; ; n++ {

@@ -40,6 +40,15 @@ func (a *app) configuration() (*config.Config, error) {
 	return c, nil
 }
 
+// installation begins the names of the functions, and is that of the table: the
+// name in the keys' file.
+func (a *app) installation() string {
+	if a.file != nil && a.file.Name != "" {
+		return a.file.Name
+	}
+	return "keyturn"
+}
+
 // key finds the key that is meant by a name or an ARN.
 func (a *app) key(c *config.Config, id string) (config.Key, error) {
 	if k, ok := c.Key(id); ok {

@@ -56,9 +56,10 @@ func (a *app) leftovers() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "leftovers",
 		Short: "What is pending, and what stays, if the installation is destroyed",
-		Long: `What is pending, and what stays, if the installation is destroyed: older keys that
-still work at the vendor and until when, rotations under way, and the secrets,
-encryption keys and records that no stack takes with it. make destroy asks first.
+		Long: `What is pending, and what stays, if the installation is destroyed: older keys
+that still work at the vendor and until when, rotations under way, and the
+secrets, encryption keys and records that no stack takes with it. make destroy
+asks first.
 
 Once the functions are gone nobody ends an older key: it works on at the vendor.
 So while one is pending, or a key cannot be read, the exit code is 1, unless

@@ -145,7 +145,7 @@ func (a *app) goBack(ctx context.Context, mode retire.Mode, id string, o goBackO
 }
 
 func (a *app) askRetire(ctx context.Context, c *connection, k config.Key, q goBackRequest) (retire.Answer, error) {
-	name := a.setting(a.flags.retire, "KEYTURN_RETIRE_FUNCTION", "keyturn-retire-"+k.VendorAccount)
+	name := a.setting(a.flags.retire, "KEYTURN_RETIRE_FUNCTION", a.installation()+"-retire-"+k.VendorAccount)
 	var out retire.Response
 	// Asked twice, the second answer would hide what the first request did.
 	err := function.Invoke(ctx, c.functions(), name, function.Once, q, &out)

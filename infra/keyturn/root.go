@@ -94,7 +94,7 @@ func (a *app) configFlag(c *cobra.Command) {
 }
 
 func (a *app) tableFlag(c *cobra.Command) {
-	c.Flags().StringVar(&a.flags.table, "table", "", "`NAME` of the keys' records in DynamoDB (KEYTURN_TABLE; else keyturn)")
+	c.Flags().StringVar(&a.flags.table, "table", "", "`NAME` of the keys' records in DynamoDB (KEYTURN_TABLE; else the keys' file's name)")
 }
 
 // oneKey wants KEY, exactly once.

@@ -76,7 +76,7 @@ failed rotation by itself, a few times. To stop waiting does not stop it.`,
 }
 
 func (a *app) rotateNowFlag(c *cobra.Command) {
-	c.Flags().StringVar(&a.flags.rotateNow, "rotatenow-function", "", "`NAME` of the function (KEYTURN_ROTATENOW_FUNCTION; else keyturn-rotatenow)")
+	c.Flags().StringVar(&a.flags.rotateNow, "rotatenow-function", "", "`NAME` of the function (KEYTURN_ROTATENOW_FUNCTION; else keyturn-rotatenow with the mode's alias)")
 }
 
 func (a *app) runRotateNow(ctx context.Context, id string, o rotateOptions) error {
@@ -144,7 +144,7 @@ func requester(ctx context.Context, c *connection) string {
 
 // ask sends the request to the function.
 func (a *app) ask(ctx context.Context, c *connection, k config.Key, q rotatenow.Request) (rotatenow.Answer, error) {
-	name := a.setting(a.flags.rotateNow, "KEYTURN_ROTATENOW_FUNCTION", "keyturn-rotatenow")
+	name := a.setting(a.flags.rotateNow, "KEYTURN_ROTATENOW_FUNCTION", a.installation()+"-rotatenow:"+alias(q.Mode))
 	repeat := function.Once // a second rotation would be refused, and hide that the first began
 	if q.Mode == rotatenow.Plan {
 		repeat = function.Safe
@@ -159,6 +159,20 @@ func (a *app) ask(ctx context.Context, c *connection, k config.Key, q rotatenow.
 			"see whether it did something: keyturn status "+k.Secret, "use a keyturn of the same version as the functions")
 	}
 	return answer, nil
+}
+
+// alias is the alias of the function for a mode: people have a right to some.
+func alias(m rotatenow.Mode) string {
+	switch m {
+	case rotatenow.Plan:
+		return "plan"
+	case rotatenow.Pause, rotatenow.Resume:
+		return "control"
+	case rotatenow.Emergency:
+		return "emergency"
+	case rotatenow.Rotate:
+	}
+	return "rotate"
 }
 
 func understood(asked rotatenow.Mode, a rotatenow.Answer) bool {

@@ -270,6 +270,9 @@ func (s *Stack) function(ctx context.Context, name, kind, account string, open b
 		"KEYTURN_FINGERPRINT_KEY":     FingerprintKey,
 	}
 	f := lambda.Function{Name: name, Timeout: s.opt.Timeout, MemoryMB: 128, Env: env}
+	if name == RotateNow { // as infra/cdk deploys it
+		f.Aliases = []string{"control", "emergency", "plan", "rotate"}
+	}
 	config := s.configuration(account)
 	if s.opt.Binaries == "" {
 		cfg := s.Region.Cloud.Config()
