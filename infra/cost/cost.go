@@ -15,7 +15,7 @@ import (
 type Use struct {
 	Replicas int     // Regions besides the first
 	Reads    float64 // by the operator's own programs, for each key and month
-	Alarms   int     // counted in the templates; 0: as many as are assumed
+	Alarms   int     // metrics that alarms look at; 0: as many as the templates have
 }
 
 // Item is a line of the bill.
@@ -125,8 +125,8 @@ func tariff() [meters]Item {
 		emails:        i("SNS", "e-mails", "e-mails", "2 for each rotation"),
 		webhooks:      i("SNS", "HTTPS deliveries", "deliveries", "2 for each rotation"),
 		scheduled:     i("EventBridge", "scheduled invocations", "invocations", looks),
-		alarms:        i("CloudWatch", "alarms", "alarms", "10, and 4 for each vendor account"),
-		metrics:       noted("4 for each vendor, written every hour", i("CloudWatch", "metrics of hourly sweeps", "metrics", "")),
+		alarms:        noted("8 alarms, and 4 for each vendor account, by the metrics they look at", i("CloudWatch", "alarms", "metrics", "")),
+		metrics:       noted("4 for alarms, and 4 for each vendor, written every hour", i("CloudWatch", "metrics of hourly sweeps", "metrics", "")),
 		dashboards:    noted("the first three of an account are free", i("CloudWatch", "dashboard", "dashboards", "")),
 		logWritten:    i("CloudWatch", "logs written", "GB", "4 kB an invocation, 0.5 kB a key in a sweep"),
 		logKept:       i("CloudWatch", "logs kept", "GB-months", "15% of what was written"),

@@ -51,7 +51,7 @@ func TestOf(t *testing.T) {
 		{"KMS", "keys", 3},
 		{"Secrets Manager", "calls of rotations and sweeps", (turns*(9+24) + 7300*3) * 0.05 / 10000},
 		{"KMS", "requests", (turns*(7+8) + 7300) * 0.03 / 10000},
-		{"CloudWatch", "alarms", 1.40},
+		{"CloudWatch", "alarms", 1.90},
 		{"SNS", "e-mails", turns * 2 * 0.00002},
 		{"SQS", "requests", (657000 + turns*12) * 0.0000004},
 		{"Secrets Manager", "replicas", 0},

@@ -59,7 +59,12 @@ const (
 	lookCalls       = 3 // DescribeSecret, ListSecretVersionIds, the admin secret
 	lookValues      = 1
 	metricsPerLine  = 4
+	metricsOfAlarms = 4 // of the installation
 	encryptionKeys  = 3
+	// Alarms are billed by the metrics that they look at: a test of infra/cdk counts
+	// them in the templates.
+	alarmMetrics     = 11
+	alarmMetricsEach = 8 // more for each vendor account
 )
 
 // What is assumed, until somebody's bill says better.
@@ -74,8 +79,6 @@ const (
 	assumedSweepLogGB   = 5e-7 // a key
 	assumedLogRatio     = 0.15 // stored size to written
 	assumedNews         = 2.0  // notifications of a rotation and its retirement
-	assumedAlarms       = 10.0 // for all
-	assumedAlarmsEach   = 4.0  // more for each vendor account
 	assumedZones        = 2.0  // of a network with fixed addresses
 	// Lambda polls a queue with five long polls of 20 seconds at a time, also an
 	// empty one, and they are billed.
@@ -139,12 +142,12 @@ func perMonth(s keysfile.Schedule) float64 {
 
 // ofAll is what is there once, however many keys there are.
 func ofAll(f *keysfile.File, use Use) load {
-	l := load{kmsKeys: encryptionKeys, replicaKeys: float64(use.Replicas), dashboards: 1, alarms: assumedAlarms}
+	l := load{kmsKeys: encryptionKeys, replicaKeys: float64(use.Replicas), dashboards: 1, alarms: alarmMetrics}
 	vendors, admins := map[string]bool{}, map[string]bool{}
 	for _, a := range f.VendorAccounts {
 		vendors[a.Provider], admins[a.Admin] = true, true
 		l.add(load{
-			alarms: assumedAlarmsEach, invocations: Hours, scheduled: Hours, queueRequests: assumedPolls,
+			alarms: alarmMetricsEach, invocations: Hours, scheduled: Hours, queueRequests: assumedPolls,
 			logWritten: Hours * assumedLogGB,
 		})
 		if a.Network != nil && a.Network.FixedAddresses {
@@ -155,7 +158,7 @@ func ofAll(f *keysfile.File, use Use) load {
 		delete(admins, k.Name)
 	}
 	l[adminSecrets] = float64(len(admins))
-	l[metrics] = float64(len(vendors)) * metricsPerLine
+	l[metrics] = float64(len(vendors))*metricsPerLine + metricsOfAlarms
 	if use.Alarms > 0 {
 		l[alarms] = float64(use.Alarms)
 	}
