@@ -20,7 +20,7 @@ func (a *app) cost() *cobra.Command {
 		Long: `What all of it costs a month on AWS, item by item: list prices of us-east-1,
 without free tiers and discounts. It is an estimate: what is assumed is said
 beside each item, and with --json where each price is from. What your own
-programs read is not in it without --reads, and what the vendors charge never is.`,
+programs read is not in it without --reads. What the vendors charge never is.`,
 		Example: `  keyturn cost
   keyturn cost --reads 100000 --json`,
 		Args: noArgs,

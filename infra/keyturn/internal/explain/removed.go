@@ -20,7 +20,7 @@ func Removed(name string) []Section {
 			"1. Before: keyturn status " + id + " must show no older key. Wait, or decide about what is held.",
 			"2. Take it out of the file, and deploy: make deploy",
 			"3. See that nobody reads it any more: aws secretsmanager describe-secret --secret-id " + id + " --query LastAccessedDate",
-			"4. Revoke the key at the vendor, by hand. Its id: aws dynamodb query --table-name keyturn --key-condition-expression 'secret = :s' --expression-attribute-values " + attribute(name),
+			"4. Revoke the key at the vendor, by hand. Its id: aws dynamodb query --table-name keyturn --key-condition-expression '#s = :s' --expression-attribute-names '{\"#s\":\"secret\"}' --expression-attribute-values " + attribute(name),
 			"5. Delete the secret: aws secretsmanager delete-secret --secret-id " + id + " --recovery-window-in-days 30. For 30 days it can be restored, and its name is taken.",
 		}},
 		{"How to come back", []string{
