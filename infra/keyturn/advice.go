@@ -49,6 +49,8 @@ func advice(errorType, key string) []string { //nolint:funlen // one case for ea
 		return []string{look, "the current key may end soon: find out why the new value was not stored, then try again"}
 	case rotation.Paused:
 		return []string{look, "end the pause: keyturn resume " + key + " --reason WHY"}
+	case rotation.Frozen:
+		return []string{look, "wait until the freeze in the configuration is over, or change it and deploy"}
 	case rotation.KeyClaimed, rotation.KeyUnknown:
 		return []string{"see what stands against it: keyturn adopt " + key + " --observe"}
 	case rotation.KeyEnded: // said by adviceBack

@@ -50,6 +50,7 @@ type Records interface {
 	// Put stores r if its Revision is still the stored one, and returns it with
 	// the new one; otherwise [keyrecord.ErrConflict].
 	Put(ctx context.Context, r keyrecord.Record) (keyrecord.Record, error)
+	PutFailure(ctx context.Context, f keyrecord.Failure) error
 	ClearFailure(ctx context.Context, secret string) error
 	// First reports whether nobody has said id of this secret within ttl.
 	First(ctx context.Context, secret, id string, ttl time.Duration) (bool, error)

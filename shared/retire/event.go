@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"regexp"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -15,11 +17,12 @@ import (
 )
 
 // ErrEvent is returned for an event that this function does not know.
-var ErrEvent = errors.New("unknown event: neither a label event, nor a batch of them, nor a schedule of ours, nor a request")
+var ErrEvent = errors.New("unknown event: neither a label event nor a failed rotation, nor a batch of them, nor a schedule of ours, nor a request")
 
 const (
 	payloadVersion = 1
 	detailType     = "Secret Label Updated"
+	serviceEvent   = "AWS Service Event via CloudTrail"
 	source         = "aws.secretsmanager"
 )
 
@@ -44,11 +47,58 @@ type event struct {
 	DetailType string   `json:"detail-type"`
 	Source     string   `json:"source"`
 	Resources  []string `json:"resources"`
-	Detail     struct {
-		Name         string `json:"name"`
-		LabelUpdated string `json:"labelUpdated"`
-		VersionID    string `json:"versionId"`
-	} `json:"detail"`
+	Detail     detail   `json:"detail"`
+}
+
+type detail struct {
+	Name         string `json:"name"`
+	LabelUpdated string `json:"labelUpdated"`
+	VersionID    string `json:"versionId"`
+
+	// Of a service event:
+	EventName    string            `json:"eventName"`
+	EventTime    string            `json:"eventTime"`
+	ErrorMessage string            `json:"errorMessage"`
+	RequestID    string            `json:"requestID"` // "Rotation-<ARN>-<ClientRequestToken>"
+	Additional   map[string]string `json:"additionalEventData"`
+}
+
+// overRotation reports whether an event says that a rotation did not succeed.
+func (ev event) overRotation() bool {
+	return ev.Source == source && ev.DetailType == serviceEvent && (ev.Detail.EventName == rotationFailed || ev.Detail.EventName == rotationAbandoned)
+}
+
+// arn returns the ARN of the secret that a service event is about. Records of
+// before 2024 write aRN, in some only the request names it.
+func (ev event) arn() string {
+	for _, name := range [...]string{"SecretId", "arn", "aRN", "ARN"} {
+		if v := ev.Detail.Additional[name]; v != "" {
+			return v
+		}
+	}
+	if len(ev.Resources) > 0 {
+		return ev.Resources[0]
+	}
+	if parts := requestID.FindStringSubmatch(ev.Detail.RequestID); parts != nil {
+		return parts[1]
+	}
+	return ""
+}
+
+// requestID is Rotation, the secret's ARN, and the ID of the version that was to
+// be made.
+var requestID = regexp.MustCompile(`^Rotation-(arn:.*-[A-Za-z0-9]{6})-([A-Za-z0-9-]{32,64})$`)
+
+// ended returns what a service event says of a rotation.
+func (ev event) ended(now time.Time) ended {
+	out := ended{event: ev.Detail.EventName, step: stepIn(ev.Detail.ErrorMessage), at: now}
+	if parts := requestID.FindStringSubmatch(ev.Detail.RequestID); parts != nil && parts[1] == ev.arn() {
+		out.version = parts[2]
+	}
+	if at, err := time.Parse(time.RFC3339, ev.Detail.EventTime); err == nil && at.Before(now) {
+		out.at = at
+	}
+	return out
 }
 
 type message struct {
@@ -79,7 +129,7 @@ type Handler struct {
 	Log    *slog.Logger
 }
 
-// Handle takes a batch from a queue, a label event, one of our schedules, the
+// Handle takes a batch from a queue, a label event, a failed rotation, one of our schedules, the
 // sweep's, or a [Request]. The event is a hint at what to look at, and nothing
 // else in it is believed. Of a batch, what failed is in the response, and there
 // is no error.
@@ -100,6 +150,9 @@ func (h *Handler) Handle(ctx context.Context, raw json.RawMessage) (Response, er
 	k, ok, err := h.target(ctx, ev)
 	if err != nil || !ok {
 		return Response{}, err
+	}
+	if ev.overRotation() {
+		return Response{}, h.Engine.rotationOver(ctx, k, ev.ended(h.Engine.Now()))
 	}
 	report, err := h.Engine.Reconcile(ctx, k)
 	return Response{Reports: []Report{report}}, err
@@ -159,6 +212,9 @@ func (h *Handler) one(ctx context.Context, ev event, done map[string]error, out 
 	if err != nil || !ok {
 		return err
 	}
+	if ev.overRotation() {
+		return h.Engine.rotationOver(ctx, k, ev.ended(h.Engine.Now()))
+	}
 	if err, ok := done[k.Secret]; ok {
 		return err
 	}
@@ -183,6 +239,8 @@ func (h *Handler) target(ctx context.Context, ev event) (config.Key, bool, error
 			h.ignore(ctx, name, "another label")
 			return config.Key{}, false, nil
 		}
+	case ev.overRotation():
+		name = nameIn(ev.arn())
 	default:
 		return config.Key{}, false, ErrEvent
 	}

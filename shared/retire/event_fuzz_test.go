@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/shared/config"
+	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/retire"
 	"github.com/keyturn/keyturn/shared/store"
 )
@@ -24,6 +25,11 @@ type looked struct {
 	mu    sync.Mutex // a sweep looks at several at once
 	names []string
 }
+
+// blank is a table without records.
+type blank struct{ retire.Records }
+
+func (blank) Load(context.Context, string) (keyrecord.Book, error) { return keyrecord.Book{}, nil }
 
 var errLooked = &store.Error{Op: "DescribeSecret", Kind: store.KindDenied}
 
@@ -49,12 +55,14 @@ func FuzzHandle(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
+	f.Add([]byte(rotationEvent("RotationFailed", "SecretId", arn, token(1))))
+	f.Add([]byte(rotationEvent("RotationAbandoned", "aRN", arn, mark)))
 	keys := []config.Key{{Secret: "prod/mailer", Vendor: "acme"}, {Secret: "prod/second", Vendor: "acme"}}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var log bytes.Buffer
 		seen := &looked{}
 		logger := slog.New(slog.NewJSONHandler(&log, nil))
-		h := &retire.Handler{Engine: &retire.Engine{Store: seen, Now: time.Now, Log: logger}, Keys: keys, Log: logger}
+		h := &retire.Handler{Engine: &retire.Engine{Store: seen, Records: blank{}, Now: time.Now, Log: logger}, Keys: keys, Log: logger}
 		out, err := h.Handle(t.Context(), raw)
 		for _, name := range seen.names {
 			if name != "prod/mailer" && name != "prod/second" {

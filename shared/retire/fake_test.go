@@ -129,6 +129,10 @@ func (w fakeRecords) Put(_ context.Context, r keyrecord.Record) (out keyrecord.R
 	return out, err
 }
 
+func (w fakeRecords) PutFailure(_ context.Context, f keyrecord.Failure) error {
+	return w.do("PutFailure", errRecords, func() error { w.book.Failure = &f; return nil })
+}
+
 func (w fakeRecords) ClearFailure(context.Context, string) error {
 	return w.do("ClearFailure", errRecords, func() error { w.book.Failure = nil; return nil })
 }

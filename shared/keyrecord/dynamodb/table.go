@@ -180,6 +180,11 @@ func (t *Table) SetFailure(ctx context.Context, f keyrecord.Failure) error {
 			f.Count = o.Count + 1
 		}
 	}
+	return t.PutFailure(ctx, f)
+}
+
+// PutFailure is [Table.SetFailure] for a caller that knows the Count.
+func (t *Table) PutFailure(ctx context.Context, f keyrecord.Failure) error {
 	in := &dynamodb.PutItemInput{TableName: &t.name, Item: encode(failure(f), f.Secret, itemFailure)}
 	if _, err := t.put(ctx, in); err != nil {
 		return fmt.Errorf("store the failure of %q: %w", f.Secret, err)
