@@ -21,7 +21,6 @@ import (
 
 	"github.com/keyturn/keyturn/infra/access"
 	"github.com/keyturn/keyturn/infra/cdk"
-	"github.com/keyturn/keyturn/shared/catalog"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
@@ -46,7 +45,7 @@ func run(getenv func(string) string) (err error) {
 	if path == "" {
 		path = "keyturn.yaml"
 	}
-	file, err := keysfile.LoadFiles(keysfile.Options{Vendors: catalog.All()}, path)
+	file, err := load(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("there is no %s: write one with keyturn new, or name another in KEYTURN_FILE", path)
