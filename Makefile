@@ -87,7 +87,7 @@ deploy: build $(CDK) ## Check the account, then deploy; asks before it widens a 
 .PHONY: destroy
 destroy: build $(CDK) ## List what is pending and what stays, then remove the rest: YES=1
 	go run ./infra/keyturn leftovers $(in) $(if $(YES),--yes)
-	$(CDK) destroy $(if $(YES),--force) $(if $(ENVIRONMENT),-c environment=$(ENVIRONMENT)) '*-schedules-*' '*-keys-*' '*-vendor-*' '*-platform'
+	$(CDK) destroy $(if $(YES),--force) $(if $(ENVIRONMENT),-c environment=$(ENVIRONMENT)) '*-schedules-*' '*-keys-*' '*-vendor-*' '*-watch' '*-platform'
 
 ##@ Build
 
