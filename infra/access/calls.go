@@ -2,6 +2,7 @@ package access
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
@@ -32,7 +33,7 @@ func (s *Site) functionDuties(role, account string) []duty {
 		calls(s.here("dynamodb", "table/"+s.name), nil, true, "dynamodb", tables...),
 		calls(s.here("dynamodb", "table/"+s.name), nil, false, "dynamodb", spare...),
 		calls(s.here("dynamodb", "table/other"), nil, false, "dynamodb", tables...),
-		s.tellDuties(s.name+"-"+role+"-"+account),
+		s.tellDuties(s.name+"-"+role+"-"+account, role == "retire" && s.file.Notifications.Escalation != nil),
 		s.foreignDuties(account, role, reads),
 		calls("*", nil, s.file.VendorAccounts[account].Network != nil, "ec2", "AssignPrivateIpAddresses", "CreateNetworkInterface",
 			"DeleteNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets", "UnassignPrivateIpAddresses"),
@@ -93,12 +94,13 @@ func (s *Site) keyDuty(action, secret string, want bool) duty {
 	}, want)
 }
 
-// tellDuties are what every function does.
-func (s *Site) tellDuties(name string) []duty {
+// tellDuties are what every function does; one escalates too.
+func (s *Site) tellDuties(name string, escalates bool) []duty {
 	group := "log-group:/aws/lambda/" + name
 	return slices.Concat(
 		calls(s.here("sqs", s.name+"-audit"), nil, true, "sqs", "SendMessage"), calls(s.here("sqs", s.name+"-labels-x"), nil, false, "sqs", "SendMessage"),
-		calls(s.here("sns", s.name+"-notifications"), nil, true, "sns", "Publish"), calls(s.here("sns", s.name+"-escalation"), nil, false, "sns", "Publish"),
+		calls(s.here("sns", s.name+"-notifications"), nil, true, "sns", "Publish"),
+		calls(s.here("sns", s.name+"-escalation"), nil, escalates, "sns", "Publish"),
 		calls(s.here("logs", group+":log-stream:x"), nil, true, "logs", "CreateLogStream", "PutLogEvents"),
 		calls(s.here("logs", group+"-2:log-stream:x"), nil, false, "logs", "CreateLogStream", "PutLogEvents"),
 		calls("*", nil, s.file.Functions.Tracing, "xray", "PutTelemetryRecords", "PutTraceSegments"),
@@ -109,7 +111,7 @@ func (s *Site) rotateNowDuties() []duty {
 	own := map[string]string{"aws:ResourceTag/" + TagInstallation: s.name}
 	secret, table := s.here("secretsmanager", "secret:proof-AbCdEf"), s.here("dynamodb", "table/"+s.name)
 	duties := slices.Concat(
-		s.tellDuties(s.RotateNowName()),
+		s.tellDuties(s.RotateNowName(), false),
 		calls(secret, own, true, "secretsmanager", "DescribeSecret", "RotateSecret"),
 		calls(secret, own, false, "secretsmanager", "GetSecretValue", "PutSecretValue", "CancelRotateSecret", "UpdateSecretVersionStage"),
 		calls(table, nil, true, "dynamodb", "PutItem", "Query"), calls(table, nil, false, "dynamodb", "DeleteItem"),
@@ -169,12 +171,38 @@ func (s *Site) deployDuties() []duty {
 	return slices.Concat(
 		calls("*", nil, true, "cloudtrail", "DescribeTrails", "GetEventSelectors", "GetTrailStatus"), calls("*", nil, true, "lambda", "GetAccountSettings", "GetFunctionConcurrency"),
 		calls("*", nil, true, "secretsmanager", "ListSecrets"), calls("*", nil, true, "sns", "GetSubscriptionAttributes", "ListSubscriptionsByTopic"),
-		calls(s.here("sns", s.name+"-notifications"), nil, true, "sns", "Publish"), calls(s.here("sns", s.name+"-escalation"), nil, false, "sns", "Publish"),
+		calls(s.here("sns", s.name+"-notifications"), nil, true, "sns", "Publish"),
+		calls(s.here("sns", s.name+"-escalation"), nil, false, "sns", "Publish"),
 		calls(s.here("ssm", "parameter/cdk-bootstrap/"+s.env.Qualifier+"/version"), nil, true, "ssm", "GetParameter"),
 		calls(s.here("ssm", "parameter/other"), nil, false, "ssm", "GetParameter"),
 		calls(s.here("secretsmanager", "secret:x-AbCdEf"), nil, true, "secretsmanager", "DescribeSecret"),
 		calls(s.bootstrapRole("deploy"), nil, false, "iam", "DeleteRole"), calls(s.bootstrapRole("cfn-exec"), nil, false, "iam", "PassRole"), calls("*", nil, false, "cloudformation", "CreateStack"),
 	)
+}
+
+// executionDutiesForOthers is to connect those whom the file lists, and nobody
+// else.
+func (s *Site) executionDutiesForOthers() (duties []duty) {
+	ours := map[string]string{"iam:PolicyARN": s.arn("iam", "", "policy/"+s.name+"-operator")}
+	foreign := map[string]string{"iam:PolicyARN": "arn:" + s.env.Partition + ":iam::aws:policy/AdministratorAccess"}
+	for _, who := range slices.Concat(s.file.Access.Operators, s.file.Access.Auditors) {
+		want := strings.Split(who, ":")[4] == s.env.Account && permissionSet(who) == ""
+		action := "iam:AttachRolePolicy"
+		if strings.Contains(who, ":user/") {
+			action = "iam:AttachUserPolicy"
+		}
+		duties = append(duties, do(action, who, ours, want), do(action, who, foreign, false))
+	}
+	duties = append(duties, do("iam:AttachRolePolicy", s.RoleARN("other"), ours, false), do("lambda:AddPermission", s.function("other"), nil, false))
+	for _, sub := range s.subscriptions() {
+		if sub.Lambda != "" {
+			duties = append(duties, do("lambda:AddPermission", sub.Lambda, nil, strings.Split(sub.Lambda, ":")[4] == s.env.Account))
+		}
+		if sub.Slack != nil {
+			duties = append(duties, do("chatbot:CreateSlackChannelConfiguration", "*", nil, true))
+		}
+	}
+	return duties
 }
 
 // executionDuties has one call at least for each kind of thing; which calls
@@ -219,6 +247,10 @@ func (s *Site) executionDuties() []duty {
 		d.whole = true
 		duties = append(duties, d)
 	}
+	for _, service := range []string{"chatbot", "events"} {
+		duties = append(duties, do("iam:PassRole", s.RoleARN(s.name+"-x"), map[string]string{"iam:PassedToService": service + ".amazonaws.com"}, true))
+	}
+	duties = append(duties, s.executionDutiesForOthers()...)
 	for _, k := range s.someExisting() {
 		existing := s.here("secretsmanager", "secret:"+k.Name+"-AbCdEf")
 		duties = append(duties, calls(existing, nil, true, "secretsmanager", "PutResourcePolicy", "RotateSecret")...)

@@ -37,6 +37,9 @@ func (s *Site) Retire(account string) (iam.Document, error) {
 		allow("Labels", iam.Strings{"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}, iam.Strings{s.here("sqs", s.name+"-labels-"+account)}, nil),
 	)
 	d.Statement = append(d.Statement, s.tells()...)
+	if s.file.Notifications.Escalation != nil {
+		d.Statement = append(d.Statement, allow("Escalation", iam.Strings{"sns:Publish"}, iam.Strings{s.topic("escalation")}, nil))
+	}
 	d.Statement = append(d.Statement, s.runs(name, account)...)
 	return fits("the policy of "+name, d, MaxRolePolicies, tooMany)
 }

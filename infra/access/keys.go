@@ -52,6 +52,11 @@ func (s *Site) DataKey() (iam.Document, error) {
 			Condition: iam.Conditions{"ArnLike": {"kms:EncryptionContext:aws:logs:arn": {s.here("logs", "log-group:*")}}},
 		},
 		forEvents(),
+		// For the queue of what was not delivered.
+		iam.Statement{
+			Sid: "Undelivered", Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{"sns.amazonaws.com"}},
+			Action: iam.Strings{"kms:Decrypt", "kms:GenerateDataKey"}, Resource: iam.Strings{"*"}, Condition: iam.Conditions{"ArnEquals": {"aws:SourceArn": s.topics()}},
+		},
 	)
 	return fits("the key policy of "+s.name+"-data", d, MaxKeyPolicy, "")
 }

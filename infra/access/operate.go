@@ -1,6 +1,12 @@
 package access
 
-import "github.com/keyturn/keyturn/shared/iam"
+import (
+	"slices"
+	"strings"
+
+	"github.com/keyturn/keyturn/shared/iam"
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
 
 // Deploy is the least policy of who deploys, a person or CI: to take the roles
 // of the CDK bootstrap, to look before, and to try the notifications.
@@ -58,18 +64,19 @@ func (s *Site) Execution() (iam.Document, error) {
 			iam.Strings{s.here("kms", "key/*")}, mine),
 		allow("KeyAliases", iam.Strings{"kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"}, iam.Strings{s.here("kms", "alias/"+s.name+"-*")}, nil),
 		allow("Resources", iam.Strings{"cloudwatch:*", "dynamodb:*", "events:*", "lambda:*", "logs:*", "scheduler:*", "sns:*", "sqs:*"}, s.resources(), nil),
-		allow("EventSources", iam.Strings{"lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping", "lambda:UpdateEventSourceMapping", "logs:DescribeLogGroups", "logs:PutQueryDefinition", "logs:DeleteQueryDefinition", "logs:DescribeQueryDefinitions"},
+		allow("EventSources", iam.Strings{"lambda:*EventSourceMapping", "logs:DescribeLogGroups", "logs:*QueryDefinition*"},
 			iam.Strings{"*"}, nil),
 		allow("Roles", iam.Strings{
-			"iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:GetRole", "iam:GetRolePolicy",
-			"iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
-			"iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions", "iam:TagPolicy", "iam:UntagPolicy",
+			"iam:*RolePolicy", "iam:CreateRole", "iam:DeleteRole", "iam:GetRole", "iam:PutRolePermissionsBoundary", "iam:TagRole", "iam:UntagRole",
+			"iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:*PolicyVersion", "iam:ListPolicyVersions", "iam:CreatePolicy", "iam:DeletePolicy", "iam:GetPolicy",
+			"iam:TagPolicy", "iam:UntagPolicy",
 		}, iam.Strings{s.RoleARN(s.name + "-*"), s.arn("iam", "", "policy/"+s.name+"-*")}, nil),
 		allow("PassRoles", iam.Strings{"iam:PassRole"}, iam.Strings{s.RoleARN(s.name + "-*")},
-			iam.Conditions{"StringEquals": {"iam:PassedToService": {"lambda.amazonaws.com", "scheduler.amazonaws.com"}}}),
+			iam.Conditions{"StringEquals": {"iam:PassedToService": {"chatbot.amazonaws.com", "events.amazonaws.com", "lambda.amazonaws.com", "scheduler.amazonaws.com"}}}),
 		allow("Assets", iam.Strings{"s3:GetObject"}, iam.Strings{"arn:" + s.env.Partition + ":s3:::cdk-" + s.env.Qualifier + "-assets-" + s.env.Account + "-" + s.env.Region + "/*"}, nil),
 		allow("BootstrapVersion", iam.Strings{"ssm:GetParameters"}, iam.Strings{s.here("ssm", "parameter/cdk-bootstrap/*")}, nil),
 	)
+	d.Statement = append(d.Statement, s.executesForOthers()...)
 	if foreign := s.foreign(""); len(foreign) > 0 {
 		d.Statement = append(d.Statement, allow("ExistingSecrets", iam.Strings{
 			"secretsmanager:CancelRotateSecret", "secretsmanager:DeleteResourcePolicy", "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
@@ -77,6 +84,46 @@ func (s *Site) Execution() (iam.Document, error) {
 		}, foreign, nil))
 	}
 	return fits("the policy of CloudFormation's execution role", d, MaxManagedPolicy, "keep administrator rights for it, or let Keyturn make the secrets that exist")
+}
+
+// executesForOthers are the rights to connect what is not ours: people's roles,
+// subscribed functions, chat.
+func (s *Site) executesForOthers() (all []iam.Statement) {
+	var people, functions []string
+	for role, listed := range s.people() {
+		for _, who := range listed {
+			if slices.Contains(People(), role) && strings.Split(who, ":")[4] == s.env.Account && permissionSet(who) == "" {
+				people = append(people, who)
+			}
+		}
+	}
+	chat := false
+	for _, sub := range s.subscriptions() {
+		chat = chat || sub.Slack != nil
+		if sub.Lambda != "" && strings.Split(sub.Lambda, ":")[4] == s.env.Account {
+			functions = append(functions, sub.Lambda)
+		}
+	}
+	if len(people) > 0 {
+		all = append(all, allow("People", iam.Strings{"iam:Attach*Policy", "iam:Detach*Policy"}, sorted(people),
+			iam.Conditions{"ArnLike": {"iam:PolicyARN": {s.arn("iam", "", "policy/"+s.name+"-*")}}}))
+	}
+	if len(functions) > 0 {
+		all = append(all, allow("Subscribers", iam.Strings{"lambda:AddPermission", "lambda:RemovePermission"}, sorted(functions), nil))
+	}
+	if chat {
+		// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awschatbot.html
+		all = append(all, allow("Chat", iam.Strings{"chatbot:*SlackChannelConfiguration*", "chatbot:TagResource", "chatbot:UntagResource"}, iam.Strings{"*"}, nil))
+	}
+	return all
+}
+
+func (s *Site) subscriptions() []keysfile.Subscription {
+	all := s.file.Notifications.Subscriptions
+	if e := s.file.Notifications.Escalation; e != nil {
+		all = slices.Concat(all, e.Subscriptions)
+	}
+	return all
 }
 
 // resources are everything of ours that has a name of ours.

@@ -192,7 +192,7 @@ func (d *documents) matters(t *target, a actor) bool {
 func (s *Site) documents() (*documents, error) {
 	d := &documents{
 		secrets: map[string]iam.Document{}, roles: map[string]iam.Document{}, keys: map[string]iam.Document{},
-		queues: map[string]iam.Document{"audit": s.Queue("audit"), "notifications": s.Topic("notifications")},
+		queues: map[string]iam.Document{"audit": s.Queue("audit"), "notifications": s.Topic("notifications"), "undelivered": s.Undelivered()},
 		trusts: map[string]iam.Document{"lambda": s.LambdaTrust(), "schedule": s.ScheduleTrust()},
 	}
 	var wrong []error

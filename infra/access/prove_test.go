@@ -35,6 +35,13 @@ func sample() *keysfile.File {
 			RequireMFA: true, PermissionSets: []string{"Ops"},
 		},
 		Functions: keysfile.Functions{RolePath: "/keyturn/", Tracing: true},
+		Notifications: keysfile.Notifications{
+			Subscriptions: []keysfile.Subscription{
+				{Lambda: "arn:aws:lambda:eu-west-1:111122223333:function:pager"}, {Lambda: "arn:aws:lambda:eu-west-1:999988887777:function:pager"},
+				{Slack: &keysfile.Slack{Workspace: "T1", Channel: "C1"}},
+			},
+			Escalation: &keysfile.Escalation{},
+		},
 	}
 	add := func(name string, readers []string, allow keysfile.Allow) {
 		f.Keys = append(f.Keys, keysfile.Key{Name: name, VendorAccount: "sendgrid-main", Readers: readers, Allow: allow})

@@ -180,7 +180,7 @@ func (s *Site) request(t *target, a actor, n network, action, resource string) i
 		Principal: a.who, Action: action, Resource: resource, Context: c, Account: account,
 		Absent: []string{
 			"aws:MultiFactorAuthPresent", "aws:PrincipalOrgID", "aws:RequestTag/*", "aws:ResourceTag/*", "aws:SourceIp", "aws:SourceVpce",
-			"iam:PassedToService", "kms:EncryptionContext:*", "kms:ViaService",
+			"iam:PassedToService", "iam:PolicyARN", "kms:EncryptionContext:*", "kms:ViaService",
 		},
 	}
 }

@@ -122,6 +122,7 @@ func (s *Site) proveServices(d *documents, p *Proof) error {
 	}{
 		"the audit queue":                    {"queue audit", d.queues["audit"], s.auditQueueRequests(d)},
 		"the topic of notifications":         {"queue notifications", d.queues["notifications"], s.topicRequests(d)},
+		"the queue of what is undelivered":   {"queue undelivered", d.queues["undelivered"], s.undeliveredRequests()},
 		"the trust of functions' roles":      {"trust lambda", d.trusts["lambda"], s.lambdaTrustRequests()},
 		"the trust of the role of schedules": {"trust schedule", d.trusts["schedule"], s.scheduleTrustRequests()},
 		"the trust of the bootstrap's roles": {"role deploy", document(iam.Statement{
@@ -150,6 +151,20 @@ func (s *Site) auditQueueRequests(d *documents) []sent {
 		{who: s.ours(), action: "sqs:SendMessage", resource: queue, identity: d.identity("rotatenow"), want: true},
 		{who: s.ours(), action: "sqs:SendMessage", resource: queue, identity: d.identity("rotatenow"), context: map[string]string{"aws:SecureTransport": "false"}},
 		{who: iam.NewRoot(s.env.Partition, elsewhere), action: "sqs:SendMessage", resource: queue},
+	}
+}
+
+func (s *Site) undeliveredRequests() []sent {
+	queue, topics := s.here("sqs", s.name+"-undelivered"), iam.NewService("sns.amazonaws.com")
+	from := func(name string) map[string]string { return map[string]string{"aws:SourceArn": s.here("sns", name)} }
+	plain := from(s.name + "-notifications")
+	plain["aws:SecureTransport"] = "false"
+	return []sent{
+		{who: topics, action: "sqs:SendMessage", resource: queue, context: from(s.name + "-notifications"), want: true},
+		{who: topics, action: "sqs:SendMessage", resource: queue, context: from(s.name + "-escalation"), want: true},
+		{who: topics, action: "sqs:SendMessage", resource: queue, context: from("other")},
+		{who: topics, action: "sqs:SendMessage", resource: queue, context: plain},
+		{who: topics, action: "sqs:SendMessage", resource: queue + "-2", context: from(s.name + "-notifications")},
 	}
 }
 
@@ -257,6 +272,11 @@ func (s *Site) dataKeyRequests() []sent {
 		requests = append(requests,
 			sent{who: own, action: "kms:" + action, resource: key, context: via("dynamodb"), want: true},
 			sent{who: log, action: "kms:" + action, resource: key, context: logs(s.here("logs", "log-group:x")), want: true})
+	}
+	for name, want := range map[string]bool{s.name + "-notifications": true, s.name + "-escalation": true, "other": false} {
+		for _, action := range []string{"kms:Decrypt", "kms:GenerateDataKey"} {
+			requests = append(requests, sent{who: iam.NewService("sns.amazonaws.com"), action: action, resource: key, context: map[string]string{"aws:SourceArn": s.here("sns", name)}, want: want})
+		}
 	}
 	requests = append(requests, eventsKeyRequests(key)...)
 	requests = append(requests, s.serviceKeyRequests("s3.amazonaws.com", key, false)...)

@@ -27,6 +27,25 @@ func (s *Site) queue(arn string) iam.Document {
 	return document(onlyTLS("sqs:*", arn))
 }
 
+// Undelivered is the policy of the queue of what subscribers did not take: our
+// topics may send to it.
+// https://docs.aws.amazon.com/sns/latest/dg/sns-configure-dead-letter-queue.html
+func (s *Site) Undelivered() iam.Document {
+	queue := s.here("sqs", s.name+"-undelivered")
+	d := s.queue(queue)
+	d.Statement = append(d.Statement, iam.Statement{
+		Sid: "Topics", Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{"sns.amazonaws.com"}},
+		Action: iam.Strings{"sqs:SendMessage"}, Resource: iam.Strings{queue}, Condition: iam.Conditions{"ArnEquals": {"aws:SourceArn": s.topics()}},
+	})
+	return d
+}
+
+func (s *Site) topic(name string) string { return s.here("sns", s.name+"-"+name) }
+
+func (s *Site) topics() iam.Strings {
+	return iam.Strings{s.topic("escalation"), s.topic("notifications")}
+}
+
 // Topic is the policy of one of our topics, "notifications" or "escalation":
 // TLS only; our account's functions, its alarms and its rules publish.
 // https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html

@@ -68,35 +68,21 @@ func NewSubscriptions(scope constructs.Construct, id *string, props *Subscriptio
 	this := &subscriptions{at: placeOf(scope, props.File), file: props.File}
 	constructs.NewConstruct_Override(this, scope, id)
 	mark(this, props.File)
-	topics := []awssns.ITopic{props.Notifications, props.Escalation}
-	policy := siteOf(this, props.File)
+	s := siteOf(this, props.File)
 	this.undelivered = newQueue(this, "Undelivered", queueProps{
-		name: this.at.name + "-undelivered", key: props.DataKey, policy: this.letTopicsIn(policy.policy(policy.Queue("undelivered"), nil), topics),
+		name: this.at.name + "-undelivered", key: props.DataKey, policy: s.policy(s.Undelivered(), nil),
 	})
 	suppress(this.undelivered.Node().DefaultChild(), "AwsSolutions-SQS3", "It is the dead-letter queue of the subscriptions, which cdk-nag does not see.")
 	n := props.File.Notifications
-	this.all("notifications.subscriptions", "Notification", topics[0], n.Subscriptions)
+	this.all("notifications.subscriptions", "Notification", props.Notifications, n.Subscriptions)
 	if n.Escalation != nil {
-		this.all("notifications.escalation.subscriptions", "Escalation", topics[1], n.Escalation.Subscriptions)
+		this.all("notifications.escalation.subscriptions", "Escalation", props.Escalation, n.Escalation.Subscriptions)
 	}
 	if this.told == 0 {
 		awscdk.Annotations_Of(this).AddWarningV2(jsii.String("keyturn:nobody-hears-alarms"), jsii.String(
 			"Nobody hears of alarms, which are about no key: add a subscription of notifications without vendors, keys and owners"))
 	}
 	return this
-}
-
-func (s *subscriptions) letTopicsIn(d iam.Document, topics []awssns.ITopic) iam.Document {
-	var arns iam.Strings
-	for _, t := range topics {
-		arns = append(arns, *t.TopicArn())
-	}
-	d.Statement = append(d.Statement, iam.Statement{
-		Sid: "Topics", Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{"sns.amazonaws.com"}},
-		Action: iam.Strings{"sqs:SendMessage"}, Resource: iam.Strings{s.at.arn("sqs", s.at.name+"-undelivered")},
-		Condition: iam.Conditions{"ArnEquals": {"aws:SourceArn": arns}},
-	})
-	return d
 }
 
 func (s *subscriptions) all(path, prefix string, topic awssns.ITopic, list []keysfile.Subscription) {
