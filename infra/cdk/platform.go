@@ -124,7 +124,7 @@ func (p *platform) newRotateNow(s site, props *PlatformProps) {
 		},
 	})
 	// IAM cannot see a payload: a right to an alias is a right to its mode.
-	for _, mode := range []string{"rotate", "plan", "control"} {
+	for _, mode := range []string{"rotate", "plan", "control", "emergency"} {
 		awslambda.NewCfnAlias(p, text("Alias-%s", mode), &awslambda.CfnAliasProps{
 			FunctionName: p.rotateNow.resource.Ref(), FunctionVersion: jsii.String("$LATEST"), Name: &mode,
 			Description: text("A right to this alias is a right to mode %s", mode),
