@@ -127,3 +127,57 @@ func TestHearsAlarms(t *testing.T) {
 		}
 	}
 }
+
+// TestEnvironment wants what the functions read to be what the templates make.
+func TestEnvironment(t *testing.T) {
+	a := synthesized(t)
+	for id, r := range a.of("AWS::Lambda::Function") {
+		v := r.Properties["Environment"].(map[string]any)["Variables"].(map[string]any)
+		if v["KEYTURN_INSTALLATION"] != "keyturn" {
+			t.Errorf("%s is of the installation %v", id, v["KEYTURN_INSTALLATION"])
+		}
+		var topic, after any
+		if strings.HasPrefix(r.Properties["FunctionName"].(string), "keyturn-retire-") {
+			topic, after = "arn:aws:sns:eu-west-1:111122223333:keyturn-escalation", "4h"
+		}
+		if v["KEYTURN_ESCALATION_TOPIC_ARN"] != topic || v["KEYTURN_ESCALATE_AFTER"] != after {
+			t.Errorf("%s escalates to %v after %v", id, v["KEYTURN_ESCALATION_TOPIC_ARN"], v["KEYTURN_ESCALATE_AFTER"])
+		}
+	}
+	for id, r := range a.of("AWS::IAM::Role") {
+		name, _ := r.Properties["RoleName"].(string)
+		if got, want := strings.Contains(written(r.Properties["Policies"]), "keyturn-escalation"), strings.HasPrefix(name, "keyturn-retire-"); got != want {
+			t.Errorf("%s may escalate: %v", id, got)
+		}
+	}
+}
+
+// TestEvents wants failed rotations and moved labels of every Region to come to
+// the queue of each vendor account.
+func TestEvents(t *testing.T) {
+	a := synthesized(t)
+	got := map[string]string{}
+	for id, r := range a.of("AWS::Events::Rule") {
+		stack, _, _ := strings.Cut(id, "/")
+		pattern := written(r.Properties["EventPattern"])
+		for _, want := range []string{`"RotationFailed","RotationAbandoned"`, `"AWS Service Event via CloudTrail"`, `"Secret Label Updated"`, `"$or":[`, `"source":["aws.secretsmanager"]`} {
+			if !strings.Contains(pattern, want) {
+				t.Errorf("%s does not match %s", id, want)
+			}
+		}
+		// In the older events the ARN has another name, and others have none.
+		if strings.Contains(strings.ToLower(pattern), `"arn"`) {
+			t.Errorf("%s matches by the ARN", id)
+		}
+		to := written(r.Properties["Targets"])
+		switch {
+		case strings.Contains(to, "AccountLabelQueue"):
+			got[stack] = "queue"
+		case strings.Contains(to, `"arn:aws:events:eu-west-1:111122223333:event-bus/default"`) && strings.Contains(to, "EventsRole"):
+			got[stack] = "home"
+		}
+	}
+	if d := cmp.Diff(map[string]string{"keyturn-vendor-openai-main": "queue", "keyturn-vendor-sendgrid-main": "queue", "keyturn-retained-eu-central-1": "home"}, got); d != "" {
+		t.Errorf("where events go (-want +got):\n%s", d)
+	}
+}
