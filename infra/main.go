@@ -3,7 +3,8 @@
 //	cdk synth -c environment=prod
 //
 // KEYTURN_FILE names another file; KEYTURN_ENVIRONMENT one of the file's
-// environments, which it needs if there are several.
+// environments, which it needs if there are several. With -c keyturn:nag=off it
+// does not ask cdk-nag, which takes most of the time: for measuring.
 package main
 
 import (
@@ -25,12 +26,14 @@ import (
 )
 
 func main() {
-	defer jsii.Close()
-	if err := run(os.Getenv); err != nil {
-		fmt.Fprintln(os.Stderr, "keyturn:", err)
-		jsii.Close()
-		os.Exit(1)
-	}
+	os.Exit(quietly(func() int {
+		defer jsii.Close()
+		if err := run(os.Getenv); err != nil {
+			fmt.Fprintln(os.Stderr, "keyturn:", err)
+			return 1
+		}
+		return 0
+	}))
 }
 
 // run synthesizes the stacks. The CDK panics on whatever is wrong: that is an
@@ -57,14 +60,22 @@ func run(getenv func(string) string) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err = access.Prove(file, access.Environment{Account: env.Account, Region: env.Region}); err != nil {
+	proof, err := access.Prove(file, access.Environment{Account: env.Account, Region: env.Region})
+	if err != nil {
 		return err
 	}
 	if err = cdk.Stacks(app, cdk.StacksProps{File: file, Environment: env}); err != nil {
 		return err
 	}
-	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Reports: jsii.Bool(false)}), nil)
-	app.Synth(nil)
+	nag := app.Node().TryGetContext(jsii.String("keyturn:nag")) != "off"
+	if nag {
+		awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Reports: jsii.Bool(false)}), nil)
+	}
+	made, err := read(*app.Synth(nil).Directory())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, made.say(len(file.Keys), proof.Cells, nag))
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -91,6 +92,9 @@ func TestApp(t *testing.T) {
 				if code != 0 || err != nil || !strings.Contains(string(raw), "444455556666") {
 					t.Errorf("exit code %d, %v: %s", code, err, stderr)
 				}
+				if !regexp.MustCompile(`(?m)^keyturn: 6 stacks with [1-9]\d+ resources for 1 keys; [1-9]\d+ cells of access proven, none wrong; 0 findings and \d warnings \(cdk-nag\)\n\z`).MatchString(stderr) {
+					t.Errorf("it ends with %q", stderr)
+				}
 				return
 			}
 			if code != 1 || !strings.Contains(stderr, tt.want) || strings.Contains(stderr, "goroutine") {
@@ -107,5 +111,26 @@ func TestReadable(t *testing.T) {
 	got := readable("Validation failed\n  F3002 at keyturn-platform/Topic\n    at App.synth (/tmp/jsii-kernel/app.js:1:2)\n    at x")
 	if got != "Validation failed\n  F3002 at keyturn-platform/Topic" {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestFilter(t *testing.T) {
+	var out bytes.Buffer
+	filter(&out, strings.NewReader("one\n"+harmless+"two\n\n"+harmless+"\nRuntime process exited abnormally: exit status 1\n"+harmless))
+	if got := out.String(); got != "one\ntwo\n\nRuntime process exited abnormally: exit status 1\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestRead_counts(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := read(dir); err == nil {
+		t.Error("an empty assembly is read")
+	}
+	put(t, filepath.Join(dir, "a.template.json"), `{"Resources":{"A":{},"B":{}}}`)
+	put(t, filepath.Join(dir, "a.metadata.json"), `{"/a/x":[{"type":"aws:cdk:error"},{"type":"aws:cdk:logicalId"}],"/a":[{"type":"aws:cdk:warning"}]}`)
+	got, err := read(dir)
+	if want := (made{stacks: 1, resources: 2, findings: 1, warnings: 1}); err != nil || got != want {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
