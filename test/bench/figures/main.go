@@ -1,5 +1,5 @@
-// Command figures measures what a rotation costs and prints one line per figure,
-// "name value unit": make bench. It measures on this machine, now; only the
+// Command figures measures what a rotation and a deployment cost and prints one
+// line per figure, "name value unit": make bench. It measures on this machine, now; only the
 // counts and the sizes mean the same on another.
 package main
 
@@ -29,7 +29,7 @@ import (
 const rounds = 11
 
 func main() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -75,7 +75,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	figure("fault_runs_per_second", runs, "runs")
-	return nil
+	return synthFigures(ctx, dir)
 }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d)/1e6) }
