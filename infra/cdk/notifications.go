@@ -132,7 +132,12 @@ func (s *subscriptions) subscribe(id string, topic awssns.ITopic, sub keysfile.S
 // slack connects a channel. What people can do from it is nothing: the role only
 // draws alarms, and the guardrail denies the rest, where the default of the
 // service would be administrator rights.
+//
+// Chat shows alarms as they are. Of other messages it shows only those in the
+// form of custom notifications, which package notify/sns does not write: until it
+// does, people in a channel hear of alarms alone.
 // https://docs.aws.amazon.com/chatbot/latest/APIReference/API_SlackChannelConfiguration.html
+// https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
 func (s *subscriptions) slack(id, prefix string, topic awssns.ITopic, c keysfile.Slack) {
 	if s.chat == nil {
 		r := newRole(s, "ChatRole", roleProps{
