@@ -36,6 +36,7 @@ const (
 	Request  Act = "request"  // somebody asked for a rotation
 	Pause    Act = "pause"    // somebody stopped the rotations for a while, or one went through that
 	Resume   Act = "resume"   // undoes Pause
+	Ack      Act = "ack"      // somebody took an alert on
 	Adopt    Act = "adopt"    // a key that somebody else made was handed over
 	Notified Act = "notified" // a notification went out
 )

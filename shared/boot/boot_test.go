@@ -96,6 +96,35 @@ func TestNew_everyProblemAtOnce(t *testing.T) {
 	}
 }
 
+// Nothing is escalated unless it is said where to and after how long.
+func TestEnv_Escalation(t *testing.T) {
+	t.Parallel()
+	const topic = "arn:aws:sns:us-east-1:123456789012:keyturn-escalation"
+	for name, tt := range map[string]struct {
+		topic, after string
+		want         time.Duration // 0: none
+		problem      bool
+	}{
+		"both":      {topic, "4h", 4 * time.Hour, false},
+		"no topic":  {"", "4h", 0, false},
+		"no time":   {topic, "", 0, false},
+		"no number": {topic, "soon", 0, true},
+		"negative":  {topic, "-4h", 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sys, _ := system(t, map[string]string{"KEYTURN_ESCALATION_TOPIC_ARN": tt.topic, "KEYTURN_ESCALATE_AFTER": tt.after})
+			e, err := boot.New(t.Context(), sys, "retire")
+			if tt.problem != (err != nil && strings.Contains(err.Error(), "KEYTURN_ESCALATE_AFTER")) {
+				t.Fatalf("New = %v", err)
+			}
+			if to, after := e.Escalation(); !tt.problem && (after != tt.want || (to != nil) != (tt.want > 0)) {
+				t.Errorf("to %v after %s, want %s", to, after, tt.want)
+			}
+		})
+	}
+}
+
 func TestNew_badConfig(t *testing.T) {
 	t.Parallel()
 	sys, _ := system(t, nil)

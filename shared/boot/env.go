@@ -17,11 +17,13 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/keyturn/keyturn/shared/alert"
 	auditsqs "github.com/keyturn/keyturn/shared/audit/sqs"
 	"github.com/keyturn/keyturn/shared/awsclock"
 	"github.com/keyturn/keyturn/shared/catalog"
 	"github.com/keyturn/keyturn/shared/config"
 	records "github.com/keyturn/keyturn/shared/keyrecord/dynamodb"
+	"github.com/keyturn/keyturn/shared/notify"
 	notifysns "github.com/keyturn/keyturn/shared/notify/sns"
 	"github.com/keyturn/keyturn/shared/secret"
 	"github.com/keyturn/keyturn/shared/store/secretsmanager"
@@ -39,6 +41,10 @@ const (
 	ScheduleGroup     Variable = "KEYTURN_SCHEDULE_GROUP"      // EventBridge Scheduler group of one-time schedules
 	ScheduleRoleARN   Variable = "KEYTURN_SCHEDULE_ROLE_ARN"   // role of those schedules
 	RetireFunctionARN Variable = "KEYTURN_RETIRE_FUNCTION_ARN" // what they start
+	// Both, or no escalation:
+	EscalationTopicARN Variable = "KEYTURN_ESCALATION_TOPIC_ARN" // SNS topic of what nobody has acknowledged
+	EscalateAfter      Variable = "KEYTURN_ESCALATE_AFTER"       // after how long: "4h"
+
 	RotateFunctionARN Variable = "KEYTURN_ROTATE_FUNCTION_ARN" // what rotatenow asks for a plan
 )
 
@@ -80,6 +86,8 @@ type Env struct {
 
 	sys    System
 	values map[Variable]string
+
+	escalateAfter time.Duration // 0: never
 }
 
 // Error is everything that keeps a function from starting.
@@ -97,10 +105,16 @@ func New(ctx context.Context, sys System, name string, needs ...Variable) (*Env,
 	sys.Stdout = &oneWriter{w: sys.Stdout}
 	e := &Env{Function: name, Installation: cmp.Or(sys.Getenv(string(installation)), "keyturn"), sys: sys, values: map[Variable]string{}, Clock: awsclock.New(sys.Now)}
 	var bad []string
-	for _, v := range []Variable{TableName, TopicARN, AuditQueueURL, ScheduleGroup, ScheduleRoleARN, RetireFunctionARN, RotateFunctionARN} {
+	for _, v := range []Variable{TableName, TopicARN, AuditQueueURL, ScheduleGroup, ScheduleRoleARN, RetireFunctionARN, RotateFunctionARN, EscalationTopicARN, EscalateAfter} {
 		e.values[v] = sys.Getenv(string(v))
 		if e.values[v] == "" && slices.Contains(needs, v) {
 			bad = append(bad, string(v)+" is not set: set it in the function's environment")
+		}
+	}
+	if after := e.values[EscalateAfter]; after != "" {
+		d, err := time.ParseDuration(after)
+		if e.escalateAfter = d; err != nil || d <= 0 {
+			bad = append(bad, string(EscalateAfter)+" is no duration: write such as 4h, or leave it out and nothing is escalated")
 		}
 	}
 	level, problem := parseLevel(sys.Getenv(string(logLevel)))
@@ -166,8 +180,20 @@ func (e *Env) Records() *records.Table {
 // Audit returns the audit trail; it needs [AuditQueueURL].
 func (e *Env) Audit() *auditsqs.Queue { return auditsqs.Open(e.AWS, e.Value(AuditQueueURL)) }
 
-// Notifier returns the notifications' topic; it needs [TopicARN].
-func (e *Env) Notifier() *notifysns.Topic { return notifysns.Open(e.AWS, e.Value(TopicARN)) }
+// Notifier returns the notifications' topic, which keeps what asks somebody to
+// act in the records; it needs [TopicARN] and [TableName].
+func (e *Env) Notifier() notify.Notifier {
+	return &alert.Keeper{Notifier: notifysns.Open(e.AWS, e.Value(TopicARN)), Book: e.Records(), Log: e.Log}
+}
+
+// Escalation returns the topic of what nobody has acknowledged, and after how
+// long it goes there; nil without [EscalationTopicARN] and [EscalateAfter].
+func (e *Env) Escalation() (notify.Notifier, time.Duration) {
+	if e.escalateAfter == 0 || e.Value(EscalationTopicARN) == "" {
+		return nil, 0
+	}
+	return notifysns.Open(e.AWS, e.Value(EscalationTopicARN)), e.escalateAfter
+}
 
 // Vendors returns the vendors that there are.
 func (e *Env) Vendors() *Vendors { return &Vendors{base: e.sys.Vendors} }

@@ -114,6 +114,7 @@ type Book struct {
 	Requests []Request
 	Failure  *Failure // nil: the last rotation did not fail
 	Pause    *Pause   // the last one; nil: there never was one
+	Alerts   []Alert  // those that nobody has seen end
 }
 
 // Key returns the record of a key, and whether there is one.

@@ -4,6 +4,8 @@ package notify
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -52,6 +54,17 @@ type Message struct {
 	Known     []string          `json:"known,omitempty"`      // what is certain, a sentence each
 	Next      []string          `json:"next,omitempty"`       // what to do, a sentence each
 	Detail    map[string]string `json:"detail,omitempty"`
+	Alert     string            `json:"alert,omitempty"` // ID to acknowledge it by; "": nothing to acknowledge
+	About     string            `json:"-"`               // what its alert waits for, as package keyrecord says; "": a rotation
+}
+
+// Asks reports whether m asks somebody to act who does not know of it yet. A
+// rollback, a restored key and an adoption do not: whoever asked for one is at it.
+func (m Message) Asks() bool {
+	if m.Severity == Info || m.Kind == RolledBack || m.Kind == Restored || m.Kind == Adopted {
+		return false
+	}
+	return slices.ContainsFunc(m.Next, func(s string) bool { return !strings.HasPrefix(s, "Nothing") })
 }
 
 // Notifier sends messages.

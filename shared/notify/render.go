@@ -34,6 +34,9 @@ func Text(m Message) string {
 	b.WriteString(line(m.Summary) + "\n")
 	section(&b, "What is known", m.Known)
 	section(&b, "What to do", m.Next)
+	if m.Alert != "" {
+		fmt.Fprintf(&b, "\nTo say that you are at it, so that nobody else is called\n  keyturn ack %s --id %s --reason TEXT\n", line(m.Secret), line(m.Alert))
+	}
 	b.WriteString("\nDetails\n")
 	for _, d := range details(m) {
 		fmt.Fprintf(&b, "  %-11s %s\n", d[0]+":", d[1])

@@ -18,6 +18,7 @@ func message() notify.Message {
 		Summary: "The rotation of prod/mailer failed in createSecret.",
 		Known:   []string{"AWSCURRENT has not moved.", "No new key was stored."},
 		Next:    []string{"Check the admin credential."},
+		Alert:   "failed-t1",
 		Detail:  map[string]string{"key_id": "id1", "error": "GET /keys: refused\nSubject: forged\u2028", "none": ""},
 	}
 }
@@ -30,6 +31,9 @@ What is known
 
 What to do
   - Check the admin credential.
+
+To say that you are at it, so that nobody else is called
+  keyturn ack prod/mailer --id failed-t1 --reason TEXT
 
 Details
   severity:   critical
@@ -92,6 +96,30 @@ func TestDuration(t *testing.T) {
 	} {
 		if got := notify.Duration(d); got != want {
 			t.Errorf("Duration(%d) = %q, want %q", d, got, want)
+		}
+	}
+}
+
+// Only what asks somebody to act who does not know of it is to be acknowledged.
+func TestMessage_Asks(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		kind     notify.Kind
+		severity notify.Severity
+		next     []string
+		want     bool
+	}{
+		"a failure":                {notify.Failed, notify.Warning, []string{"Check it."}, true},
+		"an emergency":             {notify.Emergency, notify.Critical, []string{"See to it."}, true},
+		"something, then nothing":  {notify.Held, notify.Warning, []string{"Find out.", "Nothing else."}, true},
+		"nothing to do":            {notify.OrphanFound, notify.Warning, []string{"Nothing: it is revoked."}, false},
+		"nothing said":             {notify.Overdue, notify.Warning, nil, false},
+		"news":                     {notify.Paused, notify.Info, []string{"End it."}, false},
+		"what somebody asked for":  {notify.RolledBack, notify.Warning, []string{"Read it again."}, false},
+		"what somebody asked for2": {notify.Restored, notify.Warning, []string{"Move."}, false},
+	} {
+		if got := (notify.Message{Kind: tt.kind, Severity: tt.severity, Next: tt.next}).Asks(); got != tt.want {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

@@ -98,7 +98,7 @@ func (e *Engine) Do(ctx context.Context, k config.Key, q Request) (Answer, Repor
 	var a Answer
 	err := keyrecord.ErrConflict
 	for n := 0; n < looks && errors.Is(err, keyrecord.ErrConflict); n++ {
-		r := &run{Engine: e, key: k, calls: map[string]int{}, prints: map[string]string{}}
+		r := &run{Engine: e, key: k, calls: map[string]int{}, prints: map[string]string{}, raised: map[string]bool{}}
 		a = Answer{Version: payloadVersion, Mode: q.Mode, Secret: k.Secret}
 		switch q.Mode {
 		case Rollback:

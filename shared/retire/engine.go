@@ -56,6 +56,9 @@ type Records interface {
 	First(ctx context.Context, secret, id string, ttl time.Duration) (bool, error)
 	// Forget takes back what First said.
 	Forget(ctx context.Context, secret, id string) error
+	// PutAlert stores over the one with a's Revision only.
+	PutAlert(ctx context.Context, a keyrecord.Alert) (keyrecord.Alert, error)
+	CloseAlert(ctx context.Context, secret, id string) error
 }
 
 // Vendors opens a key's vendor.
@@ -71,8 +74,8 @@ type Scheduler interface {
 	Schedule(ctx context.Context, o schedule.Once) error
 }
 
-// Engine retires the keys of one function's configuration. All fields are
-// needed; an Engine is safe for concurrent use.
+// Engine retires the keys of one function's configuration. All fields but
+// the last two are needed; an Engine is safe for concurrent use.
 type Engine struct {
 	Store       Store
 	Records     Records
@@ -85,6 +88,11 @@ type Engine struct {
 	MaxRotation time.Duration // the longest that a rotation may take, retries included
 	Fingerprint secret.Value  // key of the fingerprints in the audit trail
 	Log         *slog.Logger
+
+	// Alerts that nobody has acknowledged after EscalateAfter go to Escalation;
+	// without either, none does.
+	Escalation    notify.Notifier
+	EscalateAfter time.Duration
 }
 
 const looks = 5 // at one secret in one Reconcile, if others change its records meanwhile
@@ -99,9 +107,12 @@ func (e *Engine) Reconcile(ctx context.Context, k config.Key) (Report, error) {
 func (e *Engine) reconcile(ctx context.Context, k config.Key, seen *lists) (Report, error) {
 	var err error
 	for range looks {
-		r := &run{Engine: e, key: k, lists: seen, calls: map[string]int{}, prints: map[string]string{}}
+		r := &run{Engine: e, key: k, lists: seen, calls: map[string]int{}, prints: map[string]string{}, raised: map[string]bool{}}
 		err = r.once(ctx)
 		if !errors.Is(err, keyrecord.ErrConflict) {
+			if seen != nil {
+				err = errors.Join(err, r.escalate(ctx))
+			}
 			if err != nil {
 				err = fmt.Errorf("retire the keys of %q: %w", k.Secret, err)
 			}
@@ -135,7 +146,7 @@ func (r *run) once(ctx context.Context) error {
 	if errors.Is(late, keyrecord.ErrConflict) {
 		return late
 	}
-	return errors.Join(late, r.rescue(ctx), r.labels(ctx), r.overdue(ctx), r.again(ctx), errors.Join(r.unsent...))
+	return errors.Join(late, r.rescue(ctx), r.labels(ctx), r.overdue(ctx), r.again(ctx), r.closeAlerts(ctx, !errors.Is(err, errVendor)), errors.Join(r.unsent...))
 }
 
 // act does what is due for each key; what fails for one does not stop another.

@@ -102,7 +102,7 @@ var errRecords = errors.New("the table did not answer")
 func (w fakeRecords) Load(context.Context, string) (b keyrecord.Book, err error) {
 	err = w.do("Load", errRecords, func() error {
 		b = w.book
-		b.Keys = slices.Clone(b.Keys)
+		b.Keys, b.Alerts = slices.Clone(b.Keys), slices.Clone(b.Alerts)
 		return nil
 	})
 	return b, err
@@ -150,6 +150,37 @@ func (w fakeRecords) First(_ context.Context, _, id string, ttl time.Duration) (
 
 func (w fakeRecords) Forget(_ context.Context, _, id string) error {
 	return w.do("Forget", errRecords, func() error { delete(w.once, id); return nil })
+}
+
+func (w fakeRecords) PutAlert(_ context.Context, a keyrecord.Alert) (out keyrecord.Alert, err error) {
+	err = w.do("PutAlert", errRecords, func() error {
+		i := slices.IndexFunc(w.book.Alerts, func(o keyrecord.Alert) bool { return o.ID == a.ID })
+		if i < 0 || w.book.Alerts[i].Revision != a.Revision {
+			return keyrecord.ErrConflict
+		}
+		a.Revision++
+		w.book.Alerts[i], out = a, a
+		return nil
+	})
+	return out, err
+}
+
+func (w fakeRecords) CloseAlert(_ context.Context, _, id string) error {
+	return w.do("CloseAlert", errRecords, func() error {
+		w.book.Alerts = slices.DeleteFunc(w.book.Alerts, func(o keyrecord.Alert) bool { return o.ID == id })
+		return nil
+	})
+}
+
+// OpenAlert implements [alert.Book].
+func (w fakeRecords) OpenAlert(_ context.Context, a keyrecord.Alert) error {
+	return w.do("OpenAlert", errRecords, func() error {
+		if !slices.ContainsFunc(w.book.Alerts, func(o keyrecord.Alert) bool { return o.ID == a.ID }) {
+			a.Revision = 1
+			w.book.Alerts = append(w.book.Alerts, a)
+		}
+		return nil
+	})
 }
 
 type fakeSink struct{ *world }

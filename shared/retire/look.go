@@ -59,7 +59,8 @@ type run struct {
 	skipped string // why nothing was looked at
 	rescued bool   // AWSCURRENT was moved, so the labels are not those that were looked at
 	late    []string
-	unsent  []error // notifications that did not go out
+	raised  map[string]bool // alerts that this look opened, or would have
+	unsent  []error         // notifications that did not go out
 	calls   map[string]int
 }
 

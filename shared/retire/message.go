@@ -105,6 +105,7 @@ func (r *run) messageHeld(rec keyrecord.Record, name string) notify.Message {
 		next = []string{"Give the key its name back (" + rec.KeyName + "), or delete it at the vendor yourself."}
 	}
 	m := r.message(notify.Held, s, "held-"+rec.KeyID+"-"+name, "An old key of "+r.key.Secret+" is held.")
+	m.About = keyrecord.AboutKey
 	m.Known = []string{"Key " + rec.KeyID + " is held: " + rec.Why + "."}
 	m.Next = next
 	m.Detail = map[string]string{"key_id": rec.KeyID, "key_name": rec.KeyName, "hold": name}
@@ -130,7 +131,7 @@ func (r *run) messageAdmin(err error) notify.Message {
 
 func (r *run) messageRefused() notify.Message {
 	m := r.message(notify.Failed, notify.Critical, "current_refused", "The vendor refuses the current key of "+r.key.Secret+".")
-	m.ErrorType = "CurrentRefused"
+	m.ErrorType, m.About = "CurrentRefused", keyrecord.AboutRotation
 	m.Known = []string{"Version " + r.version + " is AWSCURRENT, and the vendor does not accept its key.", "No other key of this secret is ended while that is so."}
 	m.Next = []string{"Make a new key: keyturn rotate-now " + r.key.Secret + " --reason \"current key refused\""}
 	m.Detail = map[string]string{"version": r.version, "key_id": r.current}

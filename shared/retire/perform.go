@@ -174,6 +174,10 @@ func (r *run) tell(ctx context.Context, rec *keyrecord.Record, what string, m no
 // a day later.
 func (r *run) daily(ctx context.Context, what string, m notify.Message) {
 	m.ID = r.lineage + "-" + what + "-" + m.Time.UTC().Format(time.DateOnly)
+	m.Alert = r.lineage + "-" + what // one alert, however many days
+	if r.raised[m.Alert] = true; m.About == "" {
+		m.About = keyrecord.AboutLook
+	}
 	r.send(ctx, m, what, day)
 }
 

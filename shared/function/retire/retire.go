@@ -33,6 +33,7 @@ func Needs() []boot.Variable {
 
 // Open implements [boot.Open].
 func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
+	others, after := e.Escalation()
 	h := &engine.Handler{
 		Engine: &engine.Engine{
 			Store: e.Store(), Records: e.Records(), Vendors: e.Vendors(), Audit: e.Audit(), Notifier: e.Notifier(),
@@ -40,6 +41,7 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 				Function: e.Value(boot.RetireFunctionARN), Role: e.Value(boot.ScheduleRoleARN), Group: e.Value(boot.ScheduleGroup),
 			}),
 			Now: e.Clock.Now, Random: rand.Uint32, MaxRotation: maxRotation, Fingerprint: e.Fingerprint, Log: e.Log,
+			Escalation: others, EscalateAfter: after,
 		},
 		Keys: e.Config.Keys(), Log: e.Log,
 	}

@@ -75,11 +75,26 @@ type (
 		EndedBy  string    `json:"ended_by,omitempty"`
 		Revision int       `json:"revision"`
 	}
+	alert struct {
+		Secret    string    `json:"secret"`
+		ID        string    `json:"id,omitempty"`
+		Kind      string    `json:"kind,omitempty"`
+		Severity  string    `json:"severity,omitempty"`
+		Summary   string    `json:"summary,omitempty"`
+		About     string    `json:"about,omitempty"`
+		KeyID     string    `json:"key_id,omitempty"`
+		At        time.Time `json:"at,omitzero"`
+		Acked     time.Time `json:"acked,omitzero"`
+		By        string    `json:"by,omitempty"`
+		Reason    string    `json:"reason,omitempty"`
+		Escalated time.Time `json:"escalated,omitzero"`
+		Revision  int       `json:"revision"`
+	}
 )
 
 // encode writes a stored form as an item: strings as S, numbers as N, lists as
 // L, times as S in RFC 3339.
-func encode[T record | request | failure | pause](v T, secret, kind string) item {
+func encode[T record | request | failure | pause | alert](v T, secret, kind string) item {
 	out := item{}
 	b, err := json.Marshal(v)
 	if err == nil {
@@ -112,7 +127,7 @@ func attribute(v any) types.AttributeValue {
 	}
 }
 
-func decode[T record | request | failure | pause](it item) (T, error) {
+func decode[T record | request | failure | pause | alert](it item) (T, error) {
 	var v T
 	fields := make(map[string]any, len(it))
 	for name, a := range it {

@@ -2,8 +2,8 @@
 // table.
 //
 // The partition key "secret" is the secret's name and the sort key "item" says
-// what an item is: "key#<id>", "request#<rotation>", "failure", "pause" or
-// "once#<id>".
+// what an item is: "key#<id>", "request#<rotation>", "failure", "pause",
+// "alert#<id>" or "once#<id>".
 // The attribute "expires" is the table's time to live. Attributes that this
 // version does not know are ignored.
 package dynamodb
@@ -44,6 +44,7 @@ const (
 	itemRequest = "request#"
 	itemFailure = "failure"
 	itemPause   = "pause"
+	itemAlert   = "alert#"
 	itemOnce    = "once#"
 
 	requestLife = 90 * 24 * time.Hour // the audit trail keeps requests for ever
@@ -103,6 +104,10 @@ func add(b *keyrecord.Book, it item) error {
 		f, err := decode[failure](it)
 		b.Failure = new(keyrecord.Failure(f))
 		return err
+	case strings.HasPrefix(kind, itemAlert):
+		a, err := decode[alert](it)
+		b.Alerts = append(b.Alerts, keyrecord.Alert(a))
+		return err
 	case kind == itemPause:
 		p, err := decode[pause](it)
 		b.Pause = new(keyrecord.Pause(p))
@@ -135,6 +140,45 @@ func (t *Table) PutPause(ctx context.Context, p keyrecord.Pause) (keyrecord.Paus
 		return keyrecord.Pause{}, fmt.Errorf("store the pause of %q: %w", p.Secret, err)
 	}
 	return p, nil
+}
+
+// OpenAlert stores an alert unless one of this ID is open: an acknowledged one
+// stays so.
+func (t *Table) OpenAlert(ctx context.Context, a keyrecord.Alert) error {
+	a.Revision = 1
+	if _, err := t.put(ctx, &dynamodb.PutItemInput{
+		TableName: &t.name, Item: alertItem(a),
+		ConditionExpression:       aws.String("attribute_not_exists(#item) OR #expires <= :now"),
+		ExpressionAttributeNames:  map[string]string{"#item": attrItem, "#expires": attrExpires},
+		ExpressionAttributeValues: item{":now": number(t.Now().Unix())},
+	}); err != nil {
+		return fmt.Errorf("store the alert %q of %q: %w", a.ID, a.Secret, err)
+	}
+	return nil
+}
+
+// PutAlert stores a change of an alert, as [Table.Put] stores a key's record.
+func (t *Table) PutAlert(ctx context.Context, a keyrecord.Alert) (keyrecord.Alert, error) {
+	old := a.Revision
+	a.Revision++
+	if err := t.replace(ctx, alertItem(a), old); err != nil {
+		return keyrecord.Alert{}, fmt.Errorf("store the alert %q of %q: %w", a.ID, a.Secret, err)
+	}
+	return a, nil
+}
+
+// CloseAlert forgets an alert; without one it does nothing.
+func (t *Table) CloseAlert(ctx context.Context, secret, id string) error {
+	if err := t.remove(ctx, secret, itemAlert+id); err != nil {
+		return fmt.Errorf("close the alert %q of %q: %w", id, secret, err)
+	}
+	return nil
+}
+
+func alertItem(a keyrecord.Alert) item {
+	it := encode(alert(a), a.Secret, itemAlert+a.ID)
+	it[attrExpires] = number(a.At.Add(keyrecord.AlertFor).Unix())
+	return it
 }
 
 // replace stores it over the item with revision old, 0 for none, or returns

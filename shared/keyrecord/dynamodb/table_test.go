@@ -122,6 +122,11 @@ func TestRoundTrip_everyField(t *testing.T) {
 	if p, err = table.PutPause(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
+	a := filled[keyrecord.Alert]()
+	a.Secret, a.Revision = "s", 0
+	if a, err = table.PutAlert(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
 	// An attribute of a version to come, and one of a type we never write.
 	n := edit(t, c, "s", "key#bare", item{
 		"color": &types.AttributeValueMemberS{Value: "blue"}, "flag": &types.AttributeValueMemberBOOL{Value: true},
@@ -133,7 +138,7 @@ func TestRoundTrip_everyField(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := keyrecord.Book{Keys: []keyrecord.Record{bare, r}, Requests: []keyrecord.Request{q}, Failure: &f, Pause: &p}
+	want := keyrecord.Book{Keys: []keyrecord.Record{bare, r}, Requests: []keyrecord.Request{q}, Failure: &f, Pause: &p, Alerts: []keyrecord.Alert{a}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("Load (-want +got):\n%s", d)
 	}
@@ -226,11 +231,13 @@ func TestErrors(t *testing.T) {
 	_, load := table.Load(t.Context(), "s")
 	_, put := table.Put(t.Context(), keyrecord.Record{})
 	_, pause := table.PutPause(t.Context(), keyrecord.Pause{})
+	_, alert := table.PutAlert(t.Context(), keyrecord.Alert{})
 	_, first := table.First(t.Context(), "s", "a", time.Hour)
 	for name, err := range map[string]error{
-		"Load": load, "Put": put, "PutPause": pause, "First": first, "PutRequest": table.PutRequest(t.Context(), keyrecord.Request{}),
+		"Load": load, "Put": put, "PutPause": pause, "PutAlert": alert, "First": first, "PutRequest": table.PutRequest(t.Context(), keyrecord.Request{}),
 		"SetFailure": table.SetFailure(t.Context(), keyrecord.Failure{}), "ClearFailure": table.ClearFailure(t.Context(), "s"),
-		"Forget": table.Forget(t.Context(), "s", "a"),
+		"Forget": table.Forget(t.Context(), "s", "a"), "PutFailure": table.PutFailure(t.Context(), keyrecord.Failure{}),
+		"OpenAlert": table.OpenAlert(t.Context(), keyrecord.Alert{}), "CloseAlert": table.CloseAlert(t.Context(), "s", "a"),
 	} {
 		if err == nil || errors.Is(err, keyrecord.ErrConflict) || strings.Contains(err.Error(), lost.Error()) {
 			t.Errorf("%s: %v, want an error without the SDK's text", name, err)
@@ -302,6 +309,56 @@ func TestFirst_sentAgain(t *testing.T) {
 	for _, want := range []bool{true, false} {
 		if first, err := table.First(t.Context(), "s", "a", time.Hour); err != nil || first != want {
 			t.Errorf("first %v, %v; want %v", first, err, want)
+		}
+	}
+}
+
+// An alert that is open stays as it is, acknowledged or not; a closed or an old
+// one begins anew. Nobody overwrites a change that he has not seen.
+func TestAlerts(t *testing.T) {
+	t.Parallel()
+	table, _ := newTable(t)
+	now := time.Now()
+	table.Now = func() time.Time { return now }
+	load := func() []keyrecord.Alert {
+		t.Helper()
+		b, err := table.Load(t.Context(), "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.Open(now)
+	}
+	open := func(summary string) {
+		t.Helper()
+		if err := table.OpenAlert(t.Context(), keyrecord.Alert{Secret: "s", ID: "a", Summary: summary, At: now}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open("first")
+	a := load()[0]
+	a.Acked, a.By = now, "me"
+	acked, err := table.PutAlert(t.Context(), a)
+	if err != nil || acked.Revision != 2 {
+		t.Fatalf("%+v, %v", acked, err)
+	}
+	if _, err = table.PutAlert(t.Context(), a); !errors.Is(err, keyrecord.ErrConflict) {
+		t.Errorf("an old revision: %v", err)
+	}
+	open("second")
+	if got := load(); len(got) != 1 || got[0].By != "me" || got[0].Summary != "first" {
+		t.Errorf("the same news again: %+v", got)
+	}
+	now = now.Add(keyrecord.AlertFor)
+	if got := load(); len(got) != 0 {
+		t.Errorf("open after a month: %+v", got)
+	}
+	open("third")
+	if got := load(); len(got) != 1 || got[0].By != "" || got[0].Summary != "third" {
+		t.Errorf("after a month: %+v", got)
+	}
+	for range 2 {
+		if err = table.CloseAlert(t.Context(), "s", "a"); err != nil || len(load()) != 0 {
+			t.Errorf("%v, %+v", err, load())
 		}
 	}
 }
