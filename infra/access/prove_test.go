@@ -37,7 +37,8 @@ func sample() *keysfile.File {
 		Functions: keysfile.Functions{RolePath: "/keyturn/", Tracing: true},
 		Notifications: keysfile.Notifications{
 			Subscriptions: []keysfile.Subscription{
-				{Lambda: "arn:aws:lambda:eu-west-1:111122223333:function:pager"}, {Lambda: "arn:aws:lambda:eu-west-1:999988887777:function:pager"},
+				{Lambda: "arn:aws:lambda:eu-west-1:111122223333:function:pager"},
+				{Lambda: "arn:aws:lambda:eu-west-1:999988887777:function:pager"},
 				{Slack: &keysfile.Slack{Workspace: "T1", Channel: "C1"}},
 			},
 			Escalation: &keysfile.Escalation{},

@@ -15,7 +15,7 @@ import (
 
 // figure is a metric of an alarm, as its template has it.
 type figure struct {
-	Id         string
+	ID         string `json:"Id"`
 	Expression string
 	ReturnData bool
 	MetricStat *struct {

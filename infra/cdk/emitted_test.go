@@ -62,7 +62,7 @@ func ourMetrics(t *testing.T) map[string][]string {
 // by our functions and by AWS for resources that are in the templates.
 func TestAlarms_canFire(t *testing.T) {
 	a := synthesized(t)
-	real := ourMetrics(t)
+	ours := ourMetrics(t)
 	for id, r := range a.of("AWS::CloudWatch::Alarm") {
 		returned := 0
 		all := figures(t, r)
@@ -72,13 +72,13 @@ func TestAlarms_canFire(t *testing.T) {
 			}
 			if f.MetricStat == nil {
 				if f.Expression == "" {
-					t.Errorf("%s: %s is neither a metric nor an expression", id, f.Id)
+					t.Errorf("%s: %s is neither a metric nor an expression", id, f.ID)
 				}
 				continue
 			}
 			m := f.MetricStat.Metric
 			d := m.Dimensions[0]
-			names := append(slices.Clone(real[m.Namespace+" "+d.Name]), awsMetrics[m.Namespace+" "+d.Name]...)
+			names := append(slices.Clone(ours[m.Namespace+" "+d.Name]), awsMetrics[m.Namespace+" "+d.Name]...)
 			if len(m.Dimensions) != 1 || !slices.Contains(names, m.MetricName) {
 				t.Errorf("%s looks at %s %s of %v, which nobody writes", id, m.Namespace, m.MetricName, m.Dimensions)
 			}
@@ -112,7 +112,7 @@ func (a *assembly) has(dimension, value string) bool {
 // TestDashboard holds its figures to what is written, as TestAlarms_canFire does.
 func TestDashboard(t *testing.T) {
 	a := synthesized(t)
-	real := ourMetrics(t)
+	ours := ourMetrics(t)
 	boards := a.of("AWS::CloudWatch::Dashboard")
 	if len(boards) != 1 {
 		t.Fatalf("%d dashboards", len(boards))
@@ -146,7 +146,7 @@ func TestDashboard(t *testing.T) {
 				} else {
 					id, name = m[0].(string)+" "+m[2].(string), m[1].(string)
 				}
-				if !slices.Contains(real[id], name) && !slices.Contains(awsMetrics[id], name) {
+				if !slices.Contains(ours[id], name) && !slices.Contains(awsMetrics[id], name) {
 					t.Errorf("%s shows %s %s, which nobody writes", w.Properties.Title, id, name)
 				}
 			}

@@ -136,8 +136,8 @@ func (s *stacks) alarms(st awscdk.Stack) *AlarmsProps {
 
 // topic is one of the platform's, as another stack sees it.
 func (s *stacks) topic(st awscdk.Stack, id string) awssns.ITopic {
-	if t := st.Node().TryFindChild(&id); t != nil {
-		return t.(awssns.ITopic)
+	if t, ok := st.Node().TryFindChild(&id).(awssns.ITopic); ok {
+		return t
 	}
 	at := placeOf(st, s.File)
 	return awssns.Topic_FromTopicArn(st, &id, jsii.String(at.arn("sns", at.name+"-"+strings.ToLower(id))))
