@@ -27,7 +27,7 @@ func TestAlias(t *testing.T) {
 		for _, mode := range []rotatenow.Mode{rotatenow.Rotate, rotatenow.Plan, rotatenow.Pause, rotatenow.Resume, rotatenow.Emergency} {
 			d, err := iam.Evaluate(iam.Request{
 				Principal: iam.NewSession("arn:aws:iam::"+account+":role/somebody", "s"), Action: "lambda:InvokeFunction",
-				Resource: "arn:aws:lambda:" + region + ":" + account + ":function:" + site.RotateNowName() + ":" + alias(mode),
+				Resource: "arn:aws:lambda:" + region + ":" + account + ":function:" + site.RotateNowName() + ":" + mode.Alias(),
 				Absent:   []string{"aws:MultiFactorAuthPresent"},
 			}, iam.Policies{Identity: []iam.Policy{{Name: role, Document: policy}}})
 			if err != nil {

@@ -144,7 +144,7 @@ func requester(ctx context.Context, c *connection) string {
 
 // ask sends the request to the function.
 func (a *app) ask(ctx context.Context, c *connection, k config.Key, q rotatenow.Request) (rotatenow.Answer, error) {
-	name := a.setting(a.flags.rotateNow, "KEYTURN_ROTATENOW_FUNCTION", a.installation()+"-rotatenow:"+alias(q.Mode))
+	name := a.setting(a.flags.rotateNow, "KEYTURN_ROTATENOW_FUNCTION", a.installation()+"-rotatenow:"+q.Mode.Alias())
 	repeat := function.Once // a second rotation would be refused, and hide that the first began
 	if q.Mode == rotatenow.Plan {
 		repeat = function.Safe
@@ -159,20 +159,6 @@ func (a *app) ask(ctx context.Context, c *connection, k config.Key, q rotatenow.
 			"see whether it did something: keyturn status "+k.Secret, "use a keyturn of the same version as the functions")
 	}
 	return answer, nil
-}
-
-// alias is the alias of the function for a mode: people have a right to some.
-func alias(m rotatenow.Mode) string {
-	switch m {
-	case rotatenow.Plan:
-		return "plan"
-	case rotatenow.Pause, rotatenow.Resume:
-		return "control"
-	case rotatenow.Emergency:
-		return "emergency"
-	case rotatenow.Rotate:
-	}
-	return "rotate"
 }
 
 func understood(asked rotatenow.Mode, a rotatenow.Answer) bool {

@@ -52,6 +52,15 @@ func TestDocument(t *testing.T) {
 	}
 }
 
+// TestAlias: a right to one alias is no right to another's mode.
+func TestAlias(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const payload = `{"version":1,"mode":"emergency","secret":"` + events.Secret + `","reason":"a test"}`
+		ask(t, stack.RotateNow+":rotate", payload, rotatenow.Emergency, "")
+	})
+}
+
 func ask(t *testing.T, function, payload string, mode rotatenow.Mode, answer string) {
 	t.Helper()
 	r := events.Region()
@@ -68,6 +77,12 @@ func ask(t *testing.T, function, payload string, mode rotatenow.Mode, answer str
 		t.Fatal(err)
 	}
 	out, failure, err := s.Region.Lambda.Invoke(t.Context(), function, []byte(payload))
+	if answer == "" {
+		if err != nil || failure == "" || !strings.Contains(string(out), "is not for mode") {
+			t.Errorf("%s: %s%s, %v; want a refusal", function, failure, out, err)
+		}
+		return
+	}
 	if err != nil || failure != "" || !strings.Contains(string(out), answer) {
 		t.Errorf("%s: %s%s, %v; want an answer with %s", function, failure, out, err, answer)
 	}

@@ -37,6 +37,9 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := q.CheckAlias(boot.FunctionARN(ctx)); err != nil {
+			return nil, err
+		}
 		m.Label(metric.Labels{Step: string(q.Mode)})
 		if k, ok := e.Config.Key(q.Secret); ok {
 			m.Label(metric.Labels{Vendor: k.Vendor, Secret: k.Secret})
