@@ -177,7 +177,7 @@ func TestEvents(t *testing.T) {
 			got[stack] = "home"
 		}
 	}
-	if d := cmp.Diff(map[string]string{"keyturn-vendor-openai-main": "queue", "keyturn-vendor-sendgrid-main": "queue", "keyturn-retained-eu-central-1": "home"}, got); d != "" {
+	if d := cmp.Diff(map[string]string{"keyturn-vendor-openai-main": "queue", "keyturn-vendor-sendgrid-main": "queue", "keyturn-eu-central-1-watch": "home"}, got); d != "" {
 		t.Errorf("where events go (-want +got):\n%s", d)
 	}
 }

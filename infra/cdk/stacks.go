@@ -34,7 +34,8 @@ type StacksProps struct {
 //   - NAME-vendor-ACCOUNT has the functions and alarms of one vendor account
 //   - NAME-keys-NN has secrets and their policies, and nothing that can fail
 //   - NAME-schedules-NN has their first values and schedules
-//   - NAME-watch has alarms, dashboard and saved queries
+//   - NAME-watch has alarms, dashboard and saved queries; in the Regions of
+//     replicas, NAME-REGION-watch passes their events on
 //
 // A secret's stack and logical id depend on its name alone. Stacks find each
 // other's parts by name, not by exports, and depend on each other in this order.
@@ -93,9 +94,6 @@ func (s *stacks) retained() {
 		st := s.stackIn(region, "retained-"+region, "encryption key of the secrets' replicas", true)
 		NewReplicaKey(st, jsii.String("SecretsKey"), props)
 		s.replicas = append(s.replicas, st)
-		if access.Partition(region) == "aws" { // events go to other Regions in this partition only
-			NewReplicaEvents(st, jsii.String("Events"), &ReplicaEventsProps{File: s.File, Home: &s.Environment.Region})
-		}
 	}
 }
 
@@ -128,6 +126,12 @@ func (s *stacks) watch() {
 	st := s.stack("watch", "alarms, dashboard and saved queries", false, append(s.vendors, s.shared)...)
 	NewAlarms(st, jsii.String("Alarms"), s.alarms(st))
 	NewDashboard(st, jsii.String("Dashboard"), &DashboardProps{File: s.File})
+	for _, region := range s.Environment.Replicas {
+		if access.Partition(region) == "aws" { // events go to other Regions in this partition only
+			far := s.stackIn(region, region+"-watch", "events of the secrets' replicas", false)
+			NewReplicaEvents(far, jsii.String("Events"), &ReplicaEventsProps{File: s.File, Home: &s.Environment.Region})
+		}
+	}
 }
 
 func (s *stacks) alarms(st awscdk.Stack) *AlarmsProps {
@@ -150,7 +154,10 @@ func (s *stacks) keys() {
 		n := keysfile.Shard(k.Name, s.File.Shards)
 		shards[n] = append(shards[n], k)
 	}
-	for _, n := range slices.Sorted(maps.Keys(shards)) {
+	// All of them, for the CDK's command deletes the stack of a template without
+	// resources, and never one that it is told nothing of: the schedule of the last
+	// key of a shard would go on for ever.
+	for n := range s.File.Shards {
 		if keys := len(shards[n]); keys > maxKeys {
 			panic(fmt.Sprintf("%d keys in one of %d stacks, which takes %d: shards cannot be changed any more once there are secrets, so put the keys into two installations of different names", keys, s.File.Shards, maxKeys))
 		}
