@@ -95,6 +95,8 @@ type Options struct {
 	Timeout time.Duration
 	// Sweep makes the hourly schedule of the sweep.
 	Sweep bool
+	// Env is more of the functions' environment, or other than the usual.
+	Env map[string]string
 }
 
 // Stack is a deployment.
@@ -269,6 +271,7 @@ func (s *Stack) function(ctx context.Context, name, kind, account string, open b
 		"KEYTURN_RETIRE_FUNCTION_ARN": lambda.ARN(Retire(account)),
 		"KEYTURN_FINGERPRINT_KEY":     FingerprintKey,
 	}
+	maps.Copy(env, s.opt.Env)
 	f := lambda.Function{Name: name, Timeout: s.opt.Timeout, MemoryMB: 128, Env: env}
 	if name == RotateNow { // as infra/cdk deploys it
 		f.Aliases = []string{"control", "emergency", "plan", "rotate"}
