@@ -160,7 +160,7 @@ func TestReadme_vendors(t *testing.T) {
 	t.Parallel()
 	there := map[string]string{}
 	for _, d := range catalog.All() {
-		there[d.Info.Name] = d.Info.Strategy
+		there[d.Name] = d.Strategy
 	}
 	words := map[string]string{"overlap": "Overlap", "dual slot": "DualSlot", "roll in place": "RollInPlace", "roll with grace": "RollWithGrace"}
 	told := map[string]string{}
