@@ -38,6 +38,7 @@ const (
 	Plan   Mode = "plan"   // say what a rotation would do, and start none
 	Pause  Mode = "pause"  // refuse rotations for a while
 	Resume Mode = "resume" // end a pause
+	Ack    Mode = "ack"    // say that somebody is at what an alert asks for
 
 	// Emergency starts a rotation of a key that may be in the wrong hands. A
 	// pause, an older key that is held and a deaf audit trail do not stop it, and
@@ -50,13 +51,16 @@ type Request struct {
 	Version   int    `json:"version"`
 	Mode      Mode   `json:"mode"`
 	Secret    string `json:"secret"`              // name or ARN
-	Reason    string `json:"reason"`              // needed to rotate, also in an emergency, and to pause; at most 500 characters
+	Reason    string `json:"reason"`              // needed to rotate, also in an emergency, to pause and to acknowledge; at most 500 characters
 	Requester string `json:"requester,omitempty"` // as the caller says; Lambda vouches for nobody
 
 	// Of a pause:
 	Until   string `json:"until,omitempty"`   // when it ends, in RFC 3339, or how long it lasts: "72h"
 	Owner   string `json:"owner,omitempty"`   // who answers for it; empty: the key's owner
 	Replace bool   `json:"replace,omitempty"` // put it in the place of one that is in force
+
+	// Of an acknowledgement:
+	Alert string `json:"alert,omitempty"` // its ID; empty: all that are open
 }
 
 // Answer is what the function returns.
@@ -64,10 +68,11 @@ type Answer struct {
 	Version int            `json:"version"`
 	Mode    Mode           `json:"mode"`
 	Secret  string         `json:"secret"` // name
-	Status  string         `json:"status"` // "started", "planned", "paused", "resumed" or "not_paused"
+	Status  string         `json:"status"` // "started", "planned", "paused", "resumed", "not_paused", "acknowledged", "already_acknowledged" or "none_open"
 	Token   string         `json:"token,omitempty"`
 	Plan    *rotation.Plan `json:"plan,omitempty"`
 	Pause   *Paused        `json:"pause,omitempty"`
+	Alerts  []Alert        `json:"alerts,omitempty"` // that are acknowledged now, or were
 }
 
 // Paused is a pause as it is shown.
@@ -93,6 +98,8 @@ type Engine struct {
 		Load(ctx context.Context, secret string) (keyrecord.Book, error)
 		// PutPause stores over the one with p's Revision only.
 		PutPause(ctx context.Context, p keyrecord.Pause) (keyrecord.Pause, error)
+		// PutAlert stores over the one with a's Revision only.
+		PutAlert(ctx context.Context, a keyrecord.Alert) (keyrecord.Alert, error)
 	}
 	Audit    audit.Sink
 	Notifier notify.Notifier
@@ -124,23 +131,26 @@ func (q Request) wrong() (wrong []string) {
 	if q.Version != Version {
 		wrong = append(wrong, "version is not 1")
 	}
-	if !slices.Contains([]Mode{Rotate, Plan, Pause, Resume, Emergency}, q.Mode) {
-		wrong = append(wrong, `mode is not "rotate", "emergency", "plan", "pause" or "resume"`)
+	if !slices.Contains([]Mode{Rotate, Plan, Pause, Resume, Ack, Emergency}, q.Mode) {
+		wrong = append(wrong, `mode is not "rotate", "emergency", "plan", "pause", "resume" or "ack"`)
 	}
 	if q.Secret == "" {
 		wrong = append(wrong, "secret is missing")
 	}
-	if (q.Mode == Rotate || q.Mode == Emergency || q.Mode == Pause) && strings.TrimSpace(q.Reason) == "" {
+	if (q.Mode == Rotate || q.Mode == Emergency || q.Mode == Pause || q.Mode == Ack) && strings.TrimSpace(q.Reason) == "" {
 		wrong = append(wrong, "reason is missing")
 	}
-	if !short(q.Reason) || !short(q.Requester) || !short(q.Owner) {
-		wrong = append(wrong, "reason, requester or owner is over 500 characters, or has control characters in it")
+	if !short(q.Reason) || !short(q.Requester) || !short(q.Owner) || !short(q.Alert) {
+		wrong = append(wrong, "reason, requester, owner or alert is over 500 characters, or has control characters in it")
 	}
 	switch {
 	case q.Mode == Pause && q.Until == "":
 		wrong = append(wrong, "until is missing")
 	case q.Mode != Pause && (q.Until != "" || q.Owner != "" || q.Replace):
 		wrong = append(wrong, "until, owner and replace are for a pause")
+	}
+	if q.Mode != Ack && q.Alert != "" {
+		wrong = append(wrong, "alert is for ack")
 	}
 	return wrong
 }
@@ -167,6 +177,8 @@ func (e *Engine) Do(ctx context.Context, q Request) (Answer, error) {
 		a.Pause, err = e.pause(ctx, k, q)
 	case Resume:
 		a.Status, a.Pause, err = e.resume(ctx, k, q)
+	case Ack:
+		a.Status, a.Alerts, err = e.ack(ctx, k, q)
 	case Rotate, Emergency:
 		a.Status = "started"
 		a.Token, err = e.start(ctx, k, q)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,7 @@ type world struct {
 
 	now           time.Time
 	pause         *keyrecord.Pause
+	alerts        []keyrecord.Alert
 	race          func() // before a pause is stored
 	load, refused error
 	outcomes      []audit.Record
@@ -78,7 +80,24 @@ func (w *world) Load(context.Context, string) (keyrecord.Book, error) {
 	if w.pause != nil {
 		b.Pause = new(*w.pause)
 	}
+	b.Alerts = slices.Clone(w.alerts)
 	return b, w.load
+}
+
+func (w *world) PutAlert(_ context.Context, a keyrecord.Alert) (keyrecord.Alert, error) {
+	if w.race != nil {
+		w.race()
+	}
+	i := slices.IndexFunc(w.alerts, func(o keyrecord.Alert) bool { return o.ID == a.ID })
+	switch {
+	case w.put != nil:
+		return a, w.put
+	case w.alerts[i].Revision != a.Revision:
+		return a, keyrecord.ErrConflict
+	}
+	a.Revision++
+	w.did, w.alerts[i] = append(w.did, "ack "+a.ID), a
+	return a, nil
 }
 
 func (w *world) PutPause(_ context.Context, p keyrecord.Pause) (keyrecord.Pause, error) {

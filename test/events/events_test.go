@@ -57,6 +57,7 @@ var want = map[string]map[string]struct{ failure, answer string }{
 		"plan":                 {"", `"status":"planned"`},
 		"pause":                {"", `"status":"paused"`},
 		"resume":               {"", `"status":"resumed"`},
+		"ack":                  {"", `"status":"none_open"`},
 		"odd-pause-no-end":     {"BadEvent", ""},
 		"odd-everything-wrong": {"BadEvent", ""},
 		"odd-no-reason":        {"BadEvent", ""},
