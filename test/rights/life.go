@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -58,11 +59,11 @@ func (l *life) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // Live lets keys of a strategy live, and returns what that took. The secret is
-// ours, or one that exists and is taken over.
+// ours, or one that somebody else made.
 func Live(ctx context.Context, s fault.Subject, ours bool, log io.Writer) (*Recorder, error) {
 	l := &life{subject: s, secret: secret, log: log}
 	if !ours {
-		l.secret, l.subject.Adopted = existing, true
+		l.secret = existing
 	}
 	l.region = region.New(region.Options{})
 	defer l.region.Close() //nolint:errcheck // nothing runs any more
@@ -112,7 +113,7 @@ func (l *life) deploy(ctx context.Context) (err error) {
 // first has CloudFormation ask for a first value. There is no way to answer it
 // here; what is asked of AWS before is the same.
 func (l *life) first(ctx context.Context) error {
-	present := "false"
+	present := strconv.FormatBool(l.secret == existing)
 	if l.subject.Adopted {
 		present = "true"
 		if err := l.byHand(ctx, l.secret); err != nil {
@@ -131,6 +132,11 @@ func (l *life) first(ctx context.Context) error {
 			return err
 		}
 		if err = l.must(ctx, rotator, map[string]any{"version": 1, "mode": "adopt", "secret": l.secret, "reason": "it is in use"}); err != nil {
+			return err
+		}
+	}
+	if l.secret == existing && !l.subject.Adopted {
+		if err = l.stack.Init(ctx, l.secret); err != nil { // as "keyturn init" does
 			return err
 		}
 	}
