@@ -28,6 +28,7 @@ type Alert struct {
 	Reason    string    // what that one said
 	Escalated time.Time // when it was told to others because nobody had; zero: it was not
 	Revision  int       // of this record; 0: not stored yet
+	More      any       // what a newer version stored beside: the store keeps it; nil: nothing
 }
 
 // Open reports whether a has not ended by its age.

@@ -69,6 +69,7 @@ type Record struct {
 	Proof         string    // in words: how its death was proven
 	Told          []string  // notifications that went out about it: kinds, once each
 	Revision      int       // of this record; 0: not stored yet
+	More          any       // what a newer version stored beside: the store keeps it; nil: nothing
 }
 
 // ClaimFor is how long a claim on a record holds: its Ending's, or its Wanted's.

@@ -21,6 +21,7 @@ type Pause struct {
 	Ended    time.Time // by resume, before its time; zero: it was not
 	EndedBy  string
 	Revision int // of this record; 0: not stored yet
+	More     any // what a newer version stored beside: the store keeps it; nil: nothing
 }
 
 // InForce reports whether p stops rotations now. A nil Pause does not.

@@ -54,7 +54,7 @@ func (t *takeover) take(ctx context.Context) error {
 	}
 	rec = keyrecord.Record{
 		Secret: t.key.Secret, KeyID: t.recordID(), KeyName: t.out.KeyName, Vendor: t.key.Vendor, VendorAccount: t.key.VendorAccount,
-		Origin: keyrecord.Adopted, State: keyrecord.Current, Version: t.out.VersionID, Promoted: now, Revision: rec.Revision,
+		Origin: keyrecord.Adopted, State: keyrecord.Current, Version: t.out.VersionID, Promoted: now, Revision: rec.Revision, More: rec.More,
 	}
 	t.out.Status = AdoptDone
 	if rec.IDUnknown() {

@@ -3,6 +3,9 @@ package dynamodb
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -45,6 +48,7 @@ type (
 		Proof         string           `json:"proof,omitempty"`
 		Told          []string         `json:"told,omitempty"`
 		Revision      int              `json:"revision"`
+		More          any              `json:"-"`
 	}
 	request struct {
 		Secret    string    `json:"secret"`
@@ -74,6 +78,7 @@ type (
 		Ended    time.Time `json:"ended,omitzero"`
 		EndedBy  string    `json:"ended_by,omitempty"`
 		Revision int       `json:"revision"`
+		More     any       `json:"-"`
 	}
 	alert struct {
 		Secret    string    `json:"secret"`
@@ -89,6 +94,7 @@ type (
 		Reason    string    `json:"reason,omitempty"`
 		Escalated time.Time `json:"escalated,omitzero"`
 		Revision  int       `json:"revision"`
+		More      any       `json:"-"`
 	}
 )
 
@@ -109,6 +115,43 @@ func encode[T record | request | failure | pause | alert](v T, secret, kind stri
 	}
 	out[attrSecret], out[attrItem] = text(secret), text(kind)
 	return out
+}
+
+// rest are an item's attributes that this version does not know. It is not
+// changed, so that records may share it.
+type rest struct{ attributes item }
+
+// Equal compares what they hold.
+func (r *rest) Equal(o *rest) bool { return reflect.DeepEqual(r, o) }
+
+// restOf returns what an item has besides the fields of its form, or nil.
+func restOf[T record | pause | alert](it item) any {
+	other := maps.Clone(it)
+	for _, ours := range []string{attrSecret, attrItem, attrExpires} {
+		delete(other, ours)
+	}
+	form := reflect.TypeFor[T]()
+	for i := range form.NumField() {
+		name, _, _ := strings.Cut(form.Field(i).Tag.Get("json"), ",")
+		delete(other, name)
+	}
+	if len(other) == 0 {
+		return nil
+	}
+	return &rest{other}
+}
+
+// with puts back what came with a record: a version that goes back for a while
+// must not lose what the newer one knows.
+func with(it item, more any) item {
+	if r, ok := more.(*rest); ok {
+		for name, a := range r.attributes {
+			if _, ours := it[name]; !ours {
+				it[name] = a
+			}
+		}
+	}
+	return it
 }
 
 func attribute(v any) types.AttributeValue {

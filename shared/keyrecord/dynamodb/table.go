@@ -5,7 +5,8 @@
 // what an item is: "key#<id>", "request#<rotation>", "failure", "pause",
 // "alert#<id>" or "once#<id>".
 // The attribute "expires" is the table's time to live. Attributes that this
-// version does not know are ignored.
+// version does not know are kept with a key, a pause and an alert; a request and
+// a failure are written anew each time.
 package dynamodb
 
 import (
@@ -94,6 +95,7 @@ func add(b *keyrecord.Book, it item) error {
 	switch kind := textOf(it[attrItem]); {
 	case strings.HasPrefix(kind, itemKey):
 		r, err := decode[record](it)
+		r.More = restOf[record](it)
 		b.Keys = append(b.Keys, keyrecord.Record(r))
 		return err
 	case strings.HasPrefix(kind, itemRequest):
@@ -106,10 +108,12 @@ func add(b *keyrecord.Book, it item) error {
 		return err
 	case strings.HasPrefix(kind, itemAlert):
 		a, err := decode[alert](it)
+		a.More = restOf[alert](it)
 		b.Alerts = append(b.Alerts, keyrecord.Alert(a))
 		return err
 	case kind == itemPause:
 		p, err := decode[pause](it)
+		p.More = restOf[pause](it)
 		b.Pause = new(keyrecord.Pause(p))
 		return err
 	}
@@ -125,7 +129,7 @@ func add(b *keyrecord.Book, it item) error {
 func (t *Table) Put(ctx context.Context, r keyrecord.Record) (keyrecord.Record, error) {
 	old := r.Revision
 	r.Revision++
-	if err := t.replace(ctx, encode(record(r), r.Secret, itemKey+r.KeyID), old); err != nil {
+	if err := t.replace(ctx, with(encode(record(r), r.Secret, itemKey+r.KeyID), r.More), old); err != nil {
 		return keyrecord.Record{}, fmt.Errorf("store the record of key %q: %w", r.KeyID, err)
 	}
 	return r, nil
@@ -136,7 +140,7 @@ func (t *Table) Put(ctx context.Context, r keyrecord.Record) (keyrecord.Record, 
 func (t *Table) PutPause(ctx context.Context, p keyrecord.Pause) (keyrecord.Pause, error) {
 	old := p.Revision
 	p.Revision++
-	if err := t.replace(ctx, encode(pause(p), p.Secret, itemPause), old); err != nil {
+	if err := t.replace(ctx, with(encode(pause(p), p.Secret, itemPause), p.More), old); err != nil {
 		return keyrecord.Pause{}, fmt.Errorf("store the pause of %q: %w", p.Secret, err)
 	}
 	return p, nil
@@ -176,7 +180,7 @@ func (t *Table) CloseAlert(ctx context.Context, secret, id string) error {
 }
 
 func alertItem(a keyrecord.Alert) item {
-	it := encode(alert(a), a.Secret, itemAlert+a.ID)
+	it := with(encode(alert(a), a.Secret, itemAlert+a.ID), a.More)
 	it[attrExpires] = number(a.At.Add(keyrecord.AlertFor).Unix())
 	return it
 }

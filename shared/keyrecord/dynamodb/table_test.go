@@ -88,6 +88,7 @@ func filled[T any]() T {
 			f.Set(reflect.ValueOf(noon.Add(time.Duration(i) * time.Hour)))
 		case int:
 			f.SetInt(int64(i + 1))
+		case nil: // More: only what was loaded is in it
 		case []string:
 			f.Set(reflect.ValueOf([]string{"a", strconv.Itoa(i)}))
 		default:
@@ -138,6 +139,9 @@ func TestRoundTrip_everyField(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if bare.More = got.Keys[0].More; bare.More == nil {
+		t.Error("attributes of a newer version are not kept")
+	}
 	want := keyrecord.Book{Keys: []keyrecord.Record{bare, r}, Requests: []keyrecord.Request{q}, Failure: &f, Pause: &p, Alerts: []keyrecord.Alert{a}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("Load (-want +got):\n%s", d)
@@ -147,6 +151,49 @@ func TestRoundTrip_everyField(t *testing.T) {
 	}
 	if got, err = table.Load(t.Context(), "s"); err != nil || got.Failure != nil {
 		t.Errorf("after ClearFailure: %+v, %v", got.Failure, err)
+	}
+}
+
+// A version that goes back for a while must not lose what the newer one stored.
+func TestPut_keepsWhatANewerVersionStored(t *testing.T) {
+	t.Parallel()
+	table, c := newTable(t)
+	_, err1 := table.Put(t.Context(), keyrecord.Record{Secret: "s", KeyID: "k"})
+	_, err2 := table.PutPause(t.Context(), keyrecord.Pause{Secret: "s"})
+	_, err3 := table.PutAlert(t.Context(), keyrecord.Alert{Secret: "s", ID: "a", At: noon})
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	newer := item{
+		"color": &types.AttributeValueMemberS{Value: "blue"}, "flag": &types.AttributeValueMemberBOOL{Value: true},
+		"deep": &types.AttributeValueMemberM{Value: item{"n": &types.AttributeValueMemberN{Value: "7"}}},
+	}
+	kinds := []string{"key#k", "pause", "alert#a"}
+	before := map[string]int{}
+	for _, kind := range kinds {
+		before[kind] = edit(t, c, "s", kind, newer) + len(newer)
+	}
+	b, err := table.Load(t.Context(), "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err1 = table.Put(t.Context(), b.Keys[0])
+	_, err2 = table.PutPause(t.Context(), *b.Pause)
+	_, err3 = table.PutAlert(t.Context(), b.Alerts[0])
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range kinds {
+		if n := edit(t, c, "s", kind, nil); n != before[kind] {
+			t.Errorf("%s has %d attributes when it was written again, and had %d", kind, n, before[kind])
+		}
+	}
+	again, err := table.Load(t.Context(), "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(b.Keys[0].More, again.Keys[0].More); d != "" {
+		t.Errorf("-before +after:\n%s", d)
 	}
 }
 
