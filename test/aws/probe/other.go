@@ -138,9 +138,15 @@ func pastSchedule(ctx context.Context, w *World) (Outcome, error) {
 		return nil, err
 	}
 	client, id := scheduler.NewFromConfig(w.Config), token()
+	_, err = client.CreateScheduleGroup(ctx, &scheduler.CreateScheduleGroupInput{ // schedules themselves take no tags
+		Name: &s.base, Tags: []types.Tag{{Key: aws.String(TagInstallation), Value: &s.Name}},
+	})
+	if err != nil {
+		return nil, err
+	}
 	create := func(at time.Time) error {
 		_, err := client.CreateSchedule(ctx, &scheduler.CreateScheduleInput{
-			Name: &s.base, ClientToken: id, ActionAfterCompletion: types.ActionAfterCompletionDelete,
+			Name: &s.base, GroupName: &s.base, ClientToken: id, ActionAfterCompletion: types.ActionAfterCompletionDelete,
 			ScheduleExpression: aws.String("at(" + at.UTC().Format("2006-01-02T15:04:05") + ")"),
 			FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff},
 			Target:             &types.Target{Arn: &s.Function, RoleArn: &s.Role, Input: &d},
@@ -159,7 +165,7 @@ func pastSchedule(ctx context.Context, w *World) (Outcome, error) {
 	if out["same token, other request"], err = code(create(far.Add(time.Hour))); err != nil {
 		return nil, err
 	}
-	if _, err := client.DeleteSchedule(ctx, &scheduler.DeleteScheduleInput{Name: &s.base}); err != nil {
+	if _, err := client.DeleteSchedule(ctx, &scheduler.DeleteScheduleInput{Name: &s.base, GroupName: &s.base}); err != nil {
 		return nil, err
 	}
 	id = token()
@@ -172,7 +178,7 @@ func pastSchedule(ctx context.Context, w *World) (Outcome, error) {
 	}
 	out["fired"] = len(said) > 0
 	out["gone"], err = s.until(ctx, 5*time.Minute, func() (bool, error) {
-		_, err := client.GetSchedule(ctx, &scheduler.GetScheduleInput{Name: &s.base})
+		_, err := client.GetSchedule(ctx, &scheduler.GetScheduleInput{Name: &s.base, GroupName: &s.base})
 		c, err := code(err)
 		return c == "ResourceNotFoundException", err
 	})
