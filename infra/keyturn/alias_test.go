@@ -24,7 +24,7 @@ func TestAlias(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, mode := range []rotatenow.Mode{rotatenow.Rotate, rotatenow.Plan, rotatenow.Pause, rotatenow.Resume, rotatenow.Emergency} {
+		for _, mode := range []rotatenow.Mode{rotatenow.Rotate, rotatenow.Plan, rotatenow.Pause, rotatenow.Resume, rotatenow.Ack, rotatenow.Emergency} {
 			d, err := iam.Evaluate(iam.Request{
 				Principal: iam.NewSession("arn:aws:iam::"+account+":role/somebody", "s"), Action: "lambda:InvokeFunction",
 				Resource: "arn:aws:lambda:" + region + ":" + account + ":function:" + site.RotateNowName() + ":" + mode.Alias(),

@@ -13,7 +13,7 @@ func (m Mode) Alias() string {
 	switch m {
 	case Rotate, Plan, Emergency:
 		return string(m)
-	case Pause, Resume:
+	case Pause, Resume, Ack:
 		return "control"
 	}
 	return ""

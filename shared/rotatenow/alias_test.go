@@ -9,9 +9,9 @@ import (
 func TestCheckAlias(t *testing.T) {
 	t.Parallel()
 	const arn = "arn:aws:lambda:eu-west-1:111122223333:function:keyturn-rotatenow"
-	modes := []rotatenow.Mode{rotatenow.Rotate, rotatenow.Plan, rotatenow.Pause, rotatenow.Resume, rotatenow.Emergency}
+	modes := []rotatenow.Mode{rotatenow.Rotate, rotatenow.Plan, rotatenow.Pause, rotatenow.Resume, rotatenow.Ack, rotatenow.Emergency}
 	for alias, admits := range map[string][]rotatenow.Mode{
-		":rotate": {rotatenow.Rotate}, ":plan": {rotatenow.Plan}, ":control": {rotatenow.Pause, rotatenow.Resume}, ":emergency": {rotatenow.Emergency},
+		":rotate": {rotatenow.Rotate}, ":plan": {rotatenow.Plan}, ":control": {rotatenow.Pause, rotatenow.Resume, rotatenow.Ack}, ":emergency": {rotatenow.Emergency},
 		"": modes, ":$LATEST": modes, ":live": modes,
 	} {
 		want := map[rotatenow.Mode]bool{}

@@ -33,7 +33,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if q.Version != 1 || q.Secret == "" || !slices.Contains([]rotatenow.Mode{rotatenow.Rotate, rotatenow.Plan, rotatenow.Pause, rotatenow.Resume}, q.Mode) {
+		if q.Version != 1 || q.Secret == "" || !slices.Contains([]rotatenow.Mode{rotatenow.Rotate, rotatenow.Plan, rotatenow.Pause, rotatenow.Resume, rotatenow.Ack, rotatenow.Emergency}, q.Mode) {
 			t.Errorf("Parse(%s) = %+v", raw, q)
 		}
 		if acts := q.Mode == rotatenow.Rotate || q.Mode == rotatenow.Pause; acts && strings.TrimSpace(q.Reason) == "" {

@@ -26,6 +26,7 @@ func TestDocument(t *testing.T) {
 	}
 	status := map[rotatenow.Mode]string{
 		rotatenow.Plan: "planned", rotatenow.Rotate: "started", rotatenow.Emergency: "started", rotatenow.Pause: "paused", rotatenow.Resume: "resumed",
+		rotatenow.Ack: "none_open",
 	}
 	var modes []rotatenow.Mode
 	found := invocation.FindAllStringSubmatch(string(text), -1)
