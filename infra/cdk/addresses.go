@@ -20,7 +20,7 @@ const vpcRange = "10.97.0.0/24"
 //
 // It is made of plain resources: the CDK's own VPC asks AWS for the names of the
 // zones while it synthesizes.
-func fixedAddresses(scope constructs.Construct, p functionProps, dataKey *string) *vpcConfig {
+func fixedAddresses(scope constructs.Construct, p functionProps, dataKey *string, endpoints bool) *vpcConfig {
 	scope = constructs.NewConstruct(scope, jsii.String("Network"))
 	name := tags(map[string]string{"Name": p.name, TagInstallation: p.at.name})
 	vpc := awsec2.NewCfnVPC(scope, jsii.String("Vpc"), &awsec2.CfnVPCProps{
@@ -31,7 +31,7 @@ func fixedAddresses(scope constructs.Construct, p functionProps, dataKey *string
 		VpcId: vpc.Ref(), InternetGatewayId: internet.Ref(),
 	})
 	out := &vpcConfig{securityGroups: []*string{httpsOnly(scope, vpc.Ref())}}
-	var tables []any
+	var tables []*string
 	for i, r := range []struct{ public, private string }{
 		{"10.97.0.0/27", "10.97.0.64/26"},
 		{"10.97.0.32/27", "10.97.0.128/26"},
@@ -65,12 +65,9 @@ func fixedAddresses(scope constructs.Construct, p functionProps, dataKey *string
 		})
 		out.subnets, tables = append(out.subnets, private), append(tables, privateRoutes.Ref())
 	}
-	// These two cost nothing, and keep their traffic from the NAT gateways.
-	for _, service := range []string{"s3", "dynamodb"} {
-		awsec2.NewCfnVPCEndpoint(scope, text("Endpoint-%s", service), &awsec2.CfnVPCEndpointProps{
-			VpcId: vpc.Ref(), VpcEndpointType: jsii.String("Gateway"), RouteTableIds: &tables,
-			ServiceName: text("com.amazonaws.%s.%s", p.at.region, service),
-		})
+	newGateways(scope, p.at.region, vpc.Ref(), tables)
+	if endpoints {
+		newEndpoints(scope, endpointProps{at: p.at, name: p.name, vpc: vpc.Ref(), subnets: out.subnets, from: vpcRange, policy: ownOnly(p.at.account)})
 	}
 	flowLog(scope, p, vpc.Ref(), dataKey)
 	return out

@@ -22,6 +22,7 @@ func TestNetwork(t *testing.T) {
 		subnets string
 		groups  string
 		made    int // security groups
+		ends    int // endpoints
 	}{
 		{
 			name: "all by ids", network: keysfile.Network{VPC: "vpc-0123456789abcdef1", Subnets: []string{"subnet-0123456789abcdef1", "subnet-0123456789abcdef2"}, SecurityGroups: []string{"sg-0123456789abcdef1"}},
@@ -30,6 +31,18 @@ func TestNetwork(t *testing.T) {
 		{
 			name: "no security group", network: keysfile.Network{VPC: "vpc-0123456789abcdef1", Subnets: []string{"subnet-0123456789abcdef1"}},
 			subnets: `["subnet-0123456789abcdef1"]`, groups: `[{"Fn::GetAtt":["AccountSecurityGroup`, made: 1,
+		},
+		{
+			name: "endpoints", network: keysfile.Network{
+				VPC: "vpc-0123456789abcdef1", Subnets: []string{"subnet-0123456789abcdef1"}, SecurityGroups: []string{"sg-0123456789abcdef1"}, Endpoints: true,
+			},
+			subnets: `["subnet-0123456789abcdef1"]`, groups: `["sg-0123456789abcdef1"]`, made: 1, ends: 4,
+		},
+		{
+			name: "endpoints and gateways", network: keysfile.Network{
+				VPC: "vpc-0123456789abcdef1", Subnets: []string{"subnet-0123456789abcdef1"}, Endpoints: true, RouteTables: []string{"rtb-0123456789abcdef1"},
+			},
+			subnets: `["subnet-0123456789abcdef1"]`, groups: `[{"Fn::GetAtt":["AccountSecurityGroup`, made: 2, ends: 6,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -55,6 +68,9 @@ func TestNetwork(t *testing.T) {
 				}
 			}
 			groups := out.of("AWS::EC2::SecurityGroup")
+			if got := len(out.of("AWS::EC2::VPCEndpoint")); got != tt.ends {
+				t.Errorf("%d endpoints", got)
+			}
 			if len(groups) != tt.made {
 				t.Errorf("%d security groups", len(groups))
 			}

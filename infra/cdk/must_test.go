@@ -199,7 +199,7 @@ func TestMust_stacksFindEachOtherByName(t *testing.T) {
 func TestMust_fixedAddresses(t *testing.T) {
 	a := synthesized(t)
 	const stack = "keyturn-vendor-openai-main"
-	for kind, want := range map[string]int{"AWS::EC2::EIP": 2, "AWS::EC2::NatGateway": 2, "AWS::EC2::VPCEndpoint": 2, "AWS::EC2::FlowLog": 1, "AWS::EC2::SecurityGroup": 1} {
+	for kind, want := range map[string]int{"AWS::EC2::EIP": 2, "AWS::EC2::NatGateway": 2, "AWS::EC2::VPCEndpoint": 6, "AWS::EC2::FlowLog": 1, "AWS::EC2::SecurityGroup": 2} {
 		if got := len(a.of(kind)); got != want {
 			t.Errorf("%d of %s, not %d", got, kind, want)
 		}
@@ -208,7 +208,22 @@ func TestMust_fixedAddresses(t *testing.T) {
 		t.Errorf("%d addresses are told", got)
 	}
 	for id, r := range a.of("AWS::EC2::SecurityGroup") {
-		r.has(t, id, map[string]any{"SecurityGroupIngress": nil})
+		if in := written(r.Properties["SecurityGroupIngress"]); in != "null" && (!strings.Contains(id, "Endpoints") || !strings.Contains(in, `"CidrIp":"10.97.0.0/24"`)) {
+			t.Errorf("%s lets in %s", id, in)
+		}
+	}
+	private := 0
+	for id, r := range a.of("AWS::EC2::VPCEndpoint") {
+		if r.Properties["VpcEndpointType"] == "Interface" {
+			private++
+			r.has(t, id, map[string]any{"PrivateDnsEnabled": true})
+			if !strings.Contains(written(r.Properties["PolicyDocument"]), `"aws:PrincipalAccount":"111122223333"`) {
+				t.Errorf("%s serves every account", id)
+			}
+		}
+	}
+	if private != len(privateServices()) {
+		t.Errorf("%d interface endpoints", private)
 	}
 }
 

@@ -10,8 +10,9 @@ import (
 
 // Network is the VPC in which functions run. From its subnets they must reach
 // the vendor, and AWS's own APIs: through NAT or through endpoints for Secrets
-// Manager, SNS, SQS, EventBridge Scheduler, KMS, DynamoDB and S3 (where
-// CloudFormation waits for its answer).
+// Manager, SNS, SQS, EventBridge Scheduler, DynamoDB and S3 (where
+// CloudFormation waits for its answer). A network of the keys' file can have
+// these endpoints made.
 type Network struct {
 	Vpc            awsec2.IVpc
 	Subnets        *awsec2.SubnetSelection  // default: private ones with a way out
@@ -29,11 +30,17 @@ func (n *Network) settle(scope constructs.Construct, p functionProps) *vpcConfig
 	case n == nil:
 		return nil
 	case n.ids != nil && n.ids.FixedAddresses:
-		return fixedAddresses(scope, p, p.dataKey.KeyArn())
+		return fixedAddresses(scope, p, p.dataKey.KeyArn(), n.ids.Endpoints)
 	case n.ids != nil:
 		c := &vpcConfig{subnets: *jsii.Strings(n.ids.Subnets...), securityGroups: *jsii.Strings(n.ids.SecurityGroups...)}
 		if len(c.securityGroups) == 0 {
 			c.securityGroups = []*string{httpsOnly(scope, &n.ids.VPC)}
+		}
+		if n.ids.Endpoints {
+			newEndpoints(scope, endpointProps{at: p.at, name: p.name, vpc: &n.ids.VPC, subnets: c.subnets, from: anywhere})
+		}
+		if len(n.ids.RouteTables) > 0 {
+			newGateways(scope, p.at.region, &n.ids.VPC, *jsii.Strings(n.ids.RouteTables...))
 		}
 		return c
 	}

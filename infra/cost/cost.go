@@ -133,5 +133,6 @@ func tariff() [meters]Item {
 		traces:        i("X-Ray", "traces", "traces", "every invocation"),
 		natHours:      noted("$0.045 a GB besides", i("VPC", "NAT gateways", "hours", "2 zones")),
 		addressHours:  i("VPC", "fixed addresses", "hours", "2 zones"),
+		endpointHours: noted("$0.01 a GB besides", i("VPC", "interface endpoints", "hours", "2 zones of a VPC that is made")),
 	}
 }

@@ -149,11 +149,11 @@ func TestOf_turns(t *testing.T) {
 func TestPrices(t *testing.T) {
 	t.Parallel()
 	f := file(1)
-	f.VendorAccounts["main"] = keysfile.VendorAccount{Provider: "sendgrid", Admin: "keyturn/admin", Network: &keysfile.Network{FixedAddresses: true}}
+	f.VendorAccounts["main"] = keysfile.VendorAccount{Provider: "sendgrid", Admin: "keyturn/admin", Network: &keysfile.Network{FixedAddresses: true, Endpoints: true}}
 	f.Functions.Tracing = true
 	f.Notifications.Subscriptions = append(f.Notifications.Subscriptions, keysfile.Subscription{HTTPS: "https://example.com"})
 	e := cost.Of(f, cost.Use{Replicas: 1, Reads: 1})
-	if len(e.Items) != 25 {
+	if len(e.Items) != 26 {
 		t.Errorf("%d items", len(e.Items))
 	}
 	read, assumed := regexp.MustCompile(`, read 20\d\d-\d\d-\d\d$`), 0.0
@@ -168,5 +168,33 @@ func TestPrices(t *testing.T) {
 	}
 	if !near(e.Assumed, assumed) || e.Assumed >= e.Dollars {
 		t.Errorf("$%v of $%v is assumed, want $%v", e.Assumed, e.Dollars, assumed)
+	}
+}
+
+func TestOf_endpoints(t *testing.T) {
+	t.Parallel()
+	const each = 0.01 * 730 * 4 // services, in each zone
+	for name, tt := range map[string]struct {
+		network keysfile.Network
+		zones   float64
+	}{
+		"made":                     {keysfile.Network{FixedAddresses: true, Endpoints: true}, 2},
+		"in a VPC that exists":     {keysfile.Network{VPC: "vpc-1", Subnets: []string{"a", "b", "c"}, Endpoints: true}, 3},
+		"none":                     {keysfile.Network{VPC: "vpc-1", Subnets: []string{"a"}}, 0},
+		"none in one that is made": {keysfile.Network{FixedAddresses: true}, 0},
+	} {
+		f := file(1)
+		a := f.VendorAccounts["main"]
+		a.Network = &tt.network
+		f.VendorAccounts["main"] = a
+		got := 0.0
+		for _, i := range cost.Of(f, cost.Use{}).Items {
+			if i.What == "interface endpoints" {
+				got += i.Dollars
+			}
+		}
+		if !near(got, tt.zones*each) {
+			t.Errorf("%s: $%v", name, got)
+		}
 	}
 }

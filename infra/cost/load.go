@@ -36,6 +36,7 @@ const (
 	traces
 	natHours
 	addressHours
+	endpointHours
 	meters // how many there are
 )
 
@@ -61,6 +62,9 @@ const (
 	metricsPerLine  = 4
 	metricsOfAlarms = 4 // of the installation
 	encryptionKeys  = 3
+	// Interface endpoints of a network that has them: a test of infra/cdk counts
+	// them. Gateways cost nothing.
+	endpointServices = 4
 	// Alarms are billed by the metrics that they look at: a test of infra/cdk counts
 	// them in the templates.
 	alarmMetrics     = 11
@@ -152,6 +156,13 @@ func ofAll(f *keysfile.File, use Use) load {
 		})
 		if a.Network != nil && a.Network.FixedAddresses {
 			l.add(load{natHours: assumedZones * Hours, addressHours: assumedZones * Hours})
+		}
+		if n := a.Network; n != nil && n.Endpoints {
+			zones := float64(len(n.Subnets)) // of a VPC that exists: a subnet of each
+			if n.FixedAddresses {
+				zones = assumedZones
+			}
+			l.add(load{endpointHours: zones * endpointServices * Hours})
 		}
 	}
 	for _, k := range f.Keys { // some vendors' keys manage themselves

@@ -71,6 +71,8 @@ func priceOf(m meter) Price {
 		return at(0.045, "vpc/pricing/", "cloudburn.io/blog/aws-nat-gateway-pricing, of 2026-02"+read)
 	case addressHours:
 		return at(0.005, "vpc/pricing/", "cloudburn.io/blog/aws-nat-gateway-pricing, of 2026-02"+read)
+	case endpointHours: // each in each zone
+		return at(0.01, "privatelink/pricing/", "cloudcostkit.com/calculators/aws-vpc-interface-endpoint-cost-calculator, of 2026-01"+read)
 	case meters:
 	}
 	return Price{}

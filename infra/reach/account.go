@@ -33,6 +33,11 @@ func (d *diff) account(where string, b, n keysfile.VendorAccount) {
 	d.list(where+".hosts", b.Hosts, n.Hosts, "credentials may be sent to %s", "credentials are no longer sent to %s")
 	d.allows(where+".allowPrivate", b.AllowPrivate, n.AllowPrivate, "credentials may be sent to private addresses, unencrypted too", "credentials are no longer sent to private addresses")
 	switch was, is := network(b.Network), network(n.Network); {
+	case was == is && is != "":
+		d.requires(where+".network.endpoints", b.Network.Endpoints, n.Network.Endpoints,
+			"calls to AWS go through endpoints in the VPC", "calls to AWS go through no endpoint of ours any more")
+		d.list(where+".network.routeTables", b.Network.RouteTables, n.Network.RouteTables,
+			"%s leads to DynamoDB and S3", "%s no longer leads to DynamoDB and S3 by a gateway of ours")
 	case was == is:
 	case is == "":
 		d.add(Widens, where+".network", "its functions leave their network: it was %s", was)
@@ -43,7 +48,7 @@ func (d *diff) account(where string, b, n keysfile.VendorAccount) {
 	}
 }
 
-// network says which one it is, "" for none.
+// network says which one it is, "" for none; not how AWS is reached from there.
 func network(n *keysfile.Network) string {
 	switch {
 	case n == nil:

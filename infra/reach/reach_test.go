@@ -30,7 +30,7 @@ func full() *keysfile.File {
 		VendorAccounts: map[string]keysfile.VendorAccount{
 			"fixed": {Provider: "okta", Admin: "keyturn/admin/okta", Hosts: []string{"a.okta.com"}, Network: &keysfile.Network{FixedAddresses: true}},
 			"main": {Provider: "sendgrid", Admin: "keyturn/admin/sendgrid", Hosts: []string{"api.sendgrid.com"}, Network: &keysfile.Network{
-				VPC: "vpc-1", Subnets: []string{"subnet-1"}, SecurityGroups: []string{"sg-1"},
+				VPC: "vpc-1", Subnets: []string{"subnet-1"}, SecurityGroups: []string{"sg-1"}, Endpoints: true, RouteTables: []string{"rtb-1"},
 			}},
 		},
 		Keys: []keysfile.Key{{

@@ -2,6 +2,7 @@ package keysfile
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -37,7 +38,7 @@ func (c *check) vendorAccount(name string, a VendorAccount) {
 
 func (c *check) network(path string, n Network) {
 	switch {
-	case n.FixedAddresses && (n.VPC != "" || len(n.Subnets)+len(n.SecurityGroups) > 0):
+	case n.FixedAddresses && (n.VPC != "" || len(n.Subnets)+len(n.SecurityGroups)+len(n.RouteTables) > 0):
 		c.add(path+".fixedAddresses", "fixedAddresses makes a VPC of its own, and another is named", "keep one of the two")
 		return
 	case n.FixedAddresses:
@@ -53,6 +54,13 @@ func (c *check) network(path string, n Network) {
 	}
 	c.each(path+".subnets", n.Subnets, ids("subnet", "subnet"))
 	c.each(path+".securityGroups", n.SecurityGroups, ids("sg", "security group"))
+	c.each(path+".routeTables", n.RouteTables, ids("rtb", "route table"))
+	if len(n.RouteTables) > 0 && !n.Endpoints {
+		c.add(path+".routeTables", "route tables are for endpoints only", "write endpoints: true, or leave routeTables out")
+	}
+	if n.Endpoints {
+		c.endpointsOf(path, n.VPC)
+	}
 }
 
 // access checks who may operate, and that MFA leaves somebody.
@@ -91,5 +99,20 @@ func (c *check) access() {
 	c.each("access.permissionSets", a.PermissionSets, permissionSetName)
 	if a.RequireMFA && asked == 0 {
 		c.add("access.requireMFA", "nobody is left who may operate: there are no operators, responders or admins", "name them, or leave requireMFA out")
+	}
+}
+
+// endpointsOf refuses a second set of endpoints in one VPC: a service has one
+// private name there.
+func (c *check) endpointsOf(path, vpc string) {
+	for _, name := range slices.Sorted(maps.Keys(c.file.VendorAccounts)) {
+		other := c.file.VendorAccounts[name]
+		if entry("vendorAccounts", name)+".network" == path {
+			return // the first of them makes the endpoints
+		}
+		if n := other.Network; n != nil && n.Endpoints && n.VPC == vpc {
+			c.add(path+".endpoints", fmt.Sprintf("%s has its endpoints by the vendor account %s", vpc, name), "leave it out: they serve the whole VPC")
+			return
+		}
 	}
 }

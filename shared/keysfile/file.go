@@ -75,6 +75,11 @@ type Network struct {
 	// FixedAddresses makes a VPC with NAT and Elastic IPs, for vendors that
 	// allow-list addresses; instead of VPC.
 	FixedAddresses bool `yaml:"fixedAddresses" json:"fixedAddresses,omitempty" doc:"make a VPC whose outgoing addresses never change, instead of vpc"`
+	// Endpoints makes VPC endpoints for the AWS services that the functions call.
+	// They answer for these services to everything in the VPC. Gateways, for
+	// DynamoDB and for what CloudFormation waits for, are put into RouteTables.
+	Endpoints   bool     `yaml:"endpoints" json:"endpoints,omitempty" doc:"make VPC endpoints for the AWS services that the functions call; with vpc: one subnet of each zone, and no other endpoints of these services there"`
+	RouteTables []string `yaml:"routeTables" json:"routeTables,omitempty" doc:"with endpoints and vpc: ids of the subnets' route tables, for DynamoDB and S3; default: these are reached as they are now"`
 }
 
 // Key is one secret and the key in it.
