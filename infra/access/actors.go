@@ -83,7 +83,7 @@ func (s *Site) actors(d *documents, t *target) []actor {
 		actor{name: "administrator of the account", who: role(s.name + "-proof-administrator"), identity: admin, mfa: "true", role: "everything"},
 		actor{name: "administrator without MFA", who: iam.NewUser(s.arn("iam", "", "user/"+s.name+"-proof-administrator")), identity: admin, role: "everything"},
 		actor{name: "deployer", who: s.listed(s.people()["deployer"], "deployer"), identity: d.identity("deploy"), mfa: "true", role: "deployer"},
-		actor{name: "CloudFormation, least rights", who: s.execution(), identity: d.identity("execution"), role: "execution"},
+		actor{name: "CloudFormation, least rights", who: s.execution(), identity: d.executes(), role: "execution"},
 		actor{name: "CloudFormation, administrator rights", who: s.execution(), identity: admin, role: "everything"},
 		actor{name: "root user of the account", who: iam.NewRoot(s.env.Partition, s.env.Account), mfa: "true", role: "everything"},
 		actor{name: "root user of another account", who: iam.NewRoot(s.env.Partition, elsewhere), mfa: "true"},

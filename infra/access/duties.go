@@ -53,6 +53,11 @@ func (s *Site) proveDuties(d *documents, p *Proof) error {
 	if err := s.fulfill(d, p, "CloudFormation, least rights", s.execution(), d.identity("execution"), nil, s.executionDuties()); err != nil {
 		return err
 	}
+	if _, has := d.roles["execution-networks"]; has {
+		if err := s.fulfill(d, p, "CloudFormation, for networks", s.execution(), d.identity("execution-networks"), nil, s.networkDuties()); err != nil {
+			return err
+		}
+	}
 	return s.proveServices(d, p)
 }
 

@@ -41,8 +41,8 @@ func (s *Site) Operate() (iam.Document, error) { return s.Person("operator") }
 // rights. It reads no value but the key of the audit trail's fingerprints.
 //
 // It is what the resource types of our stacks ask for by their documentation;
-// no deployment with it has been made yet. VPCs with fixed addresses need rights
-// to EC2 beside it.
+// no deployment with it has been made yet. What networks need is in
+// [Site.ExecutionNetworks], for a policy has its limit.
 func (s *Site) Execution() (iam.Document, error) {
 	mine := iam.Conditions{"StringEquals": {"aws:ResourceTag/" + TagInstallation: {s.name}}}
 	making := iam.Conditions{"StringEquals": {"aws:RequestTag/" + TagInstallation: {s.name}}}

@@ -217,6 +217,9 @@ func (s *Site) documents() (*documents, error) {
 	put(d.roles, "schedule", s.Schedule)
 	put(d.roles, "deploy", s.Deploy)
 	put(d.roles, "execution", s.Execution)
+	if len(s.executesNetworks()) > 0 {
+		put(d.roles, "execution-networks", s.ExecutionNetworks)
+	}
 	put(d.keys, "secrets", func() (iam.Document, error) { return s.SecretsKey(s.env.Region) })
 	put(d.keys, "data", s.DataKey)
 	put(d.keys, "topics", s.TopicsKey)

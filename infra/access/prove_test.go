@@ -28,7 +28,8 @@ func sample() *keysfile.File {
 		Version: 1, Name: "keyturn",
 		VendorAccounts: map[string]keysfile.VendorAccount{
 			"sendgrid-main": {Provider: "sendgrid", Admin: "keyturn/admin/sendgrid"},
-			"openai-lab":    {Provider: "openai", Admin: "keyturn/admin/openai", Network: &keysfile.Network{VPC: "vpc-1"}},
+			"openai-lab":    {Provider: "openai", Admin: "keyturn/admin/openai", Network: &keysfile.Network{VPC: "vpc-1", Subnets: []string{"subnet-1"}, RouteTables: []string{"rtb-1"}, Endpoints: true}},
+			"okta-main": {Provider: "okta", Admin: "keyturn/admin/okta", Network: &keysfile.Network{FixedAddresses: true}},
 		},
 		Access: keysfile.Access{
 			Operators: []string{role("ops")}, Responders: []string{role("oncall")}, BreakGlass: []string{role("glass")}, Deployers: []string{role("ci")},

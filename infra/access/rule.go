@@ -179,6 +179,7 @@ func (s *Site) request(t *target, a actor, n network, action, resource string) i
 	return iam.Request{
 		Principal: a.who, Action: action, Resource: resource, Context: c, Account: account,
 		Absent: []string{
+			"ec2:CreateAction",
 			"aws:MultiFactorAuthPresent", "aws:PrincipalOrgID", "aws:RequestTag/*", "aws:ResourceTag/*", "aws:SourceIp", "aws:SourceVpce",
 			"iam:PassedToService", "iam:PolicyARN", "kms:EncryptionContext:*", "kms:ViaService",
 		},

@@ -12,7 +12,7 @@ import (
 
 func (a *app) permissions() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "permissions deploy|operate|execution",
+		Use:   "permissions deploy|operate|execution|execution-networks",
 		Short: "The least IAM policy for people and CI, to give to somebody",
 		Long: `The least IAM policy for people and CI, as a JSON document on stdout:
 
@@ -20,6 +20,8 @@ func (a *app) permissions() *cobra.Command {
   operate    who operates: look, rotate, pause, make a first key, adopt
   execution  CloudFormation's execution role, for the CDK's bootstrap:
              cdk bootstrap --cloudformation-execution-policies ARN
+  execution-networks  its second policy, where vendor accounts have networks:
+             cdk bootstrap --cloudformation-execution-policies ARN,ARN
 
 It is made for one account and Region: the environment in the keys' file, or
 else --region and --account. AWS is not asked.`,
@@ -29,9 +31,9 @@ else --region and --account. AWS is not asked.`,
 			if len(args) == 1 {
 				return nil
 			}
-			return usage("whose permissions?", c.CommandPath()+" deploy", c.CommandPath()+" operate", c.CommandPath()+" execution")
+			return usage("whose permissions?", c.CommandPath()+" deploy", c.CommandPath()+" operate", c.CommandPath()+" execution", c.CommandPath()+" execution-networks")
 		},
-		ValidArgs: []string{"deploy", "operate", "execution"},
+		ValidArgs: []string{"deploy", "operate", "execution", "execution-networks"},
 	}
 	var account string
 	f := c.Flags()
@@ -45,9 +47,10 @@ else --region and --account. AWS is not asked.`,
 func (a *app) runPermissions(whose, account string) error {
 	build, ok := map[string]func(*access.Site) (iam.Document, error){
 		"deploy": (*access.Site).Deploy, "operate": (*access.Site).Operate, "execution": (*access.Site).Execution,
+		"execution-networks": (*access.Site).ExecutionNetworks,
 	}[whose]
 	if !ok {
-		return usage(fmt.Sprintf("there are no permissions for %q", whose), "keyturn permissions deploy", "keyturn permissions operate", "keyturn permissions execution")
+		return usage(fmt.Sprintf("there are no permissions for %q", whose), "keyturn permissions deploy", "keyturn permissions operate", "keyturn permissions execution", "keyturn permissions execution-networks")
 	}
 	f, err := a.keysFile()
 	if err != nil {
