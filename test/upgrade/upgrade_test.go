@@ -217,6 +217,9 @@ func world(t *testing.T) (*stack.Stack, *events.Vendors, *atomic.Int64) {
 		v.ServeHTTP(w, r)
 	})}
 	o.Sweep = true
+	k := o.Keys[secret]
+	k.Grace = map[string]any{"max": "48h", "noUsage": "revoke"} // this vendor tells nothing of use
+	o.Keys[secret] = k
 	s, err := stack.Deploy(t.Context(), r, o)
 	if err != nil {
 		t.Fatal(err)
@@ -331,8 +334,8 @@ func TestHalfway(t *testing.T) {
 			t.Fatal(err)
 		}
 		old, ok := book.Key(current.ID)
-		if !ok || old.State != keyrecord.Held && old.State != keyrecord.Dead {
-			t.Errorf("the replaced key is %q: %s", old.State, old.Why)
+		if !ok || old.State != keyrecord.Dead || old.KeyName != h.CurrentName || v.Mailer.Works(current.Value) {
+			t.Errorf("the replaced key %s is %q: %s", old.KeyName, old.State, old.Why)
 		}
 		if !v.Mailer.Works(pending.Value) {
 			t.Error("the new key is dead")
