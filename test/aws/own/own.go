@@ -27,11 +27,11 @@ const (
 	RegionVariable  = "KEYTURN_TEST_AWS_REGION"
 )
 
-const prefix = "keyturn-test-"
+const prefix = "kt-test-"
 
 // nameForm has to end where the run's name does, so that one run's name never
 // begins another's.
-var nameForm = regexp.MustCompile(`^keyturn-test-[0-9a-f]{8}($|[-/_.])`)
+var nameForm = regexp.MustCompile(`^kt-test-[0-9a-f]{8}($|[-/_.])`)
 
 // New returns the name of a new run, with which all of its names begin.
 func New(random io.Reader) (string, error) {

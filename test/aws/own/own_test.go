@@ -15,7 +15,7 @@ import (
 	"github.com/keyturn/keyturn/test/cloud/region"
 )
 
-const run, other = "keyturn-test-0123abcd", "keyturn-test-99999999"
+const run, other = "kt-test-0123abcd", "kt-test-99999999"
 
 func TestNew(t *testing.T) {
 	t.Parallel()
@@ -47,9 +47,9 @@ func TestRun(t *testing.T) {
 		{run + "0", tag(run + "0"), ""},
 		{"my-" + run, tag(run), ""},
 		{"keyturn", tag("keyturn"), ""},
-		{"keyturn-test", tag("keyturn-test"), ""},
-		{"keyturn-test-production", tag("keyturn-test-production"), ""},
-		{"keyturn-test-", tag("keyturn-test-"), ""},
+		{"kt-test", tag("kt-test"), ""},
+		{"kt-test-production", tag("kt-test-production"), ""},
+		{"kt-test-", tag("kt-test-"), ""},
 		{"", tag(""), ""},
 	} {
 		if got := Run(tt.name, tt.tags); got != tt.want {

@@ -59,7 +59,7 @@ func local(t *testing.T, p probe.Probe) (out probe.Outcome) {
 			t.Fatal(err)
 		}
 		out, err = p.Run(t.Context(), &probe.World{
-			Config: cfg, Name: "keyturn-test-0123abcd", Bus: bus{r.Cloud},
+			Config: cfg, Name: "kt-test-0123abcd", Bus: bus{r.Cloud},
 			Function: "arn:aws:lambda:us-east-1:123456789012:function:probe", Role: "arn:aws:iam::123456789012:role/probe",
 		})
 		if err != nil {
