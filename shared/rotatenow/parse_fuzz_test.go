@@ -18,7 +18,7 @@ func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		`{"version":1,"mode":"rotate","secret":"prod/mailer","reason":"laptop lost","requester":"me"}`, `{"version":1,"mode":"plan","secret":"s"}`,
 		`{"version":1,"mode":"pause","secret":"s","reason":"freeze","until":"72h","owner":"o","replace":true}`, `{"version":1,"mode":"pause","secret":"s","reason":"@"}`,
-		`{"version":1,"mode":"resume","secret":"s"}`, `{"version":1,"mode":"ack","secret":"s","reason":"why","alert":"@"}`, `{"version":1,"mode":"rotate","secret":"s","reason":"a\u0000b"}`, `{"version":1,"mode":"rotate","secret":"@"}`,
+		`{"version":1,"mode":"resume","secret":"s"}`, `{"version":1,"mode":"ack","secret":"s","reason":"why","alert":"failed-x"}`, `{"version":1,"mode":"rotate","secret":"s","reason":"a\u0000b"}`, `{"version":1,"mode":"rotate","secret":"@"}`,
 		`{"@":1}`, `{"version":"@"}`, `{"mode":"@"}`, `null`, ``, `[]`, `{}{}`, `{"version":1,"mode":"plan","secret":"s"} @`,
 	} {
 		f.Add([]byte(s))
