@@ -31,10 +31,11 @@ const (
 	rotator  = "keyturn-rotate-" + account
 	retirer  = "keyturn-retire-" + account
 
-	topic = "keyturn-notifications"
-	group = "keyturn"
-	role  = "arn:aws:iam::" + wire.Account + ":role/keyturn-schedule"
-	host  = "vendor.test"
+	topic      = "keyturn-notifications"
+	escalation = "keyturn-escalation"
+	group      = "keyturn"
+	role       = "arn:aws:iam::" + wire.Account + ":role/keyturn-schedule"
+	host       = "vendor.test"
 )
 
 // life is a deployment in which keys live from their first value to their end.
@@ -88,8 +89,10 @@ func (l *life) deploy(ctx context.Context) (err error) {
 		Account: account, Settings: l.subject.Settings("https://" + host), More: l.subject.Config,
 		Grace: map[string]any{"min": "10m", "quiet": "10m", "disabled": "6h", "max": "48h", "noUsage": "revoke"},
 	}
-	if _, err = l.region.SNS.Create(topic); err != nil {
-		return fmt.Errorf("make the topic: %w", err)
+	for _, name := range []string{topic, escalation} {
+		if _, err = l.region.SNS.Create(name); err != nil {
+			return fmt.Errorf("make the topic: %w", err)
+		}
 	}
 	l.stack, err = stack.Deploy(ctx, l.region, stack.Options{
 		Accounts: map[string]stack.Account{account: {
@@ -97,7 +100,7 @@ func (l *life) deploy(ctx context.Context) (err error) {
 		}},
 		Keys: map[string]stack.Key{l.secret: key}, Vendors: l, Log: l.log, Sweep: true,
 		Env: map[string]string{
-			"KEYTURN_TOPIC_ARN":         "arn:aws:sns:" + wire.Region + ":" + wire.Account + ":" + topic,
+			"KEYTURN_TOPIC_ARN": here("sns", topic), "KEYTURN_ESCALATION_TOPIC_ARN": here("sns", escalation), "KEYTURN_ESCALATE_AFTER": "4h",
 			"KEYTURN_SCHEDULE_ROLE_ARN": role, "KEYTURN_SCHEDULE_GROUP": group,
 		},
 	})
@@ -213,6 +216,9 @@ func (l *life) failures(ctx context.Context) error {
 	l.down.Store(true)
 	_ = l.rotate(ctx, l.secret) // it fails, or cannot begin: either way somebody is told
 	time.Sleep(3 * time.Hour)
+	if err = l.must(ctx, stack.RotateNow, l.asked("ack")); err != nil {
+		return err
+	}
 	l.down.Store(false)
 	time.Sleep(3 * 24 * time.Hour)
 	return nil

@@ -30,6 +30,7 @@ func reasons() map[string]string {
 func site(t *testing.T) *access.Site {
 	t.Helper()
 	s, err := access.New(&keysfile.File{
+		Notifications:  keysfile.Notifications{Escalation: &keysfile.Escalation{}},
 		VendorAccounts: map[string]keysfile.VendorAccount{account: {Admin: "keyturn/admin/" + account}},
 		Keys:           []keysfile.Key{{Name: secret, VendorAccount: account}, {Name: existing, VendorAccount: account, Existing: true}},
 	}, access.Environment{Account: wire.Account, Region: wire.Region})
