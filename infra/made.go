@@ -23,13 +23,15 @@ func read(dir string) (made, error) {
 	if len(templates) == 0 {
 		return made{}, errors.New("no template was written")
 	}
-	m := made{stacks: len(templates)}
+	m := made{}
 	for _, path := range templates {
 		var t struct{ Resources map[string]json.RawMessage }
 		if err := decode(path, &t); err != nil {
 			return m, err
 		}
-		m.resources += len(t.Resources)
+		if m.resources += len(t.Resources); len(t.Resources) > 0 { // others are deleted, if they are there
+			m.stacks++
+		}
 		// What is found is beside the template, by the construct's path.
 		var found map[string][]struct{ Type string }
 		if err := decode(strings.TrimSuffix(path, ".template.json")+".metadata.json", &found); err != nil {

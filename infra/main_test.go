@@ -129,6 +129,8 @@ func TestRead_counts(t *testing.T) {
 	}
 	put(t, filepath.Join(dir, "a.template.json"), `{"Resources":{"A":{},"B":{}}}`)
 	put(t, filepath.Join(dir, "a.metadata.json"), `{"/a/x":[{"type":"aws:cdk:error"},{"type":"aws:cdk:logicalId"}],"/a":[{"type":"aws:cdk:warning"}]}`)
+	put(t, filepath.Join(dir, "empty.template.json"), `{}`)
+	put(t, filepath.Join(dir, "empty.metadata.json"), `{}`)
 	got, err := read(dir)
 	if want := (made{stacks: 1, resources: 2, findings: 1, warnings: 1}); err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)

@@ -140,7 +140,12 @@ func written(v any) string {
 
 func TestGolden(t *testing.T) {
 	a := synthesized(t)
+	full := 0
 	for _, name := range slices.Sorted(maps.Keys(a.templates)) {
+		if len(a.resources[name]) == 0 { // see TestStable_lastOfShard
+			continue
+		}
+		full++
 		var indented bytes.Buffer
 		if err := json.Indent(&indented, a.templates[name], "", "  "); err != nil {
 			t.Fatal(err)
@@ -167,8 +172,8 @@ func TestGolden(t *testing.T) {
 		}
 	}
 	files, err := filepath.Glob("testdata/golden/*.json")
-	if err != nil || len(files) != len(a.templates) {
-		t.Errorf("%d golden templates of %d stacks: %v", len(files), len(a.templates), err)
+	if err != nil || len(files) != full {
+		t.Errorf("%d golden templates of %d stacks: %v", len(files), full, err)
 	}
 }
 

@@ -124,6 +124,26 @@ func TestStable_templates(t *testing.T) {
 	}
 }
 
+// TestStable_lastOfShard removes the only key of a shard. Its two stacks are
+// still there, without a resource: that is how the CDK's command comes to delete
+// what is deployed.
+func TestStable_lastOfShard(t *testing.T) {
+	one := fileOf(1)
+	shard := keysfile.Shard(one.Keys[0].Name, one.Shards)
+	names := []string{fmt.Sprintf("keyturn-keys-%02d", shard), fmt.Sprintf("keyturn-schedules-%02d", shard)}
+	for _, f := range []*keysfile.File{one, fileOf(0)} {
+		a, err := synth(StacksProps{File: f, Environment: home, Code: stub{}}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if rs, ok := a.resources[name]; !ok || (len(rs) > 0) != (len(f.Keys) > 0) {
+				t.Errorf("%d keys: %s is there: %v, with %d resources", len(f.Keys), name, ok, len(rs))
+			}
+		}
+	}
+}
+
 var secretName = regexp.MustCompile(`"Name":"([^"]+)"`)
 
 // nameIn is the secret's name in what places returns.
