@@ -172,6 +172,8 @@ func understood(asked rotatenow.Mode, a rotatenow.Answer) bool {
 		return a.Token != ""
 	case rotatenow.Pause:
 		return a.Pause != nil
+	case rotatenow.Ack:
+		return a.Status == "none_open" || len(a.Alerts) > 0
 	case rotatenow.Resume:
 	}
 	return a.Status != ""

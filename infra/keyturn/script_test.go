@@ -71,6 +71,7 @@ func TestScript(t *testing.T) {
 			"advance":    on((*world).cmdAdvance),
 			"older":      on((*world).cmdOlder),
 			"failure":    on((*world).cmdFailure),
+			"alerted":    on((*world).cmdAlerted),
 			"rotation":   on((*world).cmdRotation),
 			"fault":      on((*world).cmdFault),
 			"value":      on((*world).cmdValue),
@@ -300,6 +301,13 @@ func (w *world) cmdOlder(ctx context.Context, args []string) error {
 func (w *world) cmdFailure(ctx context.Context, args []string) error {
 	f := keyrecord.Failure{Secret: args[0], Version: "another", Step: args[1], ErrorType: args[2], Text: args[3], At: w.now()}
 	return errors.Join(w.table.SetFailure(ctx, f), w.table.SetFailure(ctx, f)) // the second counts 2
+}
+
+// cmdAlerted opens an alert: key, id, summary.
+func (w *world) cmdAlerted(ctx context.Context, args []string) error {
+	return w.table.OpenAlert(ctx, keyrecord.Alert{
+		Secret: args[0], ID: args[1], Kind: "failed", Severity: "critical", Summary: args[2], About: keyrecord.AboutRotation, At: w.now(),
+	})
 }
 
 func (w *world) cmdRotation(_ context.Context, args []string) error {

@@ -46,6 +46,11 @@ func look(k config.Key, s store.Secret, b keyrecord.Book, now time.Time) Key {
 			out.CurrentUnknown = r.Why
 		}
 	}
+	for _, one := range b.Open(now) {
+		out.Alerts = append(out.Alerts, Alert{
+			ID: one.ID, Severity: one.Severity, Summary: one.Summary, At: one.At, Acked: one.Acked, By: one.By, Reason: one.Reason, Escalated: one.Escalated,
+		})
+	}
 	out.Older = older(b, out.Version, out.Pending)
 	out.Overdue = overdue(k, s, out, k.Due(later(s.NextRotation, b.Pause.Over())), now)
 	out.Next = next(k, out, now)

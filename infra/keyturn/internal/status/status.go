@@ -57,6 +57,7 @@ type Key struct {
 	Older         []Older   `json:"older_keys,omitempty"`
 	LastError     *Failure  `json:"last_error,omitempty"`
 	Pause         *Pause    `json:"pause,omitempty"`
+	Alerts        []Alert   `json:"alerts,omitempty"` // that are open
 	// CurrentUnknown says that the current key was taken over without its id.
 	CurrentUnknown string `json:"current_key_unknown,omitempty"`
 	Next           Act    `json:"next_act,omitzero"`
@@ -86,6 +87,18 @@ type Pause struct {
 	Owner  string    `json:"owner,omitempty"`
 	By     string    `json:"by,omitempty"`
 	At     time.Time `json:"at,omitzero"`
+}
+
+// Alert asks somebody to act, until its cause ends.
+type Alert struct {
+	ID        string    `json:"id"`
+	Severity  string    `json:"severity"`
+	Summary   string    `json:"summary"`
+	At        time.Time `json:"at"`
+	Acked     time.Time `json:"acknowledged,omitzero"`
+	By        string    `json:"by,omitempty"`
+	Reason    string    `json:"reason,omitempty"`
+	Escalated time.Time `json:"escalated,omitzero"`
 }
 
 // Failure is the last thing that went wrong with a key's rotation.

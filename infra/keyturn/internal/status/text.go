@@ -76,6 +76,9 @@ func Whole(k Key, now time.Time, p console.Palette) string {
 	if k.LastError != nil {
 		f.Paint("last error", console.Bad, k.LastError.inWords(now))
 	}
+	for _, one := range k.Alerts {
+		f.Paint("alert", one.style(), one.inWords(now))
+	}
 	f.Paint("late", console.Bad, strings.Join(k.Overdue, ", "))
 	f.Paint("not read", console.Bad, k.Problem)
 	f.Add("next", k.Next.inWords(now))
@@ -131,6 +134,9 @@ func (k Key) notes(now time.Time) []console.Cell {
 	if k.LastError != nil {
 		out = append(out, console.Cell{Text: "last error: " + k.LastError.inWords(now), Style: console.Bad})
 	}
+	for _, one := range k.Alerts {
+		out = append(out, console.Cell{Text: "alert " + one.inWords(now), Style: one.style()})
+	}
 	if k.Pause != nil {
 		out = append(out, console.Cell{Text: k.Pause.inWords(now), Style: console.Warn})
 	}
@@ -167,6 +173,27 @@ func (p Pause) inWords(now time.Time) string {
 		text += ", owner " + p.Owner
 	}
 	return text + ": " + p.Reason
+}
+
+// inWords is `failed-1 (critical) 2h ago: it failed; acknowledged 1h ago by arn: I am at it`.
+func (a Alert) inWords(now time.Time) string {
+	text := a.ID + " (" + a.Severity + ") " + console.Relative(a.At, now) + ": " + a.Summary
+	switch {
+	case !a.Acked.IsZero():
+		text += "; acknowledged " + console.Relative(a.Acked, now) + " by " + a.By + ": " + a.Reason
+	case !a.Escalated.IsZero():
+		text += "; nobody has acknowledged it, and it was escalated " + console.Relative(a.Escalated, now)
+	default:
+		text += "; nobody has acknowledged it"
+	}
+	return text
+}
+
+func (a Alert) style() console.Style {
+	if a.Acked.IsZero() {
+		return console.Bad
+	}
+	return console.Warn
 }
 
 func styleOf(o Older) console.Style {
