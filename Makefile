@@ -44,6 +44,11 @@ test: fmt-check vet ## Run all tests, offline, under the race detector
 test-real: ## Rotate keys of a real Gitea, Vault and Redis; drive the local AWS with Debian's clients (downloads)
 	go test -tags=real -p=1 -parallel=6 -v -count=1 -timeout=45m ./test/real/...
 
+.PHONY: test-aws
+# It ships unrun: nobody has run it on AWS yet.
+test-aws: build $(CDK) ## UNRUN so far. Deploy to your own test account, rotate, compare, remove: under a dollar, an hour
+	go test -tags=aws -v -count=1 -timeout=150m ./test/aws/account
+
 ##@ Run
 
 .PHONY: local
@@ -126,7 +131,7 @@ fmt-check: ## Fail if a file is not formatted
 
 .PHONY: vet
 vet: ## Run go vet
-	@go vet $(RACE) -tags=real $(PURE)
+	@go vet $(RACE) -tags=real,aws $(PURE)
 	go vet $(JSII) ./infra/access
 	cd test/cdkapp && go vet ./...
 
