@@ -51,6 +51,7 @@ func (c *check) all() {
 	for _, name := range slices.Sorted(maps.Keys(c.file.VendorAccounts)) {
 		c.vendorAccount(name, c.file.VendorAccounts[name])
 	}
+	c.once()
 	c.names()
 	for i := range c.file.Keys {
 		c.key(item("keys", i), &c.file.Keys[i])
