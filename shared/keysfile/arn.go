@@ -11,7 +11,7 @@ import (
 // The forms of what AWS names.
 var (
 	arnForm     = regexp.MustCompile(`^arn:(aws[a-z-]*):([a-z0-9-]+):([a-z0-9-]*):([0-9]{12}|aws)?:(.+)$`)
-	personForm  = regexp.MustCompile(`^(role|user)/([!-~]+/)?[A-Za-z0-9_+=,.@-]{1,64}$`)
+	personForm  = regexp.MustCompile(`^(role|user)/([A-Za-z0-9_+=,.@/-]+/)?[A-Za-z0-9_+=,.@-]{1,64}$`)
 	sessionForm = regexp.MustCompile(`^assumed-role/([A-Za-z0-9_+=,.@-]+)/`)
 	ssoForm     = regexp.MustCompile(`^role/aws-reserved/sso\.amazonaws\.com/(?:[a-z0-9-]+/)?AWSReservedSSO_([A-Za-z0-9_+=,.@-]+)_[0-9a-f]{16}$`)
 	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
@@ -37,7 +37,7 @@ func principal(s string) (what, hint string) {
 	a, ok := parseARN(s)
 	session := sessionForm.FindStringSubmatch(a.resource)
 	switch {
-	case strings.ContainsAny(s, "*?"):
+	case strings.ContainsAny(s, "*?$"):
 		return fmt.Sprintf("%q is a pattern, which would let in more than is named", s), "name each role or user"
 	case accountForm.MatchString(s), ok && a.service == "iam" && a.resource == "root":
 		return fmt.Sprintf("%q is a whole account", s), "name its roles or users: " + like

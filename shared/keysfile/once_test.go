@@ -34,3 +34,26 @@ func TestLoad_names(t *testing.T) {
 		})
 	}
 }
+
+// TestLoad_policyText refuses what a policy would read as a pattern or variable,
+// and subscriptions that the topic would refuse.
+func TestLoad_policyText(t *testing.T) {
+	t.Parallel()
+	const own = "environments: {prod: {account: \"111122223333\", region: eu-west-1}}\n"
+	for text, want := range map[string]string{
+		"functions: {rolePath: /*/}":                                                                                  "is no path",
+		"functions: {rolePath: '/${aws:username}/'}":                                                                  "is no path",
+		"functions: {rolePath: /a/b/}":                                                                                "",
+		"access: {viewers: ['arn:aws:iam::111122223333:role/${aws:username}/x']}":                                     "is a pattern",
+		"access: {viewers: ['arn:aws:iam::111122223333:role/a!b/x']}":                                                 "is neither a role nor a user",
+		"notifications: {subscriptions: [{sqs: 'arn:aws:sqs:eu-west-1:111122223333:a.fifo'}]}":                        "a FIFO queue",
+		"notifications: {subscriptions: [{email: a@b.example}, {email: a@b.example, severities: [critical]}]}":        "the endpoint of k.yaml:13:33 again",
+		"notifications: {subscriptions: [{slack: {workspace: T0123, channel: C0123}, severities: [critical]}]}":       "chat takes all of a topic",
+		"notifications: {subscriptions: [{email: a@b.example}], escalation: {subscriptions: [{email: a@b.example}]}}": "",
+	} {
+		got := problemsOf(t, valid+own+text+"\n")
+		if want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	pathForm    = regexp.MustCompile(`^/([!-~]{1,510}/)?$`)
+	pathForm    = regexp.MustCompile(`^/([A-Za-z0-9_+=,.@/-]{1,510}/)?$`) // without wildcards and variables of policies
 	topicTarget = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
 	slackID     = regexp.MustCompile(`^[A-Z0-9]{3,255}$`)
 )
@@ -60,9 +60,11 @@ func (c *check) notifications() {
 func (c *check) subscriptions(path string, list []Subscription) {
 	keys, owners, vendors := c.known()
 	severities := []string{string(notify.Info), string(notify.Warning), string(notify.Critical)}
+	seen := map[string]int{}
 	for i, s := range list {
 		where := item(path, i)
 		c.endpoint(where, s)
+		c.alone(path, i, s, seen)
 		c.each(where+".vendors", s.Vendors, among("vendor of a vendor account", vendors))
 		c.each(where+".keys", s.Keys, among("key", keys))
 		c.each(where+".owners", s.Owners, among("owner of a key", owners))
@@ -75,6 +77,22 @@ func (c *check) subscriptions(path string, list []Subscription) {
 			c.add(where, fmt.Sprintf("its filters have more than %d combinations, the most that Amazon SNS takes", maxFilter), "part it into several, or filter by owner or vendor")
 		}
 	}
+}
+
+// alone checks what of a subscription SNS and the chat take once, and whole.
+// https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
+func (c *check) alone(path string, i int, s Subscription, seen map[string]int) {
+	to := s.Email + s.SQS + s.Lambda + s.HTTPS
+	if s.Slack != nil {
+		to = s.Slack.Workspace + "/" + s.Slack.Channel
+		if len(s.Vendors)+len(s.Keys)+len(s.Owners)+len(s.Severities) > 0 {
+			c.add(item(path, i)+".slack", "chat takes all of a topic, and this has filters", "leave the filters out, or have an e-mail or a queue with them")
+		}
+	}
+	if first, twice := seen[to]; twice && to != "" {
+		c.add(item(path, i), fmt.Sprintf("the endpoint of %s again: a topic has one subscription for each", c.where(item(path, first))), "put their filters together")
+	}
+	seen[to] = i
 }
 
 // known returns the values that a message can have.
@@ -125,6 +143,9 @@ func (c *check) endpoint(path string, s Subscription) {
 			c.add(where, fmt.Sprintf("%q is no e-mail address", s.Email), "write mailer@example.com")
 		}
 	case "sqs":
+		if strings.HasSuffix(s.SQS, ".fifo") {
+			c.add(where, "a FIFO queue, which takes nothing of topics that are not", "name a standard queue")
+		}
 		c.target(where, s.SQS, "sqs", "arn:aws:sqs:eu-west-1:111122223333:NAME")
 	case "lambda":
 		c.target(where, s.Lambda, "lambda", "arn:aws:lambda:eu-west-1:111122223333:function:NAME")
