@@ -143,7 +143,7 @@ func lives(t *testing.T) map[Call]int {
 
 func (all *record) live(t *testing.T, s fault.Subject, ours bool) {
 	t.Helper()
-	var log bytes.Buffer
+	var log diary
 	synctest.Test(t, func(t *testing.T) {
 		r, err := Live(t.Context(), s, ours, &log)
 		if err != nil {
@@ -159,6 +159,26 @@ func (all *record) live(t *testing.T, s fault.Subject, ours bool) {
 		}
 		t.Logf("%s: %d rights used", s.Name, len(calls))
 	})
+}
+
+// diary is a log that several functions write at once.
+type diary struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (d *diary) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.b.Write(p)
+}
+
+// String returns what was written.
+func (d *diary) String() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.b.String()
 }
 
 func tail(s string) string { return s[max(0, len(s)-1500):] }
