@@ -171,7 +171,8 @@ func TestNotWell(t *testing.T) {
 		}, []string{"missing admin credential of second: the secret admin/second has no value"}},
 		{"one that is to be deleted", region.Options{}, func(a *account, _ *keysfile.File) { a.end("admin/main") }, []string{"missing admin credential of main: the secret admin/main is marked for deletion"}},
 		{"a secret that exists", region.Options{}, func(a *account, _ *keysfile.File) { a.secret("prod/new", "v") }, []string{"missing secret prod/new: it exists, and is not ours"}},
-		{"one of ours", region.Options{}, func(a *account, _ *keysfile.File) { a.secret("prod/new", "v", "keyturn:installation", "keyturn") }, nil},
+		{"one of ours, without a first value", region.Options{}, func(a *account, _ *keysfile.File) { a.secret("prod/new", "", "keyturn:installation", "keyturn") }, nil},
+		{"one of ours that comes back", region.Options{}, func(a *account, _ *keysfile.File) { a.secret("prod/new", "v", "keyturn:installation", "keyturn") }, []string{"warning secret prod/new: it was made by this installation and has a value, and nothing rotates it"}},
 		{"one of another installation", region.Options{}, func(a *account, _ *keysfile.File) {
 			a.secret("prod/new", "v", "keyturn:installation", "other")
 		}, []string{`missing secret prod/new: it belongs to another installation, "other"`}},

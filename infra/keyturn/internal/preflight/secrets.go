@@ -90,6 +90,11 @@ func (p *Preflight) key(k keysfile.Key, s types.SecretListEntry, found bool) (c 
 	case owner == "" && !k.Existing:
 		return missing(subject, "it exists, and is not ours: the deployment would fail, for it makes a secret of this name",
 			"take it over: write existing: true, deploy, and then: keyturn adopt "+k.Name, "or name another secret"), false
+	case owner == p.file.Name && !k.Existing && hasCurrent(s.SecretVersionsToStages) && !aws.ToBool(s.RotationEnabled):
+		// Of ListSecrets it cannot be told whether a stack has it.
+		return warning(subject, "it was made by this installation and has a value, and nothing rotates it: if it was out of the file, or make destroy left it, the deployment fails, for it would make it again",
+			"if no stack has it, write existing: true: aws cloudformation describe-stack-resources --physical-resource-id "+aws.ToString(s.ARN),
+			"if one has it, only its schedule is missing: deploy"), true
 	}
 	return ok(subject, "it exists"), owner == p.file.Name || k.Existing && strings.Contains(aws.ToString(s.RotationLambdaARN), ":function:"+p.file.Name+"-rotate-")
 }
