@@ -308,6 +308,57 @@ func TestBoundary_answers(t *testing.T) {
 }
 
 // One environment serves many invocations at once.
+// answered keeps the answers to CloudFormation.
+type answered struct{ bodies []string }
+
+func (a *answered) RoundTrip(r *http.Request) (*http.Response, error) {
+	b, err := io.ReadAll(r.Body)
+	a.bodies = append(a.bodies, string(b))
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, err
+}
+
+// TestPrepare_cannotStartForCloudFormation: it would wait for an hour.
+func TestPrepare_cannotStartForCloudFormation(t *testing.T) {
+	t.Parallel()
+	const bucket = "https://cloudformation-custom-resource-response-euwest1.s3-eu-west-1.amazonaws.com/x?" + marked
+	opens := func(context.Context, *boot.Env) (boot.Handler, error) { return nil, errors.New(marked) }
+	for _, tt := range []struct {
+		name, kind, url string
+		env             map[string]string
+		want            string // "": no answer
+	}{
+		{"a first value", "Create", bucket, map[string]string{"KEYTURN_TABLE": ""}, `"Status":"FAILED","Reason":"the function cannot start: KEYTURN_TABLE is not set: set it in the function's environment"`},
+		{"a change", "Update", bucket, map[string]string{"KEYTURN_LOG_LEVEL": "loud"}, `"Status":"FAILED","Reason":"the function cannot start: KEYTURN_LOG_LEVEL is not`},
+		{"what is not ours to show", "Create", bucket, nil, `"Status":"FAILED","Reason":"the function cannot start: an unexpected error; the log shows its kind"`},
+		{"a rollback", "Delete", bucket, map[string]string{"KEYTURN_TABLE": ""}, `{"Status":"SUCCESS","PhysicalResourceId"`},
+		{"somewhere else", "Create", "https://example.com/x?" + marked, nil, ""},
+		{"another event", "", "", nil, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := &answered{}
+			sys, out := system(t, tt.env)
+			sys.Answers = a
+			event, err := json.Marshal(map[string]any{"RequestType": tt.kind, "ResponseURL": tt.url, "StackId": "s", "RequestId": "r", "LogicalResourceId": "l"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = boot.Prepare(t.Context(), sys, "rotate", opens, boot.TableName).Invoke(t.Context(), event)
+			e, ok := errors.AsType[messages.InvokeResponse_Error](err)
+			if !ok || !e.ShouldExit {
+				t.Errorf("%v: alarms do not see it", err)
+			}
+			got := strings.Join(a.bodies, "\n")
+			if !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
+				t.Errorf("answered %s, not %s", got, tt.want)
+			}
+			if strings.Contains(got+out.String(), marked) {
+				t.Errorf("leaked: %s %s", got, out.String())
+			}
+		})
+	}
+}
+
 func TestBoundary_concurrent(t *testing.T) {
 	t.Parallel()
 	sys, out := system(t, nil)

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 
 	"github.com/keyturn/keyturn/shared/awsclock"
+	"github.com/keyturn/keyturn/shared/customresource"
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/metric"
 )
@@ -52,6 +53,7 @@ func (b *Boundary) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 
 func (b *Boundary) invoke(ctx context.Context, event []byte) (out []byte, err error) {
 	if b.failed != nil {
+		b.answerFailed(ctx, event)
 		return nil, b.failed
 	}
 	if !json.Valid(event) {
@@ -63,6 +65,23 @@ func (b *Boundary) invoke(ctx context.Context, event []byte) (out []byte, err er
 	}
 	err = b.guard(ctx, func() (err error) { out, err = json.Marshal(result); return err })
 	return out, err
+}
+
+// answerFailed tells CloudFormation that the function cannot start: it would
+// wait for an hour. That something is to be deleted is answered with success,
+// for then no function of ours does anything, and a rollback must not get stuck.
+func (b *Boundary) answerFailed(ctx context.Context, event []byte) {
+	q, ok := customresource.In(event)
+	if !ok {
+		return
+	}
+	a := q.Failed("the function cannot start: " + report(b.failed).Message)
+	if q.RequestType == "Delete" {
+		a = q.Succeeded()
+	}
+	if err := b.env.Answers().Send(ctx, q.ResponseURL, a); err != nil {
+		b.env.Log.LogAttrs(ctx, slog.LevelError, "CloudFormation was not answered", slog.String("reason", err.Error()))
+	}
 }
 
 // guard runs f and makes an error of its panic. The value is dropped: it may

@@ -22,6 +22,7 @@ import (
 	"github.com/keyturn/keyturn/shared/awsclock"
 	"github.com/keyturn/keyturn/shared/catalog"
 	"github.com/keyturn/keyturn/shared/config"
+	"github.com/keyturn/keyturn/shared/customresource"
 	records "github.com/keyturn/keyturn/shared/keyrecord/dynamodb"
 	"github.com/keyturn/keyturn/shared/notify"
 	notifysns "github.com/keyturn/keyturn/shared/notify/sns"
@@ -72,6 +73,7 @@ type System struct {
 	Now      func() time.Time
 	AWS      *aws.Config // nil: from the environment, as every SDK does
 	Vendors  Transport   // nil: the network
+	Answers  Transport   // of the answers to CloudFormation; nil: the network
 }
 
 // Env is what a function has to work with. It is safe for concurrent use.
@@ -197,6 +199,9 @@ func (e *Env) Escalation() (notify.Notifier, time.Duration) {
 
 // Vendors returns the vendors that there are.
 func (e *Env) Vendors() *Vendors { return &Vendors{base: e.sys.Vendors} }
+
+// Answers returns what answers CloudFormation.
+func (e *Env) Answers() customresource.Sender { return customresource.NewSender(e.sys.Answers) }
 
 // oneWriter keeps the lines of the log and of the metrics apart.
 type oneWriter struct {

@@ -87,6 +87,9 @@ type Options struct {
 	Endpoint string
 	// Vendors carries requests to vendors in this process. Nil: the network.
 	Vendors http.RoundTripper
+	// Answers carries functions' answers to CloudFormation in this process. Nil:
+	// the network.
+	Answers http.RoundTripper
 	// Log gets what functions in this process write. Nil: it is dropped.
 	Log io.Writer
 	// Dir is where configuration files go, for processes.
@@ -283,7 +286,7 @@ func (s *Stack) function(ctx context.Context, name, kind, account string, open b
 		b := boot.Prepare(ctx, boot.System{
 			Getenv:   func(k string) string { return env[k] },
 			ReadFile: func(string) ([]byte, error) { return config, nil },
-			Stdout:   s.opt.Log, Now: time.Now, AWS: &cfg, Vendors: s.opt.Vendors,
+			Stdout:   s.opt.Log, Now: time.Now, AWS: &cfg, Vendors: s.opt.Vendors, Answers: s.opt.Answers,
 		}, kind, open, needs...)
 		timeout := s.opt.Timeout
 		f.Handler = func(ctx context.Context, event []byte) ([]byte, error) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/shared/config"
+	"github.com/keyturn/keyturn/shared/customresource"
 	"github.com/keyturn/keyturn/shared/rotation"
 	"github.com/keyturn/keyturn/shared/store"
 )
@@ -24,9 +25,17 @@ type firstValue struct {
 	keys     func(id string) (config.Key, bool)
 	init     func(ctx context.Context, secretID, token string) error
 	describe func(ctx context.Context, secretID string) (store.Secret, error)
-	answers  sender
+	answers  customresource.Sender
 	wait     func(context.Context, time.Duration) error
 	log      *slog.Logger
+}
+
+// answerOf is what CloudFormation is told of an outcome.
+func answerOf(q customresource.Request, err error) customresource.Answer {
+	if err != nil {
+		return q.Failed(reason(err))
+	}
+	return q.Succeeded()
 }
 
 // forAnswer is kept of the function's time, so that CloudFormation hears why.
@@ -37,11 +46,11 @@ const firstPause = 10 * time.Second
 
 // handle does what CloudFormation asks for and answers it. An error means that
 // there was no answer.
-func (f firstValue) handle(ctx context.Context, q customResource) error {
+func (f firstValue) handle(ctx context.Context, q customresource.Request) error {
 	err := errPanicked // until there is another outcome
 	defer func() {
 		if err == errPanicked { //nolint:errorlint // the very one
-			_ = f.answers.send(context.WithoutCancel(ctx), q.ResponseURL, q.answer(err)) // the panic goes on
+			_ = f.answers.Send(context.WithoutCancel(ctx), q.ResponseURL, answerOf(q, err)) // the panic goes on
 		}
 	}()
 	work, cancel := ctx, context.CancelFunc(func() {})
@@ -53,10 +62,10 @@ func (f firstValue) handle(ctx context.Context, q customResource) error {
 	if err != nil {
 		f.log.LogAttrs(ctx, slog.LevelError, "no first value", slog.String("request", q.RequestType), slog.String("reason", reason(err)))
 	}
-	return f.answers.send(ctx, q.ResponseURL, q.answer(err))
+	return f.answers.Send(ctx, q.ResponseURL, answerOf(q, err))
 }
 
-func (f firstValue) do(ctx context.Context, q customResource) error {
+func (f firstValue) do(ctx context.Context, q customresource.Request) error {
 	switch q.RequestType {
 	case "Delete":
 		return nil
@@ -79,7 +88,7 @@ func (f firstValue) do(ctx context.Context, q customResource) error {
 
 // token is the version's ID. It is the same when CloudFormation or Lambda sends
 // the request again.
-func token(q customResource) string {
+func token(q customresource.Request) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{"first value", q.StackID, q.LogicalResourceID, q.RequestID}, "\x00")))
 	return hex.EncodeToString(sum[:16])
 }

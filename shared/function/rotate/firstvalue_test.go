@@ -20,8 +20,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/keyturn/keyturn/shared/config"
+	"github.com/keyturn/keyturn/shared/customresource"
 	"github.com/keyturn/keyturn/shared/rotation"
-	"github.com/keyturn/keyturn/shared/secret"
 	"github.com/keyturn/keyturn/shared/store"
 )
 
@@ -34,8 +34,7 @@ const (
 // cloudformation is the bucket in which CloudFormation waits for answers.
 type cloudformation struct {
 	mu      sync.Mutex
-	refuse  []int // statuses of the first answers; 0: the connection is cut
-	status  int   // of the others
+	status  int
 	bodies  []string
 	headers http.Header
 	paths   []string
@@ -46,46 +45,33 @@ func (c *cloudformation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.mu.Unlock()
 	body, _ := io.ReadAll(r.Body)
 	c.bodies, c.paths, c.headers = append(c.bodies, r.Method+" "+string(body)), append(c.paths, r.URL.String()), r.Header
-	if len(c.refuse) > 0 {
-		s := c.refuse[0]
-		c.refuse = c.refuse[1:]
-		if s == 0 {
-			panic(http.ErrAbortHandler)
-		}
-		w.WriteHeader(s)
-		_, _ = io.WriteString(w, "<Error><Resource>"+signed+"</Resource></Error>")
-		return
-	}
 	w.WriteHeader(c.status)
 }
 
 // start serves c over TLS, and returns a sender whose connections end there
 // whatever the host.
-func (c *cloudformation) start(t *testing.T) sender {
+func (c *cloudformation) start(t *testing.T) customresource.Sender {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(c)
 	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of connections that are cut
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	roots := srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-	s := newSender()
-	s.client.Transport = &http.Transport{
+	return customresource.NewSender(&http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12},
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, srv.Listener.Addr().String())
 		},
-	}
-	s.wait = func(context.Context, time.Duration) error { return nil }
-	return s
+	})
 }
 
 func keys(id string) (config.Key, bool) {
 	return config.Key{Secret: key, VendorAccount: "sendgrid-main", Vendor: "sendgrid"}, strings.Contains(id, key)
 }
 
-func requestOf(t *testing.T, kind string, with func(*customResource)) customResource {
+func requestOf(t *testing.T, kind string, with func(*customresource.Request)) customresource.Request {
 	t.Helper()
-	q, ok := customResourceIn(json.RawMessage(`{
+	q, ok := customresource.In(json.RawMessage(`{
 		"RequestType": "` + kind + `", "ResponseURL": "` + answerURL + `", "ServiceToken": "arn:aws:lambda:eu-west-1:111122223333:function:keyturn-rotate-sendgrid-main",
 		"StackId": "arn:aws:cloudformation:eu-west-1:111122223333:stack/keyturn-schedules-07/1", "RequestId": "r-1", "LogicalResourceId": "Key1FirstValue",
 		"ResourceType": "Custom::KeyturnFirstValue",
@@ -102,12 +88,12 @@ func requestOf(t *testing.T, kind string, with func(*customResource)) customReso
 
 func TestFirstValue_answers(t *testing.T) {
 	t.Parallel()
-	existing := func(q *customResource) { q.ResourceProperties.Existing = "true" }
+	existing := func(q *customresource.Request) { q.ResourceProperties.Existing = "true" }
 	filled := store.Secret{Name: key, Stages: map[string][]string{"v1": {store.Current}}}
 	for _, tt := range []struct {
 		name   string
 		kind   string
-		with   func(*customResource)
+		with   func(*customresource.Request)
 		init   error
 		secret store.Secret
 		find   error
@@ -128,8 +114,8 @@ func TestFirstValue_answers(t *testing.T) {
 		},
 		{name: "no room", kind: "Create", inits: 1, init: &rotation.Error{Type: rotation.VendorFull, What: "no room", Next: []string{"delete some"}}, want: "no room; delete some"},
 		{name: "what is not ours to show", kind: "Create", inits: 1, init: errors.New("hunter2"), want: "an unexpected error; the function's log shows its kind"},
-		{name: "another secret", kind: "Create", with: func(q *customResource) { q.ResourceProperties.Secret = "prod/other" }, want: "not in the function's configuration"},
-		{name: "another version", kind: "Create", with: func(q *customResource) { q.ResourceProperties.Version = "2" }, want: "one version"},
+		{name: "another secret", kind: "Create", with: func(q *customresource.Request) { q.ResourceProperties.Secret = "prod/other" }, want: "not in the function's configuration"},
+		{name: "another version", kind: "Create", with: func(q *customresource.Request) { q.ResourceProperties.Version = "2" }, want: "one version"},
 		{name: "an unknown request", kind: "Import", want: "one version"},
 		{name: "it exists and has a value", kind: "Create", with: existing, secret: filled},
 		{name: "it exists and is empty", kind: "Create", with: existing, want: "exists and has no value: store the key that its consumers use, or run keyturn init " + key},
@@ -187,69 +173,12 @@ func TestFirstValue_answers(t *testing.T) {
 	}
 }
 
-func TestFirstValue_keepsItsPhysicalID(t *testing.T) {
-	t.Parallel()
-	q := requestOf(t, "Update", func(q *customResource) { q.PhysicalResourceID = "from-the-beginning" })
-	if a := q.answer(nil); a.PhysicalResourceID != "from-the-beginning" {
-		t.Errorf("%+v", a)
-	}
-	if a := q.answer(refusal(strings.Repeat("ä", 5000))); len(a.Reason) > maxReason || !strings.HasPrefix(strings.Repeat("ä", 5000), a.Reason) {
-		t.Errorf("a reason of %d bytes", len(a.Reason))
-	}
-}
-
 func TestFirstValue_token(t *testing.T) {
 	t.Parallel()
 	a, again := requestOf(t, "Create", nil), requestOf(t, "Create", nil)
-	next := requestOf(t, "Create", func(q *customResource) { q.RequestID = "r-2" })
+	next := requestOf(t, "Create", func(q *customresource.Request) { q.RequestID = "r-2" })
 	if token(a) != token(again) || token(a) == token(next) {
 		t.Error("the same request has another token, or another the same")
-	}
-}
-
-func TestFirstValue_answerIsLost(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name   string
-		refuse []int
-		want   string
-		tries  int
-	}{
-		{"twice", []int{500, 0}, "", 3},
-		{"for ever", []int{503, 503, 503}, "the answer to CloudFormation was not delivered: the status was 503", 3},
-		{"no connection", []int{0, 0, 0}, "the answer to CloudFormation was not delivered: there was no response", 3},
-		{"for good", []int{403}, "the answer to CloudFormation was not delivered: the status was 403", 1},
-		{"redirected", []int{307}, "the answer to CloudFormation was not delivered: the status was 307", 1},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			c := &cloudformation{status: http.StatusOK, refuse: tt.refuse}
-			f := firstValue{answers: c.start(t), log: slog.New(slog.DiscardHandler)}
-			err := f.handle(t.Context(), requestOf(t, "Delete", nil))
-			got := ""
-			if err != nil {
-				got = err.Error()
-			}
-			// A connection that is cut may be tried again by the client itself.
-			if got != tt.want || len(c.bodies) < tt.tries {
-				t.Errorf("%q after %d tries", got, len(c.bodies))
-			}
-		})
-	}
-}
-
-func TestFirstValue_onlyCloudFormationIsAnswered(t *testing.T) {
-	t.Parallel()
-	for _, to := range []string{
-		"http://cloudformation-custom-resource-response-euwest1.s3.amazonaws.com/x", "https://example.com/x", "https://169.254.169.254/latest",
-		"https://cloudformation-custom-resource-response-x.s3.amazonaws.com.example.com/", "https://cloudformation-custom-resource-response-x.s3.amazonaws.com@example.com/",
-		"https://u:p@cloudformation-custom-resource-response-x.s3.amazonaws.com/", "https://cloudformation-custom-resource-response-x.s3.amazonaws.com:8443/",
-		"https://mine.s3.amazonaws.com/cloudformation-custom-resource-response-x", "::", "",
-	} {
-		c := &cloudformation{status: http.StatusOK}
-		if err := c.start(t).send(t.Context(), secret.New(to), answer{}); err == nil || len(c.bodies) != 0 || strings.Contains(err.Error(), "example.com") {
-			t.Errorf("%q: %v, %d answers", to, err, len(c.bodies))
-		}
 	}
 }
 
@@ -296,10 +225,9 @@ func TestFirstValue_waitsWhileThereIsTime(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				m, s, tries := &inMemory{}, newSender(), 0
-				s.client.Transport = m
+				m, tries := &inMemory{}, 0
 				f := firstValue{
-					keys: keys, answers: s, wait: sleep, log: slog.New(slog.DiscardHandler),
+					keys: keys, answers: customresource.NewSender(m), wait: customresource.Sleep, log: slog.New(slog.DiscardHandler),
 					init: func(context.Context, string, string) error {
 						if tries++; tries < tt.clear {
 							return &rotation.Error{Type: rotation.VendorRateLimited, What: "list the keys"}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/keyturn/keyturn/shared/boot"
 	"github.com/keyturn/keyturn/shared/config"
+	"github.com/keyturn/keyturn/shared/customresource"
 	"github.com/keyturn/keyturn/shared/metric"
 	"github.com/keyturn/keyturn/shared/rotation"
 )
@@ -28,9 +29,9 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 		Keys: e.Config.Key, Store: e.Store(), Records: e.Records(), Vendors: e.Vendors(), Audit: e.Audit(), Notifier: e.Notifier(),
 		Now: e.Clock.Now, Random: rand.Uint32, Entropy: cryptorand.Reader, Fingerprint: e.Fingerprint, Log: e.Log,
 	}
-	first := firstValue{keys: e.Config.Key, init: engine.Init, describe: e.Store().Describe, answers: newSender(), wait: sleep, log: e.Log}
+	first := firstValue{keys: e.Config.Key, init: engine.Init, describe: e.Store().Describe, answers: e.Answers(), wait: customresource.Sleep, log: e.Log}
 	return func(ctx context.Context, event json.RawMessage) (any, error) {
-		if q, ok := customResourceIn(event); ok {
+		if q, ok := customresource.In(event); ok {
 			label(metric.From(ctx), e, q.ResourceProperties.Secret, "first value")
 			return done(metric.From(ctx), "answered", first.handle(ctx, q))
 		}

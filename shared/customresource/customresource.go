@@ -1,4 +1,6 @@
-package rotate
+// Package customresource reads CloudFormation's requests about custom resources,
+// and answers them.
+package customresource
 
 import (
 	"bytes"
@@ -15,10 +17,10 @@ import (
 	"github.com/keyturn/keyturn/shared/secret"
 )
 
-// customResource is CloudFormation's request about a custom resource.
+// Request is CloudFormation's request about our custom resource.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html
-type customResource struct {
-	RequestType        string
+type Request struct {
+	RequestType        string       // Create, Update or Delete
 	ResponseURL        secret.Value // whoever has it can answer: it is signed
 	StackID            string       `json:"StackId"`
 	RequestID          string       `json:"RequestId"`
@@ -29,16 +31,16 @@ type customResource struct {
 	}
 }
 
-// customResourceIn returns the request in an event; false if it is none.
-func customResourceIn(event json.RawMessage) (customResource, bool) {
-	var q customResource
+// In returns the request in an event; false if it is none.
+func In(event json.RawMessage) (Request, bool) {
+	var q Request
 	err := json.Unmarshal(event, &q)
 	return q, err == nil && q.RequestType != "" && !q.ResponseURL.Empty()
 }
 
-// answer is what CloudFormation is told.
+// Answer is what CloudFormation is told.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
-type answer struct {
+type Answer struct {
 	Status             string
 	Reason             string `json:",omitempty"`
 	PhysicalResourceID string `json:"PhysicalResourceId"`
@@ -47,52 +49,63 @@ type answer struct {
 	LogicalResourceID  string `json:"LogicalResourceId"`
 }
 
-// The whole answer may have 4,096 bytes; ARNs and names take the rest.
-const maxReason = 2000
+// MaxReason is how long a reason may be, in bytes. The whole answer may have
+// 4,096; ARNs and names take the rest.
+const MaxReason = 2000
 
-func (q customResource) answer(err error) answer {
-	a := answer{
+// Succeeded is the answer that it is done.
+func (q Request) Succeeded() Answer {
+	a := Answer{
 		Status: "SUCCESS", PhysicalResourceID: q.PhysicalResourceID, StackID: q.StackID, RequestID: q.RequestID, LogicalResourceID: q.LogicalResourceID,
 	}
 	if a.PhysicalResourceID == "" { // it never changes after, or CloudFormation would take it for another resource
 		a.PhysicalResourceID = "keyturn-first-value-" + q.LogicalResourceID
 	}
-	if err != nil {
-		a.Status, a.Reason = "FAILED", clip(reason(err))
-	}
+	return a
+}
+
+// Failed is the answer that it is not done, and why.
+func (q Request) Failed(reason string) Answer {
+	a := q.Succeeded()
+	a.Status, a.Reason = "FAILED", clip(reason)
 	return a
 }
 
 func clip(s string) string {
-	if len(s) <= maxReason {
+	if len(s) <= MaxReason {
 		return s
 	}
-	s = s[:maxReason]
+	s = s[:MaxReason]
 	for !utf8.ValidString(s) {
 		s = s[:len(s)-1]
 	}
 	return s
 }
 
-// sender answers CloudFormation.
-type sender struct {
+// Sender answers CloudFormation. It is safe for concurrent use.
+type Sender struct {
 	client *http.Client
 	wait   func(context.Context, time.Duration) error
 }
 
-// newSender follows no redirect, and knows no proxy.
-func newSender() sender {
-	return sender{
+// NewSender follows no redirect, and knows no proxy. base carries the answers;
+// nil: the network.
+func NewSender(base http.RoundTripper) Sender {
+	if base == nil {
+		base = &http.Transport{TLSHandshakeTimeout: 5 * time.Second, ForceAttemptHTTP2: true}
+	}
+	return Sender{
 		client: &http.Client{
-			Transport:     &http.Transport{TLSHandshakeTimeout: 5 * time.Second, ForceAttemptHTTP2: true},
+			Transport:     base,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Timeout:       10 * time.Second,
 		},
-		wait: sleep,
+		wait: Sleep,
 	}
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits; its error is the context's.
+func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -114,9 +127,9 @@ const (
 	answerPause = time.Second
 )
 
-// send puts the answer where CloudFormation waits for it. Its error says
+// Send puts the answer where CloudFormation waits for it. Its error says
 // nothing of the URL.
-func (s sender) send(ctx context.Context, to secret.Value, a answer) error {
+func (s Sender) Send(ctx context.Context, to secret.Value, a Answer) error {
 	u, err := url.Parse(to.Reveal())
 	if err != nil || u.Scheme != "https" || u.User != nil || !bucket.MatchString(u.Host) {
 		return undelivered("its address is not one of CloudFormation's")
@@ -138,7 +151,7 @@ func (s sender) send(ctx context.Context, to secret.Value, a answer) error {
 	return last
 }
 
-func (s sender) put(ctx context.Context, u *url.URL, body []byte) (again bool, err error) {
+func (s Sender) put(ctx context.Context, u *url.URL, body []byte) (again bool, err error) {
 	// No content type: the signature is for none.
 	q, err := http.NewRequestWithContext(ctx, http.MethodPut, u.String(), bytes.NewReader(body))
 	if err != nil {

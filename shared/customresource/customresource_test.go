@@ -1,0 +1,139 @@
+package customresource
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/secret"
+)
+
+const (
+	signed  = "X-Amz-Signature=s3cr3t-signature"
+	request = `{"RequestType":"Delete","ResponseURL":"https://cloudformation-custom-resource-response-euwest1.s3-eu-west-1.amazonaws.com/x?` + signed + `",
+		"StackId":"s","RequestId":"r","LogicalResourceId":"Key1FirstValue"}`
+)
+
+// cloudformation is the bucket in which CloudFormation waits for answers.
+type cloudformation struct {
+	mu     sync.Mutex
+	refuse []int // statuses of the first answers; 0: the connection is cut
+	status int   // of the others
+	bodies []string
+}
+
+func (c *cloudformation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	body, _ := io.ReadAll(r.Body)
+	c.bodies = append(c.bodies, r.Method+" "+string(body))
+	if len(c.refuse) > 0 {
+		s := c.refuse[0]
+		c.refuse = c.refuse[1:]
+		if s == 0 {
+			panic(http.ErrAbortHandler)
+		}
+		w.WriteHeader(s)
+		_, _ = io.WriteString(w, "<Error><Resource>"+signed+"</Resource></Error>")
+		return
+	}
+	w.WriteHeader(c.status)
+}
+
+// start serves c over TLS, and returns a sender whose connections end there
+// whatever the host.
+func (c *cloudformation) start(t *testing.T) Sender {
+	t.Helper()
+	srv := httptest.NewUnstartedServer(c)
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of connections that are cut
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	roots := srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	s := NewSender(&http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, srv.Listener.Addr().String())
+		},
+	})
+	s.wait = func(context.Context, time.Duration) error { return nil }
+	return s
+}
+
+func TestAnswer(t *testing.T) {
+	t.Parallel()
+	q, ok := In(json.RawMessage(request))
+	if !ok || q.Succeeded().PhysicalResourceID != "keyturn-first-value-Key1FirstValue" {
+		t.Errorf("%+v", q.Succeeded())
+	}
+	q.PhysicalResourceID = "from-the-beginning"
+	if a := q.Succeeded(); a.PhysicalResourceID != "from-the-beginning" || a.Status != "SUCCESS" || a.Reason != "" {
+		t.Errorf("%+v", a)
+	}
+	long := strings.Repeat("ä", 5000)
+	if a := q.Failed(long); a.Status != "FAILED" || len(a.Reason) > MaxReason || !strings.HasPrefix(long, a.Reason) {
+		t.Errorf("a reason of %d bytes", len(a.Reason))
+	}
+	for _, other := range []string{`{}`, `"x"`, `not JSON`, `{"RequestType":"Create"}`, `{"Step":"createSecret","SecretId":"x"}`} {
+		if _, ok := In(json.RawMessage(other)); ok {
+			t.Errorf("%s is taken for a request", other)
+		}
+	}
+}
+
+func TestSend_lost(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		refuse []int
+		want   string
+		tries  int
+	}{
+		{"twice", []int{500, 0}, "", 3},
+		{"for ever", []int{503, 503, 503}, "the answer to CloudFormation was not delivered: the status was 503", 3},
+		{"no connection", []int{0, 0, 0}, "the answer to CloudFormation was not delivered: there was no response", 3},
+		{"for good", []int{403}, "the answer to CloudFormation was not delivered: the status was 403", 1},
+		{"redirected", []int{307}, "the answer to CloudFormation was not delivered: the status was 307", 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := &cloudformation{status: http.StatusOK, refuse: tt.refuse}
+			q, ok := In(json.RawMessage(request))
+			if !ok {
+				t.Fatal("not taken for a request of CloudFormation's")
+			}
+			err := c.start(t).Send(t.Context(), q.ResponseURL, q.Succeeded())
+			got := ""
+			if err != nil {
+				got = err.Error()
+			}
+			// A connection that is cut may be tried again by the client itself.
+			if got != tt.want || len(c.bodies) < tt.tries {
+				t.Errorf("%q after %d tries", got, len(c.bodies))
+			}
+		})
+	}
+}
+
+func TestSend_onlyToCloudFormation(t *testing.T) {
+	t.Parallel()
+	for _, to := range []string{
+		"http://cloudformation-custom-resource-response-euwest1.s3.amazonaws.com/x", "https://example.com/x", "https://169.254.169.254/latest",
+		"https://cloudformation-custom-resource-response-x.s3.amazonaws.com.example.com/", "https://cloudformation-custom-resource-response-x.s3.amazonaws.com@example.com/",
+		"https://u:p@cloudformation-custom-resource-response-x.s3.amazonaws.com/", "https://cloudformation-custom-resource-response-x.s3.amazonaws.com:8443/",
+		"https://mine.s3.amazonaws.com/cloudformation-custom-resource-response-x", "::", "",
+	} {
+		c := &cloudformation{status: http.StatusOK}
+		if err := c.start(t).Send(t.Context(), secret.New(to), Answer{}); err == nil || len(c.bodies) != 0 || strings.Contains(err.Error(), "example.com") {
+			t.Errorf("%q: %v, %d answers", to, err, len(c.bodies))
+		}
+	}
+}
