@@ -34,7 +34,8 @@ func (s *Site) readerAccounts() iam.Strings {
 	return sorted(accounts)
 }
 
-// DataKey is the key policy of the CMK of table, queues and logs.
+// DataKey is the key policy of the CMK of table, queues, logs and the functions'
+// environment.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html,
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
 func (s *Site) DataKey() (iam.Document, error) {
@@ -42,6 +43,16 @@ func (s *Site) DataKey() (iam.Document, error) {
 	region := s.env.Region
 	grants := through("DynamoDBGrants", iam.Strings{"kms:CreateGrant"}, own, s.service("dynamodb", region))
 	grants.Condition["Bool"] = map[string]iam.Strings{"kms:GrantIsForAWSResource": {"true"}}
+	// The functions' environment holds the key of the fingerprints: whoever may only
+	// look at a function must not see it, so CloudFormation alone has Lambda encrypt
+	// it. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+	deploying := func(sid string, actions ...string) iam.Statement {
+		st := through(sid, actions, own, s.service("lambda", region))
+		st.Condition["ArnEquals"] = map[string]iam.Strings{"aws:PrincipalArn": {s.bootstrapRole("cfn-exec")}}
+		return st
+	}
+	environments := deploying("FunctionsGrants", "kms:CreateGrant")
+	environments.Condition["Bool"] = map[string]iam.Strings{"kms:GrantIsForAWSResource": {"true"}}
 	d := s.key(
 		through("DataServices", iam.Strings{"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"}, own,
 			s.service("dynamodb", region), s.service("sqs", region)),
@@ -52,6 +63,8 @@ func (s *Site) DataKey() (iam.Document, error) {
 			Condition: iam.Conditions{"ArnLike": {"kms:EncryptionContext:aws:logs:arn": {s.here("logs", "log-group:*")}}},
 		},
 		forEvents(),
+		deploying("FunctionsEnvironment", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"),
+		environments,
 		// For the queue of what was not delivered.
 		iam.Statement{
 			Sid: "Undelivered", Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{"sns.amazonaws.com"}},

@@ -29,7 +29,7 @@ func sample() *keysfile.File {
 		VendorAccounts: map[string]keysfile.VendorAccount{
 			"sendgrid-main": {Provider: "sendgrid", Admin: "keyturn/admin/sendgrid"},
 			"openai-lab":    {Provider: "openai", Admin: "keyturn/admin/openai", Network: &keysfile.Network{VPC: "vpc-1", Subnets: []string{"subnet-1"}, RouteTables: []string{"rtb-1"}, Endpoints: true}},
-			"okta-main": {Provider: "okta", Admin: "keyturn/admin/okta", Network: &keysfile.Network{FixedAddresses: true}},
+			"okta-main":     {Provider: "okta", Admin: "keyturn/admin/okta", Network: &keysfile.Network{FixedAddresses: true}},
 		},
 		Access: keysfile.Access{
 			Operators: []string{role("ops")}, Responders: []string{role("oncall")}, BreakGlass: []string{role("glass")}, Deployers: []string{role("ci")},

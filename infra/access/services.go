@@ -273,6 +273,21 @@ func (s *Site) dataKeyRequests() []sent {
 			sent{who: own, action: "kms:" + action, resource: key, context: via("dynamodb"), want: true},
 			sent{who: log, action: "kms:" + action, resource: key, context: logs(s.here("logs", "log-group:x")), want: true})
 	}
+	deploys := s.execution()
+	for _, action := range []string{"Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey"} {
+		requests = append(requests,
+			sent{who: deploys, action: "kms:" + action, resource: key, context: via("lambda"), want: true},
+			sent{who: own, action: "kms:" + action, resource: key, context: via("lambda")})
+	}
+	requests = append(requests,
+		sent{who: deploys, action: "kms:CreateGrant", resource: key, context: grants("lambda", "true"), want: true},
+		sent{who: own, action: "kms:CreateGrant", resource: key, context: grants("lambda", "true")})
+	// Lambda for itself: no principal has asked it.
+	alone := grants("lambda", "true")
+	alone["kms:CallerAccount"] = s.env.Account
+	for _, action := range []string{"kms:Decrypt", "kms:CreateGrant"} {
+		requests = append(requests, sent{who: iam.NewService("lambda.amazonaws.com"), action: action, resource: key, context: alone})
+	}
 	for name, want := range map[string]bool{s.name + "-notifications": true, s.name + "-escalation": true, "other": false} {
 		for _, action := range []string{"kms:Decrypt", "kms:GenerateDataKey"} {
 			requests = append(requests, sent{who: iam.NewService("sns.amazonaws.com"), action: action, resource: key, context: map[string]string{"aws:SourceArn": s.here("sns", name)}, want: want})

@@ -1,9 +1,6 @@
 package cdk
 
 import (
-	"fmt"
-	"maps"
-
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -78,7 +75,7 @@ func NewFoundation(scope constructs.Construct, id *string, props *FoundationProp
 		return newKey(this, id, this.at.name+"-"+purpose, description, policy)
 	}
 	this.secrets = key("SecretsKey", "secrets", "Values of the secrets that Keyturn rotates", s.policy(s.SecretsKey(this.at.region)))
-	this.data = key("DataKey", "data", "Keyturn's records, queues, logs and environment", this.withEnvironment(s.policy(s.DataKey())))
+	this.data = key("DataKey", "data", "Keyturn's records, queues, logs and environment", s.policy(s.DataKey()))
 	this.topics = key("TopicsKey", "topics", "Keyturn's notifications", s.policy(s.TopicsKey()))
 	// Lambda and CloudWatch Logs take no alias for a key.
 	awsssm.NewCfnParameter(this, jsii.String("DataKeyId"), &awsssm.CfnParameterProps{
@@ -113,28 +110,6 @@ func (f *foundation) newFingerprintKey() {
 	})
 	s.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
 	suppress(s, "AwsSolutions-SMG4", "Fingerprints of one value must stay comparable over the years: another key would break the audit trail, and this one opens nothing.")
-}
-
-// withEnvironment lets CloudFormation, and nobody else, have Lambda encrypt the
-// functions' environment: it holds the key of the fingerprints, so whoever may
-// only look at a function must not see it.
-// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
-func (f *foundation) withEnvironment(d iam.Document) iam.Document {
-	stack := awscdk.Stack_Of(f)
-	role := fmt.Sprintf("arn:%s:iam::%s:role/cdk-%s-cfn-exec-role-%s-%s", f.at.partition, f.at.account, *stack.Synthesizer().BootstrapQualifier(), f.at.account, f.at.region)
-	by := func(more iam.Conditions) iam.Conditions {
-		c := iam.Conditions{"StringEquals": {"kms:ViaService": {"lambda." + f.at.region + ".amazonaws.com"}}, "ArnEquals": {"aws:PrincipalArn": {role}}}
-		maps.Copy(c, more)
-		return c
-	}
-	statement := func(sid string, actions iam.Strings, when iam.Conditions) iam.Statement {
-		return iam.Statement{Sid: sid, Effect: iam.Allow, Principal: &iam.Principals{Everyone: true}, Action: actions, Resource: iam.Strings{"*"}, Condition: when}
-	}
-	d.Statement = append(d.Statement,
-		statement("FunctionsEnvironment", iam.Strings{"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"}, by(nil)),
-		statement("FunctionsGrants", iam.Strings{"kms:CreateGrant"}, by(iam.Conditions{"Bool": {"kms:GrantIsForAWSResource": {"true"}}})),
-	)
-	return d
 }
 
 // NewReplicaKey adds the CMK of the secrets' replicas to a stack in another

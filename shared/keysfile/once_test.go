@@ -11,8 +11,10 @@ func TestLoad_names(t *testing.T) {
 	t.Parallel()
 	long := "a" + strings.Repeat("b", 44)
 	for _, test := range []struct{ name, text, want string }{
-		{"two Regions of one account", `environments: {prod: {account: "111122223333", region: eu-west-1}, spare: {account: "111122223333", region: eu-central-1}}`,
-			"the environment prod is in this account too"},
+		{
+			"two Regions of one account", `environments: {prod: {account: "111122223333", region: eu-west-1}, spare: {account: "111122223333", region: eu-central-1}}`,
+			"the environment prod is in this account too",
+		},
 		{"two accounts", `environments: {prod: {account: "111122223333", region: eu-west-1}, spare: {account: "444455556666", region: eu-west-1}}`, ""},
 		{"the flow log's role", "", "is too long for the name of a role, keyturn-egress-" + long + "-flow: use 44 characters at most"},
 		{"the longest", "", ""},
