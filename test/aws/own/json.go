@@ -7,10 +7,10 @@ import (
 
 // pages calls a list until it has no next page; get keeps a page, and returns
 // the token of the next.
-func (s *Sweeper) pages(ctx context.Context, service, target, tokenName string, in map[string]any, out func() any, get func(any) string) error {
+func pages[Page any](ctx context.Context, s *Sweeper, service, target, tokenName string, in map[string]any, get func(Page) string) error {
 	for {
-		page := out()
-		if err := JSON(ctx, s.Config, service, target, in, page); err != nil {
+		var page Page
+		if err := JSON(ctx, s.Config, service, target, in, &page); err != nil {
 			return err
 		}
 		next := get(page)
@@ -28,13 +28,12 @@ func (s *Sweeper) logGroups(ctx context.Context) (all []Resource, err error) {
 		NextToken string
 	}
 	var groups []Resource
-	err = s.pages(ctx, "logs", "Logs_20140328.DescribeLogGroups", "nextToken", map[string]any{"logGroupNamePrefix": "/aws/lambda/" + prefix},
-		func() any { return &page{} }, func(p any) string {
-			for _, g := range p.(*page).LogGroups {
-				groups = append(groups, Resource{Kind: "log group", Name: strings.TrimPrefix(g.LogGroupName, "/aws/lambda/"), ID: g.LogGroupArn})
-			}
-			return p.(*page).NextToken
-		})
+	err = pages(ctx, s, "logs", "Logs_20140328.DescribeLogGroups", "nextToken", map[string]any{"logGroupNamePrefix": "/aws/lambda/" + prefix}, func(p page) string {
+		for _, g := range p.LogGroups {
+			groups = append(groups, Resource{Kind: "log group", Name: strings.TrimPrefix(g.LogGroupName, "/aws/lambda/"), ID: g.LogGroupArn})
+		}
+		return p.NextToken
+	})
 	for _, g := range groups {
 		var out struct{ Tags map[string]string }
 		if err := JSON(ctx, s.Config, "logs", "Logs_20140328.ListTagsForResource", map[string]any{"resourceArn": g.ID}, &out); err != nil {
@@ -57,11 +56,11 @@ func (s *Sweeper) rules(ctx context.Context) (all []Resource, err error) {
 		NextToken string
 	}
 	var rules []Resource
-	err = s.pages(ctx, "events", "AWSEvents.ListRules", "NextToken", map[string]any{"NamePrefix": prefix}, func() any { return &page{} }, func(p any) string {
-		for _, r := range p.(*page).Rules {
+	err = pages(ctx, s, "events", "AWSEvents.ListRules", "NextToken", map[string]any{"NamePrefix": prefix}, func(p page) string {
+		for _, r := range p.Rules {
 			rules = append(rules, Resource{Kind: "rule", Name: r.Name, ID: r.Arn})
 		}
-		return p.(*page).NextToken
+		return p.NextToken
 	})
 	for _, r := range rules {
 		var out struct{ Tags []xmlTag }
@@ -92,13 +91,13 @@ func (s *Sweeper) cmks(ctx context.Context) (all []Resource, err error) {
 		NextMarker string
 	}
 	var keys []Resource
-	err = s.pages(ctx, "kms", "TrentService.ListAliases", "Marker", map[string]any{}, func() any { return &page{} }, func(p any) string {
-		for _, a := range p.(*page).Aliases {
+	err = pages(ctx, s, "kms", "TrentService.ListAliases", "Marker", map[string]any{}, func(p page) string {
+		for _, a := range p.Aliases {
 			if name, ok := strings.CutPrefix(a.AliasName, "alias/"); ok && strings.HasPrefix(name, prefix) {
 				keys = append(keys, Resource{Kind: "encryption key", Name: name, ID: a.TargetKeyId})
 			}
 		}
-		return p.(*page).NextMarker
+		return p.NextMarker
 	})
 	for _, k := range keys {
 		var out struct {

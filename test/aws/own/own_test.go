@@ -3,6 +3,7 @@ package own
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -154,7 +155,7 @@ func TestSweepGoesOn(t *testing.T) {
 	}, func(_ context.Context, r Resource) error {
 		removed = append(removed, strings.TrimPrefix(r.Name, run+"-"))
 		if strings.HasSuffix(r.Name, "platform") {
-			return fmt.Errorf("in use")
+			return errors.New("in use")
 		}
 		return nil
 	}}

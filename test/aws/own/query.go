@@ -2,7 +2,7 @@ package own
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net/url"
 	"strings"
 	"time"
@@ -77,7 +77,7 @@ func (s *Sweeper) removeStack(ctx context.Context, r Resource) error {
 		}
 		s.Say("the stack %s: %s", r.Name, status)
 	}
-	return fmt.Errorf("CloudFormation does not delete it")
+	return errors.New("CloudFormation does not delete it")
 }
 
 // ended waits until a deletion is over, and returns its status.

@@ -9,6 +9,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -29,9 +30,7 @@ func (e *Error) Error() string { return e.Action + ": " + e.Code }
 // AWS are an [*Error]. IAM is one for all Regions, in the partition aws.
 func Query(ctx context.Context, cfg aws.Config, service, version, action string, in url.Values, out any) error {
 	form := url.Values{"Action": {action}, "Version": {version}}
-	for k, v := range in {
-		form[k] = v
-	}
+	maps.Copy(form, in)
 	body, status, err := send(ctx, cfg, service, http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, []byte(form.Encode()))
 	if err != nil {
 		return fmt.Errorf("%s: %w", action, err)

@@ -31,7 +31,7 @@ func attempts(ctx context.Context, w *World) (Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.rotate(ctx, arn, token(), true); err != nil {
+	if err := s.rotate(ctx, arn, token()); err != nil {
 		return nil, err
 	}
 	all, err := s.said(ctx, quiet, nil)
@@ -56,7 +56,7 @@ func finishWithoutCurrent(ctx context.Context, w *World) (Outcome, error) {
 		return nil, err
 	}
 	id := token()
-	if err := s.rotate(ctx, arn, id, true); err != nil {
+	if err := s.rotate(ctx, arn, id); err != nil {
 		return nil, err
 	}
 	all, err := s.said(ctx, quiet, nil)

@@ -59,7 +59,7 @@ type Bus interface {
 type Probe struct {
 	Name string
 	// Claims are the assumptions that it is about: the beginning of a line of
-	// BEHAVIOUR.md, or "package: words of its comment".
+	// test/cloud's list, or "package: words of its comment".
 	Claims []string
 	// Assumed is what the local AWS does.
 	Assumed Outcome

@@ -117,7 +117,7 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// assumption finds an A in the last column of BEHAVIOUR.md: at its beginning, or
+// assumption finds an A in the last column of test/cloud's list: at its beginning, or
 // after "; ".
 var assumption = regexp.MustCompile(`(^|[;:,] )(?:[^;]* is )?A( |$|\.|;|,)|\bA (for|that|elsewhere)\b`)
 
@@ -160,11 +160,11 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// sources are the assumptions: lines of BEHAVIOUR.md, and clauses of comments
+// sources are the assumptions: lines of test/cloud's list, and clauses of comments
 // behind "package: ".
 func sources(t *testing.T) []string {
 	t.Helper()
-	b, err := os.ReadFile("../../cloud/BEHAVIOUR.md")
+	b, err := os.ReadFile("../../cloud/BEHAVIOUR.md") //nolint:misspell // its name
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func sources(t *testing.T) []string {
 		}
 	}
 	if len(all) < 25 {
-		t.Fatalf("%d assumptions in BEHAVIOUR.md: this test does not see them any more", len(all))
+		t.Fatalf("%d assumptions in the list: this test does not see them any more", len(all))
 	}
 	for _, dir := range []string{"sns", "dynamodb", "dynamodb/expr", "sqs", "lambda", "scheduler", "sts", "cloudtrail", "ssm"} {
 		all = append(all, comments(t, dir)...)

@@ -48,10 +48,10 @@ func (s *scene) rotating(ctx context.Context, value string, do map[string]string
 	return s.secret(ctx, value, d)
 }
 
-// rotate begins a rotation, or only sets the schedule.
-func (s *scene) rotate(ctx context.Context, arn string, token *string, now bool) error {
+// rotate begins a rotation, and sets a schedule.
+func (s *scene) rotate(ctx context.Context, arn string, token *string) error {
 	_, err := s.sm.RotateSecret(ctx, &sm.RotateSecretInput{
-		SecretId: &arn, ClientRequestToken: token, RotateImmediately: &now, RotationLambdaARN: &s.Function,
+		SecretId: &arn, ClientRequestToken: token, RotationLambdaARN: &s.Function,
 		RotationRules: &types.RotationRulesType{ScheduleExpression: aws.String("rate(30 days)")},
 	})
 	return err
@@ -78,7 +78,7 @@ func firstAfterRotate(ctx context.Context, w *World) (Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.rotate(ctx, arn, token(), true); err != nil {
+	if err := s.rotate(ctx, arn, token()); err != nil {
 		return nil, err
 	}
 	if _, err := s.said(ctx, quiet, step("createSecret")); err != nil {
@@ -100,7 +100,7 @@ func emptyVersion(ctx context.Context, w *World) (Outcome, error) {
 		return nil, err
 	}
 	id := token()
-	if err := s.rotate(ctx, arn, id, true); err != nil {
+	if err := s.rotate(ctx, arn, id); err != nil {
 		return nil, err
 	}
 	if _, err := s.said(ctx, quiet, nil); err != nil {
@@ -133,14 +133,14 @@ func sameToken(ctx context.Context, w *World) (Outcome, error) {
 		return nil, err
 	}
 	out, id := Outcome{}, token()
-	if err := s.rotate(ctx, arn, id, true); err != nil {
+	if err := s.rotate(ctx, arn, id); err != nil {
 		return nil, err
 	}
 	all, err := s.said(ctx, quiet, step("setSecret"))
 	if err != nil {
 		return nil, err
 	}
-	if out["under way"], err = code(s.rotate(ctx, arn, id, true)); err != nil {
+	if out["under way"], err = code(s.rotate(ctx, arn, id)); err != nil {
 		return nil, err
 	}
 	more, err := s.said(ctx, quiet, step("finishSecret"))
@@ -154,7 +154,7 @@ func sameToken(ctx context.Context, w *World) (Outcome, error) {
 	if err != nil || !current {
 		return Outcome{"rotations": 0}, err
 	}
-	if out["current"], err = code(s.rotate(ctx, arn, id, true)); err != nil {
+	if out["current"], err = code(s.rotate(ctx, arn, id)); err != nil {
 		return nil, err
 	}
 	last, err := s.said(ctx, 30*time.Second, nil)
@@ -183,7 +183,7 @@ func abandoned(ctx context.Context, w *World) (Outcome, error) {
 		return nil, err
 	}
 	id := token()
-	if err := s.rotate(ctx, arn, id, true); err != nil {
+	if err := s.rotate(ctx, arn, id); err != nil {
 		return nil, err
 	}
 	if _, err := s.said(ctx, quiet, step("createSecret")); err != nil {
@@ -214,7 +214,7 @@ func deletion(ctx context.Context, w *World) (Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.rotate(ctx, arn, token(), true); err != nil {
+	if err := s.rotate(ctx, arn, token()); err != nil {
 		return nil, err
 	}
 	if _, err := s.said(ctx, quiet, step("finishSecret")); err != nil {

@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -72,7 +73,7 @@ func validation(ctx context.Context, w *World) (Outcome, error) {
 			return err
 		},
 		"filter": func() error {
-			_, err := s.sm.ListSecrets(ctx, &sm.ListSecretsInput{Filters: []types.Filter{{Key: "colour", Values: []string{"red"}}}})
+			_, err := s.sm.ListSecrets(ctx, &sm.ListSecretsInput{Filters: []types.Filter{{Key: "size", Values: []string{"red"}}}})
 			return err
 		},
 		"token": func() error {
@@ -90,7 +91,7 @@ func tokenLength(ctx context.Context, w *World) (Outcome, error) {
 	}
 	calls := map[string]func() error{}
 	for _, n := range []int{31, 32, 64, 65} {
-		calls[fmt.Sprint(n)] = func() error {
+		calls[strconv.Itoa(n)] = func() error {
 			_, err := s.sm.PutSecretValue(ctx, &sm.PutSecretValueInput{
 				SecretId: &arn, SecretString: aws.String("v"), ClientRequestToken: aws.String(strings.Repeat("t", n)),
 			})

@@ -134,7 +134,7 @@ func failureInTrail(ctx context.Context, w *World) (Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.rotate(ctx, arn, token(), true); err != nil {
+	if err := s.rotate(ctx, arn, token()); err != nil {
 		return nil, err
 	}
 	if _, err := s.said(ctx, quiet, nil); err != nil {
