@@ -22,15 +22,15 @@ func (a *app) ack() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ack KEY --reason TEXT",
 		Short: "Say that you are at what an alert asks for",
-		Long: `Acknowledge a key's alerts, or one of them: nobody else is called then. KEY is a
-secret's name or ARN; keyturn status lists its alerts with their ids, and so does
-the notification. If none is open, or somebody has acknowledged them all, the
-exit code is 3.
+		Long: `Acknowledge a key's alerts, or one of them: nobody else is called then. KEY is
+a secret's name or ARN; keyturn status lists its alerts with their ids, and so
+does the notification. If none is open, or somebody has acknowledged them all,
+the exit code is 3.
 
 An alert stays open until its cause ends, for 30 days at most. Who acknowledged
 it and why is in the audit trail.`,
 		Example: `  keyturn ack prod/mailer/sendgrid --reason "I am calling the vendor"
-  keyturn ack prod/mailer/sendgrid --id failed-5f0c8a52 --reason "known, see T-123"`,
+  keyturn ack prod/mailer/sendgrid --id failed-5f0c8a52 --reason "see T-123"`,
 		Args:              oneKey,
 		ValidArgsFunction: a.completeKeys,
 	}

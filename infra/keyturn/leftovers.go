@@ -63,7 +63,8 @@ asks first.
 
 Once the functions are gone nobody ends an older key: it works on at the vendor.
 So while one is pending, or a key cannot be read, the exit code is 1, unless
---yes says that it may be so. Nothing is changed, and no value is read.`,
+--yes says that it may be so. Nothing is changed, and no value is read. It reads
+the keys' records and asks no vendor: a key that no record has is not listed.`,
 		Example: `  keyturn leftovers --environment prod
   keyturn leftovers --environment prod --yes && make destroy`,
 		Args: noArgs,
