@@ -1,0 +1,67 @@
+package ledger
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// head is what the compare-and-swap is about: a tree, and the one that it grew from.
+type head struct {
+	Version  int       `json:"v"`
+	Size     int64     `json:"size"`
+	Root     tlog.Hash `json:"root"`
+	PrevSize int64     `json:"prev_size"`
+	PrevRoot tlog.Hash `json:"prev_root"`
+}
+
+func headOf(from, to tlog.Tree) head {
+	return head{Version: 1, Size: to.N, Root: to.Hash, PrevSize: from.N, PrevRoot: from.Hash}
+}
+
+func (h head) tree() tlog.Tree { return tlog.Tree{N: h.Size, Hash: h.Root} }
+func (h head) prev() tlog.Tree { return tlog.Tree{N: h.PrevSize, Hash: h.PrevRoot} }
+
+func (h head) encode() []byte {
+	b, _ := json.Marshal(h) //nolint:errchkjson // numbers and hashes
+	return b
+}
+
+func parseHead(b []byte) (head, error) {
+	var h head
+	if err := json.Unmarshal(b, &h); err != nil {
+		return head{}, fmt.Errorf("parse head: %w", err)
+	}
+	if h.Version != 1 || h.Size < 0 || h.PrevSize < 0 || h.PrevSize > h.Size || h.PrevSize == h.Size && h.Size != 0 {
+		return head{}, errors.New("parse head: not a head of this version")
+	}
+	return h, nil
+}
+
+// Paths beside those of tlog-tiles.
+const (
+	checkpointDir = "checkpoint/" // <size>: the signed note, written last
+	nextDir       = "next/"       // <size>: the head that followed a tree of this size
+	idDir         = "id/"         // <hash of writer and id>: the entry's index
+	stagingDir    = "staging/"    // <size>-<root>: a batch's entries before they are in tiles
+)
+
+func checkpointPath(size int64) string { return fmt.Sprint(checkpointDir, size) }
+func nextPath(size int64) string       { return fmt.Sprint(nextDir, size) }
+
+// stagingPath is settled by its content, for the root of the tree is.
+func stagingPath(h head) string {
+	return fmt.Sprint(stagingDir, h.PrevSize, "-", hex.EncodeToString(h.Root[:]))
+}
+
+// Passing reports whether the object at path may be deleted when it has aged: a
+// partial tile that a wider one has replaced, or a batch that is in tiles by now.
+// All other objects are to be locked. Either must outlive the longest time without
+// an append that succeeds, for the newest of them are in use.
+func Passing(path string) bool {
+	return strings.HasPrefix(path, stagingDir) || strings.HasPrefix(path, "tile/") && strings.Contains(path, ".p/")
+}
