@@ -1,0 +1,242 @@
+// Package kms is the local AWS's Key Management Service, as far as signing with
+// Ed25519 goes.
+//
+// Operations: CreateKey, DescribeKey, GetPublicKey, Sign, Verify, DisableKey,
+// EnableKey. Anything else answers NotImplemented.
+//
+// Documented: the operations, their errors' codes, the limit of 4,096 bytes and
+// the public key as DER. Assumed: the texts of the errors, and which requests
+// are a ValidationException. Keys are of spec
+// ECC_NIST_EDWARDS25519 only; key policies, grants, aliases and deletion are not modeled.
+package kms
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/x509"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/keyturn/keyturn/test/cloud/wire"
+)
+
+const (
+	spec      = "ECC_NIST_EDWARDS25519"
+	algorithm = "ED25519_SHA_512"
+	usage     = "SIGN_VERIFY"
+	limit     = 4096 // bytes of a RAW message
+	arnPrefix = "arn:aws:kms:" + wire.Region + ":" + wire.Account + ":key/"
+)
+
+// Service is a [wire.Service]. Use [New]; a Service is safe for concurrent use.
+//
+// API: https://docs.aws.amazon.com/kms/latest/APIReference/
+type Service struct {
+	handlers map[string]wire.Handler
+
+	mu   sync.Mutex
+	keys map[string]*key
+}
+
+type key struct {
+	private     ed25519.PrivateKey
+	created     time.Time
+	description string
+	disabled    bool
+}
+
+// New returns a Service without keys.
+func New() *Service {
+	s := &Service{keys: map[string]*key{}}
+	s.handlers = map[string]wire.Handler{
+		"CreateKey": wire.Typed(s.create), "DescribeKey": wire.Typed(s.describe), "GetPublicKey": wire.Typed(s.public),
+		"Sign": wire.Typed(s.sign), "Verify": wire.Typed(s.verify),
+		"DisableKey": wire.Typed(s.disable), "EnableKey": wire.Typed(s.enable),
+	}
+	return s
+}
+
+// Operation implements [wire.Service].
+func (*Service) Operation(r *http.Request, _ []byte) string { return wire.Target(r, "TrentService") }
+
+// Serve implements [wire.Service].
+func (s *Service) Serve(ctx context.Context, c *wire.Call) (*wire.Reply, error) {
+	h, ok := s.handlers[c.Operation]
+	if !ok {
+		return nil, wire.NotImplemented(c)
+	}
+	return h(ctx, c)
+}
+
+// Fail implements [wire.Service].
+func (*Service) Fail(_ *wire.Call, err *wire.Error) *wire.Reply { return wire.FailJSON(err) }
+
+type createInput struct{ KeySpec, KeyUsage, Description string }
+
+type metadata struct {
+	KeyId, Arn, AWSAccountId, KeySpec, KeyUsage, KeyState string //nolint:revive // AWS's names
+	Description, Origin, KeyManager                       string
+	SigningAlgorithms                                     []string
+	Enabled                                               bool
+	CreationDate                                          float64
+}
+
+type describeOutput struct{ KeyMetadata metadata }
+
+func (s *Service) create(_ context.Context, c *wire.Call, in *createInput) (*describeOutput, error) {
+	if in.KeySpec != spec || in.KeyUsage != usage {
+		return nil, invalid("the local AWS has keys of " + spec + " for " + usage + " only")
+	}
+	_, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, k := uuid.NewString(), &key{private: private, created: c.Now, description: in.Description}
+	s.keys[id] = k
+	return describe(id, k), nil
+}
+
+type keyInput struct {
+	KeyId string //nolint:revive // AWS's name
+}
+
+func (s *Service) describe(_ context.Context, _ *wire.Call, in *keyInput) (*describeOutput, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, k, err := s.find(in.KeyId)
+	if err != nil {
+		return nil, err
+	}
+	return describe(id, k), nil
+}
+
+func describe(id string, k *key) *describeOutput {
+	state := "Enabled"
+	if k.disabled {
+		state = "Disabled"
+	}
+	return &describeOutput{metadata{
+		KeyId: id, Arn: arnPrefix + id, AWSAccountId: wire.Account, KeySpec: spec, KeyUsage: usage, KeyState: state,
+		Description: k.description, Origin: "AWS_KMS", KeyManager: "CUSTOMER", SigningAlgorithms: []string{algorithm},
+		Enabled: !k.disabled, CreationDate: float64(k.created.Unix()),
+	}}
+}
+
+type publicOutput struct {
+	KeyId, KeySpec, KeyUsage string //nolint:revive // AWS's names
+	PublicKey                []byte
+	SigningAlgorithms        []string
+}
+
+func (s *Service) public(_ context.Context, _ *wire.Call, in *keyInput) (*publicOutput, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, k, err := s.usable(in.KeyId)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKIXPublicKey(k.private.Public())
+	if err != nil {
+		return nil, err
+	}
+	return &publicOutput{arnPrefix + id, spec, usage, der, []string{algorithm}}, nil
+}
+
+type signInput struct {
+	KeyId, MessageType, SigningAlgorithm string //nolint:revive // AWS's names
+	Message, Signature                   []byte
+}
+
+type signOutput struct {
+	KeyId, SigningAlgorithm string //nolint:revive // AWS's names
+	Signature               []byte
+}
+
+func (s *Service) sign(_ context.Context, _ *wire.Call, in *signInput) (*signOutput, error) {
+	id, k, err := s.message(in)
+	if err != nil {
+		return nil, err
+	}
+	return &signOutput{arnPrefix + id, algorithm, ed25519.Sign(k, in.Message)}, nil
+}
+
+type verifyOutput struct {
+	KeyId, SigningAlgorithm string //nolint:revive // AWS's names
+	SignatureValid          bool
+}
+
+func (s *Service) verify(_ context.Context, _ *wire.Call, in *signInput) (*verifyOutput, error) {
+	id, k, err := s.message(in)
+	if err != nil {
+		return nil, err
+	}
+	if !ed25519.Verify(k.Public().(ed25519.PublicKey), in.Message, in.Signature) {
+		return nil, &wire.Error{Code: "KMSInvalidSignatureException"}
+	}
+	return &verifyOutput{arnPrefix + id, algorithm, true}, nil
+}
+
+// message checks a request of Sign or Verify and finds its key.
+func (s *Service) message(in *signInput) (string, ed25519.PrivateKey, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, k, err := s.usable(in.KeyId)
+	switch {
+	case err != nil:
+		return "", nil, err
+	case in.SigningAlgorithm != algorithm:
+		return "", nil, &wire.Error{Code: "InvalidKeyUsageException", Message: "the key signs with " + algorithm + " only"}
+	case in.MessageType != "" && in.MessageType != "RAW":
+		return "", nil, invalid(algorithm + " takes messages of type RAW")
+	case len(in.Message) == 0 || len(in.Message) > limit:
+		return "", nil, invalid("a message has 1 to 4096 bytes")
+	}
+	return id, k.private, nil
+}
+
+type empty struct{}
+
+func (s *Service) disable(_ context.Context, _ *wire.Call, in *keyInput) (*empty, error) {
+	return s.turn(in.KeyId, true)
+}
+
+func (s *Service) enable(_ context.Context, _ *wire.Call, in *keyInput) (*empty, error) {
+	return s.turn(in.KeyId, false)
+}
+
+func (s *Service) turn(id string, disabled bool) (*empty, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, k, err := s.find(id)
+	if err != nil {
+		return nil, err
+	}
+	k.disabled = disabled
+	return &empty{}, nil
+}
+
+// find looks id up, an id or an ARN; s.mu is held.
+func (s *Service) find(id string) (string, *key, error) {
+	id = strings.TrimPrefix(id, arnPrefix)
+	k, ok := s.keys[id]
+	if !ok {
+		return "", nil, &wire.Error{Code: "NotFoundException", Message: "Key '" + arnPrefix + id + "' does not exist"}
+	}
+	return id, k, nil
+}
+
+func (s *Service) usable(id string) (string, *key, error) {
+	id, k, err := s.find(id)
+	if err == nil && k.disabled {
+		return "", nil, &wire.Error{Code: "DisabledException", Message: arnPrefix + id + " is disabled."}
+	}
+	return id, k, err
+}
+
+func invalid(message string) error { return &wire.Error{Code: "ValidationException", Message: message} }
