@@ -16,7 +16,7 @@ type File struct {
 	Unreadable []json.RawMessage
 }
 
-// ReadFile reads {"Records":[...]}, single records, EventBridge envelopes, or
+// ReadFile reads {"Records":[...]}, arrays, single records, EventBridge envelopes, or
 // any of them one after another (JSON lines), plain or gzip. Where the JSON
 // itself breaks off, the rest counts as one unreadable record. The error is
 // the reader's or gzip's; what was read before it is returned too. The whole
@@ -54,7 +54,9 @@ func (f *File) read(data []byte) {
 			return
 		}
 		var file struct{ Records []json.RawMessage }
-		if json.Unmarshal(raw, &file) != nil || file.Records == nil {
+		if raw[0] == '[' {
+			_ = json.Unmarshal(raw, &file.Records) // Decode has checked it.
+		} else if json.Unmarshal(raw, &file) != nil || file.Records == nil {
 			file.Records = []json.RawMessage{raw}
 		}
 		for _, record := range file.Records {

@@ -25,6 +25,7 @@ func TestReadFile(t *testing.T) {
 		{one + "\n" + one[:50], 1, 1},
 		{zipped.String(), 2, 0},
 		{`{"Records":[]}`, 0, 0},
+		{"[" + one + ",null]", 1, 1},
 		{"", 0, 0},
 	} {
 		f, err := ReadFile(bytes.NewReader([]byte(c.in)))
