@@ -176,7 +176,8 @@ func (s *Service) verify(_ context.Context, _ *wire.Call, in *signInput) (*verif
 	if err != nil {
 		return nil, err
 	}
-	if !ed25519.Verify(k.Public().(ed25519.PublicKey), in.Message, in.Signature) {
+	public := ed25519.PublicKey(k[ed25519.PrivateKeySize-ed25519.PublicKeySize:]) // the key's second half
+	if !ed25519.Verify(public, in.Message, in.Signature) {
 		return nil, &wire.Error{Code: "KMSInvalidSignatureException"}
 	}
 	return &verifyOutput{arnPrefix + id, algorithm, true}, nil
