@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -120,11 +121,11 @@ func TestCrashInCreate(t *testing.T) {
 func TestManyWriters(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			k := newKey(t)
 			m := grown(t, k)
-			rng := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a repeatable test
+			rng := rand.New(rand.NewPCG(seed, 1))
 			var mu sync.Mutex
 			m.Fault = func(string, string) ledgertest.Fault {
 				mu.Lock()

@@ -148,7 +148,7 @@ func (s *scan) claim(ctx context.Context, path string, size int64, v note.Verifi
 		h, err := parseHead(data)
 		if err != nil || h.PrevSize != size {
 			s.bad(path, size, "is not what followed a tree of %d", size)
-			return nil
+			return nil //nolint:nilerr // it is a finding
 		}
 		s.claims = append(s.claims, claim{path, h.tree(), false}, claim{path, h.prev(), false})
 		return nil
@@ -214,7 +214,7 @@ func (s *scan) entries(ctx context.Context) error {
 		}
 		if err != nil || len(leaves) != w {
 			s.bad(path, first+int64(min(len(leaves), w)), "holds %d whole entries, want %d", len(leaves), w)
-			return nil
+			return nil //nolint:nilerr // it is a finding
 		}
 	}
 	return s.flush(ctx)

@@ -3,9 +3,9 @@ package directory_test
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -41,7 +41,7 @@ func TestWritersAndTamper(t *testing.T) {
 		_, l := open()
 		wg.Go(func() {
 			for n := range 5 {
-				e := ledger.Entry{ID: fmt.Sprint(n), Writer: fmt.Sprint(w), Time: time.Unix(1e9, 0), Act: json.RawMessage(`{"act":"x"}`)}
+				e := ledger.Entry{ID: strconv.Itoa(n), Writer: strconv.Itoa(w), Time: time.Unix(1e9, 0), Act: json.RawMessage(`{"act":"x"}`)}
 				if _, err := l.Append(t.Context(), []ledger.Entry{e}); err != nil {
 					t.Errorf("append: %v", err)
 				}
