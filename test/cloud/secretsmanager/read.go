@@ -49,7 +49,8 @@ func (s *secret) describe() *description {
 		out.NextRotationDate = stamp(s.rotation.next)
 	}
 	if s.tags != nil {
-		out.Tags = &s.tags
+		tags := slices.Clone(s.tags)
+		out.Tags = &tags
 	}
 	if len(s.replicas) > 0 {
 		out.PrimaryRegion = primaryRegion

@@ -133,7 +133,7 @@ func (r *rotationConfig) described() *rotationRules {
 		return r.rules
 	}
 	out := *r.rules
-	out.AutomaticallyAfterDays = &r.days
+	out.AutomaticallyAfterDays = new(r.days)
 	return &out
 }
 
