@@ -20,7 +20,7 @@ const vpcRange = "10.97.0.0/24"
 //
 // It is made of plain resources: the CDK's own VPC asks AWS for the names of the
 // zones while it synthesizes.
-func fixedAddresses(scope constructs.Construct, p functionProps, dataKey *string, endpoints bool) *vpcConfig {
+func fixedAddresses(scope constructs.Construct, p functionProps, ports []int, endpoints bool) *vpcConfig {
 	scope = constructs.NewConstruct(scope, jsii.String("Network"))
 	name := tags(map[string]string{"Name": p.name, TagInstallation: p.at.name})
 	vpc := awsec2.NewCfnVPC(scope, jsii.String("Vpc"), &awsec2.CfnVPCProps{
@@ -30,7 +30,7 @@ func fixedAddresses(scope constructs.Construct, p functionProps, dataKey *string
 	attached := awsec2.NewCfnVPCGatewayAttachment(scope, jsii.String("Attachment"), &awsec2.CfnVPCGatewayAttachmentProps{
 		VpcId: vpc.Ref(), InternetGatewayId: internet.Ref(),
 	})
-	out := &vpcConfig{securityGroups: []*string{httpsOnly(scope, vpc.Ref())}}
+	out := &vpcConfig{securityGroups: []*string{outOnly(scope, vpc.Ref(), ports)}}
 	var tables []*string
 	for i, r := range []struct{ public, private string }{
 		{"10.97.0.0/27", "10.97.0.64/26"},
@@ -69,14 +69,14 @@ func fixedAddresses(scope constructs.Construct, p functionProps, dataKey *string
 	if endpoints {
 		newEndpoints(scope, endpointProps{at: p.at, name: p.name, vpc: vpc.Ref(), subnets: out.subnets, from: vpcRange, policy: ownOnly(p.at.account)})
 	}
-	flowLog(scope, p, vpc.Ref(), dataKey)
+	flowLog(scope, p, vpc.Ref())
 	return out
 }
 
 // flowLog records what the network lets through and refuses.
-func flowLog(scope constructs.Construct, p functionProps, vpc, dataKey *string) {
+func flowLog(scope constructs.Construct, p functionProps, vpc *string) {
 	logs := awslogs.NewCfnLogGroup(scope, jsii.String("FlowLogs"), &awslogs.CfnLogGroupProps{
-		LogGroupName: text("/aws/vpc/%s", p.name), RetentionInDays: number(p.retention()), KmsKeyId: dataKey,
+		LogGroupName: text("/aws/vpc/%s", p.name), RetentionInDays: number(p.retention()), KmsKeyId: p.dataKey.KeyArn(),
 		Tags: tags(map[string]string{TagInstallation: p.at.name}),
 	})
 	logs.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil)

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/jsii-runtime-go"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
@@ -80,6 +81,68 @@ func TestNetwork(t *testing.T) {
 			for id, r := range out.of("AWS::IAM::Role") {
 				if got, want := strings.Contains(written(r.Properties), "ec2:CreateNetworkInterface"), strings.Contains(id, "/Account"); got != want {
 					t.Errorf("%s may make network interfaces: %v", id, got)
+				}
+			}
+		})
+	}
+}
+
+// TestPortsOf gives vendors the ways out that their hosts and keys name.
+func TestPortsOf(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		provider string
+		hosts    []string
+		settings map[string]any
+		want     []int
+	}{
+		{"HTTPS", "sendgrid", []string{"api.sendgrid.com"}, map[string]any{"scopes": []any{"mail.send"}}, []int{443}},
+		{"Redis", "redis", []string{"redis.example.com:6380"}, map[string]any{"address": "redis.example.com:6380", "user": "app"}, []int{443, 6380}},
+		{"Vault", "vault", []string{"vault.example.com:8200", "spare.example.com:8201"}, map[string]any{"baseURL": "https://vault.example.com:8200", "role": "app", "roleID": "1"}, []int{443, 8200, 8201}},
+		{"an address of IPv6", "gitea", []string{"[fd00::1]:3000"}, map[string]any{"baseURL": "http://[fd00::1]:3000", "scopes": []any{"all"}}, []int{443, 3000}},
+		{"plain HTTP without a port", "gitea", []string{"git.internal"}, map[string]any{"baseURL": "http://git.internal", "scopes": []any{"all"}}, []int{80, 443}},
+		{"settings that are wrong", "gitea", []string{"git.internal:3000"}, nil, []int{443, 3000}},
+	} {
+		f := fileOf(1)
+		f.VendorAccounts["x"] = keysfile.VendorAccount{Provider: tt.provider, Hosts: tt.hosts}
+		f.VendorAccounts["other"] = keysfile.VendorAccount{Provider: "gitea", Hosts: []string{"git.example.com:9999"}}
+		f.Keys = append(f.Keys,
+			keysfile.Key{Name: "x", VendorAccount: "x", Settings: tt.settings},
+			keysfile.Key{Name: "y", VendorAccount: "other", Settings: map[string]any{"baseURL": "https://git.example.com:9999", "scopes": []any{"all"}}})
+		if d := cmp.Diff(tt.want, portsOf(f, "x")); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, d)
+		}
+	}
+}
+
+// TestEgress looks for these ports in the security groups that are made.
+func TestEgress(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		network keysfile.Network
+	}{
+		{"a VPC that exists", keysfile.Network{VPC: "vpc-0123456789abcdef1", Subnets: []string{"subnet-0123456789abcdef1"}}},
+		{"fixed addresses", keysfile.Network{FixedAddresses: true}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := fileOf(0)
+			f.VendorAccounts = map[string]keysfile.VendorAccount{"cache": {Provider: "redis", Admin: "keyturn/admin/cache", Hosts: []string{"redis.example.com:6380"}, Network: &tt.network}}
+			out, err := synth(StacksProps{File: f, Environment: home, Code: stub{}}, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			groups := out.of("AWS::EC2::SecurityGroup")
+			if len(groups) != 1 {
+				t.Errorf("%d security groups", len(groups))
+			}
+			for id, r := range groups {
+				var ports []string
+				for _, e := range r.Properties["SecurityGroupEgress"].([]any) {
+					rule := e.(map[string]any)
+					ports = append(ports, fmt.Sprint(rule["IpProtocol"], " ", rule["FromPort"], "-", rule["ToPort"], " ", rule["CidrIp"]))
+				}
+				if d := cmp.Diff([]string{"tcp 443-443 0.0.0.0/0", "tcp 6380-6380 0.0.0.0/0"}, ports); d != "" || r.Properties["SecurityGroupIngress"] != nil {
+					t.Errorf("%s lets in %v, and out (-want +got):\n%s", id, r.Properties["SecurityGroupIngress"], d)
 				}
 			}
 		})

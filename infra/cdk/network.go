@@ -1,10 +1,16 @@
 package cdk
 
 import (
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/keyturn/keyturn/shared/catalog"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
@@ -16,7 +22,7 @@ import (
 type Network struct {
 	Vpc            awsec2.IVpc
 	Subnets        *awsec2.SubnetSelection  // default: private ones with a way out
-	SecurityGroups *[]awsec2.ISecurityGroup // default: one that lets out HTTPS alone
+	SecurityGroups *[]awsec2.ISecurityGroup // default: one that lets out to the ports of the account's hosts, and HTTPS
 
 	ids *keysfile.Network // of a VPC that is known by its ids
 }
@@ -24,17 +30,18 @@ type Network struct {
 // vpcConfig is a network as Lambda is told it.
 type vpcConfig struct{ subnets, securityGroups []*string }
 
-// settle returns what a function is given; nil for no VPC.
-func (n *Network) settle(scope constructs.Construct, p functionProps) *vpcConfig {
+// settle returns what a function is given; nil for no VPC. A security group that
+// is made lets out to the ports.
+func (n *Network) settle(scope constructs.Construct, p functionProps, ports []int) *vpcConfig {
 	switch {
 	case n == nil:
 		return nil
 	case n.ids != nil && n.ids.FixedAddresses:
-		return fixedAddresses(scope, p, p.dataKey.KeyArn(), n.ids.Endpoints)
+		return fixedAddresses(scope, p, ports, n.ids.Endpoints)
 	case n.ids != nil:
 		c := &vpcConfig{subnets: *jsii.Strings(n.ids.Subnets...), securityGroups: *jsii.Strings(n.ids.SecurityGroups...)}
 		if len(c.securityGroups) == 0 {
-			c.securityGroups = []*string{httpsOnly(scope, &n.ids.VPC)}
+			c.securityGroups = []*string{outOnly(scope, &n.ids.VPC, ports)}
 		}
 		if n.ids.Endpoints {
 			newEndpoints(scope, endpointProps{at: p.at, name: p.name, vpc: &n.ids.VPC, subnets: c.subnets, from: anywhere})
@@ -54,18 +61,23 @@ func (n *Network) settle(scope constructs.Construct, p functionProps) *vpcConfig
 		c.securityGroups = append(c.securityGroups, g.SecurityGroupId())
 	}
 	if len(c.securityGroups) == 0 {
-		c.securityGroups = []*string{httpsOnly(scope, n.Vpc.VpcId())}
+		c.securityGroups = []*string{outOnly(scope, n.Vpc.VpcId(), ports)}
 	}
 	return c
 }
 
-// httpsOnly makes a security group that lets nothing in, and HTTPS out.
-func httpsOnly(scope constructs.Construct, vpc *string) *string {
+// outOnly makes a security group that lets nothing in, and to these ports out.
+// Names need none of them: security groups do not hold up Amazon's own DNS.
+// https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html
+func outOnly(scope constructs.Construct, vpc *string, ports []int) *string {
+	var out []any
+	for _, port := range ports {
+		out = append(out, map[string]any{
+			"ipProtocol": "tcp", "fromPort": port, "toPort": port, "cidrIp": anywhere, "description": "Vendors and AWS",
+		})
+	}
 	g := awsec2.NewCfnSecurityGroup(scope, jsii.String("SecurityGroup"), &awsec2.CfnSecurityGroupProps{
-		GroupDescription: jsii.String("Functions of Keyturn: HTTPS out, nothing in"), VpcId: vpc,
-		SecurityGroupEgress: []any{map[string]any{
-			"ipProtocol": "tcp", "fromPort": 443, "toPort": 443, "cidrIp": "0.0.0.0/0", "description": "Vendors and AWS",
-		}},
+		GroupDescription: jsii.String("Functions of Keyturn: out to vendors and AWS, nothing in"), VpcId: vpc, SecurityGroupEgress: out,
 	})
 	return g.AttrGroupId()
 }
@@ -75,4 +87,39 @@ func networkOf(props *VendorAccountProps, account keysfile.VendorAccount) *Netwo
 		return &Network{ids: account.Network}
 	}
 	return props.Network
+}
+
+// portsOf returns where the functions of a vendor account connect to: HTTPS, for
+// AWS, the ports of its hosts, and those of its keys' own addresses.
+func portsOf(file *keysfile.File, account string) []int {
+	ports := []int{443}
+	add := func(scheme, host string) {
+		u := url.URL{Scheme: scheme, Host: host}
+		port, err := strconv.Atoi(u.Port())
+		if err != nil && scheme == "http" {
+			port = 80
+		}
+		if port > 0 {
+			ports = append(ports, port)
+		}
+	}
+	a := file.VendorAccounts[account]
+	for _, host := range a.Hosts {
+		add("https", host)
+	}
+	vendor, _ := catalog.Get(a.Provider)
+	for _, k := range file.Keys {
+		if k.VendorAccount != account {
+			continue
+		}
+		settings, err := json.Marshal(k.Settings)
+		if err != nil {
+			continue
+		}
+		if u, err := url.Parse(vendor.BaseURL(settings)); err == nil {
+			add(u.Scheme, u.Host)
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
 }

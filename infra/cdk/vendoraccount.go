@@ -129,7 +129,7 @@ func NewVendorAccount(scope constructs.Construct, id *string, props *VendorAccou
 	}
 	egress := common
 	egress.name = fmt.Sprintf("%s-egress-%s", this.at.name, this.name)
-	common.network = networkOf(props, account).settle(this, egress)
+	common.network = networkOf(props, account).settle(this, egress, portsOf(this.file, this.name))
 	resources := map[string]*string{
 		"Records": props.Table.TableArn(), "Notifications": props.Notifications.TopicArn(), "AuditTrail": props.AuditQueue.QueueArn(),
 	}
