@@ -168,7 +168,15 @@ func (s *Site) personDuties(row actor) []duty {
 }
 
 func (s *Site) deployDuties() []duty {
+	var queues []duty
+	for _, sub := range s.subscriptions() {
+		if sub.SQS != "" {
+			queues = append(queues, calls(sub.SQS, nil, strings.Split(sub.SQS, ":")[4] == s.env.Account, "sqs", "GetQueueAttributes", "GetQueueUrl")...)
+			queues = append(queues, calls(sub.SQS, nil, false, "sqs", "SetQueueAttributes", "ReceiveMessage")...)
+		}
+	}
 	return slices.Concat(
+		queues, calls(s.here("sqs", "other"), nil, false, "sqs", "GetQueueAttributes", "GetQueueUrl"),
 		calls("*", nil, true, "cloudtrail", "DescribeTrails", "GetEventSelectors", "GetTrailStatus"), calls("*", nil, true, "lambda", "GetAccountSettings", "GetFunctionConcurrency"),
 		calls("*", nil, true, "secretsmanager", "ListSecrets"), calls("*", nil, true, "sns", "GetSubscriptionAttributes", "ListSubscriptionsByTopic"),
 		calls(s.here("sns", s.name+"-notifications"), nil, true, "sns", "Publish"),

@@ -30,6 +30,9 @@ func (s *Site) Deploy() (iam.Document, error) {
 		allow("TryNotifications", iam.Strings{"sns:Publish"}, iam.Strings{s.here("sns", s.name+"-notifications")}, nil),
 		allow("PreflightSecrets", iam.Strings{"secretsmanager:DescribeSecret"}, iam.Strings{s.here("secretsmanager", "secret:*")}, nil),
 	)
+	if queues := s.ownQueues(); len(queues) > 0 {
+		d.Statement = append(d.Statement, allow("PreflightQueues", iam.Strings{"sqs:GetQueueAttributes", "sqs:GetQueueUrl"}, queues, nil))
+	}
 	return fits("the policy to deploy", d, MaxManagedPolicy, "")
 }
 

@@ -40,6 +40,8 @@ func sample() *keysfile.File {
 			Subscriptions: []keysfile.Subscription{
 				{Lambda: "arn:aws:lambda:eu-west-1:111122223333:function:pager"},
 				{Lambda: "arn:aws:lambda:eu-west-1:999988887777:function:pager"},
+				{SQS: "arn:aws:sqs:eu-west-1:111122223333:news"},
+				{SQS: "arn:aws:sqs:eu-west-1:999988887777:news"},
 				{Slack: &keysfile.Slack{Workspace: "T1", Channel: "C1"}},
 			},
 			Escalation: &keysfile.Escalation{},

@@ -1,6 +1,10 @@
 package access
 
-import "github.com/keyturn/keyturn/shared/iam"
+import (
+	"strings"
+
+	"github.com/keyturn/keyturn/shared/iam"
+)
 
 // LabelQueue is the policy of a vendor account's queue of label events: only
 // our rule of this name may send to it.
@@ -65,4 +69,26 @@ func onlyTLS(actions, arn string) iam.Statement {
 		Sid: "OnlyTLS", Effect: iam.Deny, Principal: everyone(), Action: iam.Strings{actions}, Resource: iam.Strings{arn},
 		Condition: iam.Conditions{"Bool": {"aws:SecureTransport": {"false"}}},
 	}
+}
+
+// Subscribed is what the policy of somebody's queue needs, so that a topic can
+// deliver to it. Both are ARNs. A queue has one policy, which CloudFormation
+// would overwrite: so its owner adds this.
+// https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
+func Subscribed(queue, topic string) iam.Document {
+	return document(iam.Statement{
+		Sid: "Keyturn", Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{"sns.amazonaws.com"}},
+		Action: iam.Strings{"sqs:SendMessage"}, Resource: iam.Strings{queue}, Condition: iam.Conditions{"ArnEquals": {"aws:SourceArn": {topic}}},
+	})
+}
+
+// ownQueues are the subscribed queues of the account.
+func (s *Site) ownQueues() iam.Strings {
+	var queues []string
+	for _, sub := range s.subscriptions() {
+		if sub.SQS != "" && strings.Split(sub.SQS, ":")[4] == s.env.Account {
+			queues = append(queues, sub.SQS)
+		}
+	}
+	return sorted(queues)
 }

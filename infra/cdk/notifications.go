@@ -16,6 +16,7 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/keyturn/keyturn/infra/access"
 	"github.com/keyturn/keyturn/shared/iam"
 	"github.com/keyturn/keyturn/shared/keysfile"
 	"github.com/keyturn/keyturn/shared/notify"
@@ -58,7 +59,8 @@ func (s *subscriptions) Undelivered() awssqs.Queue { return s.undelivered }
 //
 // SNS keeps one subscription for each endpoint of a topic, so one that is there
 // twice is a panic. Chat takes whole topics: filters on it are a panic too.
-// Queues and functions of other accounts must let the topic in themselves.
+// Functions of other accounts must let the topic in themselves, and so must
+// every queue: see [access.Subscribed]. An output says what its policy needs.
 func NewSubscriptions(scope constructs.Construct, id *string, props *SubscriptionsProps) Subscriptions {
 	const of = "SubscriptionsProps"
 	need(of, "File", props == nil || props.File == nil)
@@ -120,6 +122,10 @@ func (s *subscriptions) subscribe(id string, topic awssns.ITopic, sub keysfile.S
 		// The message as it is. Over HTTPS the envelope stays: its signature is how a
 		// receiver knows that it is from AWS.
 		props.RawMessageDelivery = true
+		awscdk.NewCfnOutput(s, text("%sPolicy", id), &awscdk.CfnOutputProps{
+			Value:       awscdk.Stack_Of(s).ToJsonString(plain(access.Subscribed(endpoint, *topic.TopicArn())), nil),
+			Description: text("%.1000s", "What the policy of this queue needs, or it gets nothing: "+endpoint),
+		})
 	}
 	made := awssns.NewCfnSubscription(s, &id, props)
 	if parts := strings.Split(endpoint, ":"); protocol == "lambda" && parts[4] == s.at.account {

@@ -66,6 +66,14 @@ func TestSubscriptions(t *testing.T) {
 	if got := len(a.of("AWS::Chatbot::SlackChannelConfiguration")); got != 1 {
 		t.Errorf("%d channels", got)
 	}
+	if template := string(a.templates["keyturn-platform"]); !strings.Contains(template, `\"Resource\":\"arn:aws:sqs:eu-west-1:111122223333:news\",\"Sid\":\"Keyturn\"}`) {
+		t.Error("no output says what the subscribed queue's policy needs")
+	}
+	for id, r := range a.of("AWS::SQS::QueuePolicy") {
+		if strings.Contains(written(r.Properties), ":news") {
+			t.Errorf("%s overwrites the policy of somebody's queue", id)
+		}
+	}
 	found := false
 	for id, r := range a.of("AWS::Lambda::Permission") {
 		if r.Properties["Principal"] == "sns.amazonaws.com" {

@@ -26,7 +26,8 @@ func (a *app) preflight() *cobra.Command {
 		Long: `Whether everything that a deployment needs is there, before and after the first
 one: the account and the Region, the CDK's bootstrap, Lambda's concurrency, a
 trail that logs management events, the admin credentials, secrets that exist
-already or are marked for deletion, and subscriptions that nobody has confirmed.
+already or are marked for deletion, subscriptions that nobody has confirmed, and
+subscribed queues whose policies do not let the topics in.
 
 Each is "ok", "warning" or "missing", with what to do. The exit code is 1 if
 something is missing. It reads no value and changes nothing; what it may not see

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/keyturn/keyturn/infra/access"
@@ -54,6 +55,7 @@ type Preflight struct {
 	functions  *lambda.Client
 	trails     *cloudtrail.Client
 	topics     *sns.Client
+	queuesAPI  *sqs.Client
 	secrets    *sm.Client
 }
 
@@ -62,14 +64,14 @@ func New(cfg aws.Config, place Place, file *keysfile.File) *Preflight {
 	return &Preflight{
 		place: place, file: file,
 		parameters: ssm.NewFromConfig(cfg), functions: lambda.NewFromConfig(cfg), trails: cloudtrail.NewFromConfig(cfg),
-		topics: sns.NewFromConfig(cfg), secrets: sm.NewFromConfig(cfg),
+		topics: sns.NewFromConfig(cfg), queuesAPI: sqs.NewFromConfig(cfg), secrets: sm.NewFromConfig(cfg),
 	}
 }
 
 // Run looks at everything. What cannot be seen is a warning.
 func (p *Preflight) Run(ctx context.Context) []Check {
 	all := []Check{p.where()}
-	for _, look := range []func(context.Context) []Check{p.bootstrap, p.concurrency, p.trail, p.secretsAndAdmins, p.subscriptions} {
+	for _, look := range []func(context.Context) []Check{p.bootstrap, p.concurrency, p.trail, p.secretsAndAdmins, p.subscriptions, p.queues} {
 		all = append(all, look(ctx)...)
 	}
 	return all

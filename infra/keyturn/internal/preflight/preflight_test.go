@@ -10,10 +10,12 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/keyturn/keyturn/infra/access"
 	"github.com/keyturn/keyturn/infra/keyturn/internal/preflight"
 	"github.com/keyturn/keyturn/shared/keysfile"
 	"github.com/keyturn/keyturn/test/cloud"
@@ -192,6 +194,26 @@ func TestNotWell(t *testing.T) {
 			"warning topic keyturn-notifications: http http://127.0.0.1:1/... has not confirmed its subscription",
 		}},
 		{"no subscriptions", region.Options{}, func(a *account, _ *keysfile.File) { a.topic() }, []string{"warning topic keyturn-notifications: nobody with a confirmed subscription"}},
+		{"no such queue", region.Options{}, func(_ *account, f *keysfile.File) { tell(f, news) }, []string{"missing queue news: there is no such queue in us-east-1"}},
+		{"a queue without a policy", region.Options{}, func(a *account, f *keysfile.File) { a.queue(f, nil) }, []string{"warning queue news: its policy does not let the topic in, and it gets nothing: it has none"}},
+		{"a queue that lets another topic in", region.Options{}, func(a *account, f *keysfile.File) {
+			a.queue(f, map[string]string{"Policy": letsIn(news, topicARN+"-2")})
+		}, []string{"warning queue news: its policy does not let the topic in"}},
+		{"a queue of the escalation that lets the other topic in", region.Options{}, func(a *account, f *keysfile.File) {
+			a.queue(f, map[string]string{"Policy": letsIn(news, topicARN)})
+			f.Notifications = keysfile.Notifications{Escalation: &keysfile.Escalation{Subscriptions: f.Notifications.Subscriptions}}
+		}, []string{"warning queue news: its policy does not let the topic in"}},
+		{"a queue that lets the topic in", region.Options{}, func(a *account, f *keysfile.File) {
+			a.queue(f, map[string]string{"Policy": letsIn(news, topicARN)})
+		}, nil},
+		{"a queue under a key of AWS", region.Options{}, func(a *account, f *keysfile.File) {
+			a.queue(f, map[string]string{"Policy": letsIn(news, topicARN), "KmsMasterKeyId": "alias/aws/sqs"})
+		}, []string{"warning queue news: it is encrypted with alias/aws/sqs"}},
+		{"a queue of another account", region.Options{}, func(_ *account, f *keysfile.File) { tell(f, "arn:aws:sqs:us-east-1:999988887777:news") }, nil},
+		{"no right to see the queue", region.Options{}, func(a *account, f *keysfile.File) {
+			a.queue(f, nil)
+			a.deny("GetQueueAttributes")
+		}, []string{"warning queue news: you may not see it"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -208,6 +230,31 @@ func TestNotWell(t *testing.T) {
 			}
 		})
 	}
+}
+
+const (
+	news     = "arn:aws:sqs:" + wire.Region + ":" + wire.Account + ":news"
+	topicARN = "arn:aws:sns:" + wire.Region + ":" + wire.Account + ":keyturn-notifications"
+)
+
+func tell(f *keysfile.File, queue string) {
+	f.Notifications.Subscriptions = []keysfile.Subscription{{SQS: queue}}
+}
+
+// queue makes the queue that the file's subscription is of.
+func (a *account) queue(f *keysfile.File, attributes map[string]string) {
+	a.t.Helper()
+	_, err := sqs.NewFromConfig(a.cfg).CreateQueue(a.t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("news"), Attributes: attributes})
+	a.must(err)
+	tell(f, news)
+}
+
+func letsIn(queue, topic string) string {
+	text, err := access.Subscribed(queue, topic).Text()
+	if err != nil {
+		panic(err)
+	}
+	return text
 }
 
 func reserve(f *keysfile.File, n int) {
