@@ -178,7 +178,7 @@ func (s *Site) deployDuties() []duty {
 	return slices.Concat(
 		queues, calls(s.here("sqs", "other"), nil, false, "sqs", "GetQueueAttributes", "GetQueueUrl"),
 		calls("*", nil, true, "cloudtrail", "DescribeTrails", "GetEventSelectors", "GetTrailStatus"), calls("*", nil, true, "lambda", "GetAccountSettings", "GetFunctionConcurrency"),
-		calls("*", nil, true, "secretsmanager", "ListSecrets"), calls("*", nil, true, "sns", "GetSubscriptionAttributes", "ListSubscriptionsByTopic"),
+		calls("*", nil, true, "secretsmanager", "ListSecrets"), calls("*", nil, true, "scheduler", "ListSchedules"), calls("*", nil, true, "sns", "GetSubscriptionAttributes", "ListSubscriptionsByTopic"),
 		calls(s.here("sns", s.name+"-notifications"), nil, true, "sns", "Publish"),
 		calls(s.here("sns", s.name+"-escalation"), nil, false, "sns", "Publish"),
 		calls(s.here("ssm", "parameter/cdk-bootstrap/"+s.env.Qualifier+"/version"), nil, true, "ssm", "GetParameter"),

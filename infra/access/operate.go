@@ -24,7 +24,7 @@ func (s *Site) Deploy() (iam.Document, error) {
 		allow("BootstrapVersion", iam.Strings{"ssm:GetParameter"}, iam.Strings{s.here("ssm", "parameter/cdk-bootstrap/"+s.env.Qualifier+"/version")}, nil),
 		allow("Preflight", iam.Strings{
 			"cloudtrail:DescribeTrails", "cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus",
-			"lambda:GetAccountSettings", "lambda:GetFunctionConcurrency", "secretsmanager:ListSecrets",
+			"lambda:GetAccountSettings", "lambda:GetFunctionConcurrency", "scheduler:ListSchedules", "secretsmanager:ListSecrets",
 			"sns:GetSubscriptionAttributes", "sns:ListSubscriptionsByTopic",
 		}, iam.Strings{"*"}, nil),
 		allow("TryNotifications", iam.Strings{"sns:Publish"}, iam.Strings{s.here("sns", s.name+"-notifications")}, nil),

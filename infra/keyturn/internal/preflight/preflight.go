@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -57,6 +58,7 @@ type Preflight struct {
 	topics     *sns.Client
 	queuesAPI  *sqs.Client
 	secrets    *sm.Client
+	schedules  *scheduler.Client
 }
 
 // New prepares a look with cfg, whose credentials are of the place.
@@ -64,14 +66,14 @@ func New(cfg aws.Config, place Place, file *keysfile.File) *Preflight {
 	return &Preflight{
 		place: place, file: file,
 		parameters: ssm.NewFromConfig(cfg), functions: lambda.NewFromConfig(cfg), trails: cloudtrail.NewFromConfig(cfg),
-		topics: sns.NewFromConfig(cfg), queuesAPI: sqs.NewFromConfig(cfg), secrets: sm.NewFromConfig(cfg),
+		topics: sns.NewFromConfig(cfg), queuesAPI: sqs.NewFromConfig(cfg), secrets: sm.NewFromConfig(cfg), schedules: scheduler.NewFromConfig(cfg),
 	}
 }
 
 // Run looks at everything. What cannot be seen is a warning.
 func (p *Preflight) Run(ctx context.Context) []Check {
 	all := []Check{p.where()}
-	for _, look := range []func(context.Context) []Check{p.bootstrap, p.concurrency, p.trail, p.secretsAndAdmins, p.subscriptions, p.queues} {
+	for _, look := range []func(context.Context) []Check{p.bootstrap, p.concurrency, p.trail, p.secretsAndAdmins, p.subscriptions, p.queues, p.left} {
 		all = append(all, look(ctx)...)
 	}
 	return all

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/keyturn/keyturn/infra/access"
 	"github.com/keyturn/keyturn/infra/keyturn/internal/preflight"
+	"github.com/keyturn/keyturn/shared/awserror"
 	"github.com/keyturn/keyturn/shared/keysfile"
 	"github.com/keyturn/keyturn/test/cloud"
 	"github.com/keyturn/keyturn/test/cloud/cloudtrail"
@@ -210,6 +213,11 @@ func TestNotWell(t *testing.T) {
 			a.queue(f, map[string]string{"Policy": letsIn(news, topicARN), "KmsMasterKeyId": "alias/aws/sqs"})
 		}, []string{"warning queue news: it is encrypted with alias/aws/sqs"}},
 		{"a queue of another account", region.Options{}, func(_ *account, f *keysfile.File) { tell(f, "arn:aws:sqs:us-east-1:999988887777:news") }, nil},
+		{"a vendor account that is not in the file", region.Options{}, func(a *account, _ *keysfile.File) {
+			a.sweep("main")
+			a.sweep("old")
+		}, []string{"warning vendor account old: it is not in the file, and its functions are still deployed"}},
+		{"no right to see schedules", region.Options{}, func(a *account, _ *keysfile.File) { a.deny("ListSchedules") }, []string{"warning vendor accounts: you may not see it"}},
 		{"no right to see the queue", region.Options{}, func(a *account, f *keysfile.File) {
 			a.queue(f, nil)
 			a.deny("GetQueueAttributes")
@@ -230,6 +238,21 @@ func TestNotWell(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sweep deploys what each vendor account has.
+func (a *account) sweep(name string) {
+	a.t.Helper()
+	c := scheduler.NewFromConfig(a.cfg)
+	if _, err := c.CreateScheduleGroup(a.t.Context(), &scheduler.CreateScheduleGroupInput{Name: aws.String("keyturn")}); err != nil && awserror.Code(err) != "ConflictException" {
+		a.must(err)
+	}
+	_, err := c.CreateSchedule(a.t.Context(), &scheduler.CreateScheduleInput{
+		Name: aws.String("sweep-" + name), GroupName: aws.String("keyturn"), ScheduleExpression: aws.String("rate(1 hour)"),
+		FlexibleTimeWindow: &schedulertypes.FlexibleTimeWindow{Mode: schedulertypes.FlexibleTimeWindowModeOff},
+		Target:             &schedulertypes.Target{Arn: aws.String("arn:aws:lambda:" + wire.Region + ":" + wire.Account + ":function:x"), RoleArn: aws.String("arn:aws:iam::" + wire.Account + ":role/x")},
+	})
+	a.must(err)
 }
 
 const (
