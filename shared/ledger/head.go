@@ -58,10 +58,13 @@ func stagingPath(h head) string {
 	return fmt.Sprint(stagingDir, h.PrevSize, "-", hex.EncodeToString(h.Root[:]))
 }
 
+// PassingDir is where stores that cannot tell by an object's name put what is Passing.
+const PassingDir = "passing/"
+
 // Passing reports whether the object at path may be deleted when it has aged: a
-// partial tile that a wider one has replaced, or a batch that is in tiles by now.
-// All other objects are to be locked. Either must outlive the longest time without
-// an append that succeeds, for the newest of them are in use.
+// partial tile, which a wider one replaces. All other objects are to be locked; the
+// entries of a partial tile are in a staged batch too, which is. A partial tile must
+// outlive the longest time without an append, for the newest are in use.
 func Passing(path string) bool {
-	return strings.HasPrefix(path, stagingDir) || strings.HasPrefix(path, "tile/") && strings.Contains(path, ".p/")
+	return strings.HasPrefix(path, "tile/") && strings.Contains(path, ".p/")
 }

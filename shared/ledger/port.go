@@ -41,9 +41,9 @@ type Head interface {
 type Archive interface {
 	// Read returns what is at path, or an error that is ErrNotFound.
 	Read(ctx context.Context, path string) ([]byte, error)
-	// Walk calls f for each path, in any order, with the number of versions that
-	// are kept of it: more than one if it was written again, or deleted and
-	// written. It ends with the first error of f.
+	// Walk calls f for each path, in any order, with the number of versions and
+	// deletions that are kept of it: more than one if it was written again or
+	// deleted. It ends with the first error of f.
 	Walk(ctx context.Context, f func(path string, versions int) error) error
 }
 

@@ -128,7 +128,7 @@ func (s *scan) inventory(ctx context.Context, v note.Verifier) error {
 
 func (s *scan) versions(path string, index int64, versions int) {
 	if versions > 1 {
-		s.bad(path, index, "was written %d times", versions)
+		s.bad(path, index, "has %d versions and deletions", versions)
 	}
 }
 
@@ -141,6 +141,10 @@ func (s *scan) past(t tlog.Tile) bool {
 // claim reads a checkpoint, or the note about what followed it.
 func (s *scan) claim(ctx context.Context, path string, size int64, v note.Verifier) error {
 	data, err := s.archive.Read(ctx, path)
+	if errors.Is(err, ErrNotFound) { // there is a trace of it
+		s.bad(path, size, "deleted")
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
