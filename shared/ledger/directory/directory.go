@@ -1,6 +1,5 @@
 // Package directory keeps a ledger in a local directory: for a copy that is verified
-// offline, and for a demonstration. Each head is a file that stays, so that loading
-// the head takes longer as they grow: a log that is used for long is elsewhere.
+// offline, and for a demonstration. Each head is a file that stays.
 package directory
 
 import (
@@ -14,6 +13,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/keyturn/keyturn/shared/ledger"
 )
@@ -25,8 +25,11 @@ const (
 
 // Store is the objects, the head and the archive of a ledger below one directory.
 // It is used by several goroutines and processes at once. A path that would leave
-// the directory is an error.
-type Store struct{ root *os.Root }
+// the directory is an error. A copy of a ledger in S3 is read as it is there.
+type Store struct {
+	root *os.Root
+	last atomic.Int64 // a head that there is: where the search for the newest begins
+}
 
 // Open returns the store in dir, which must exist.
 func Open(dir string) (*Store, error) {
@@ -81,6 +84,9 @@ func (s *Store) Read(ctx context.Context, name string) ([]byte, error) {
 		return nil, err
 	}
 	data, err := s.root.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) && ledger.Passing(name) {
+		data, err = s.root.ReadFile(ledger.PassingDir + name)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ledger.ErrNotFound
 	}
@@ -108,7 +114,7 @@ func (s *Store) Swap(ctx context.Context, old, next []byte) error {
 	if !bytes.Equal(head, old) {
 		return ledger.ErrConflict
 	}
-	err = s.Create(ctx, path.Join(headDir, strconv.Itoa(n+1)), next)
+	err = s.Create(ctx, headPath(n+1), next)
 	if errors.Is(err, ledger.ErrExists) {
 		return ledger.ErrConflict
 	}
@@ -117,21 +123,29 @@ func (s *Store) Swap(ctx context.Context, old, next []byte) error {
 
 // newest returns the last head and its number, or nil and zero if there is none.
 func (s *Store) newest(ctx context.Context) (int, []byte, error) {
-	files, err := fs.ReadDir(s.root.FS(), headDir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, nil, fmt.Errorf("list heads: %w", err)
+	// They are numbered without a gap, so that few of them are looked at.
+	n, step := int(s.last.Load()), 1
+	for ; s.has(n + step); step *= 2 {
+		n += step
 	}
-	last := 0
-	for _, f := range files {
-		if n, err := strconv.Atoi(f.Name()); err == nil {
-			last = max(last, n)
+	for ; step > 0; step /= 2 {
+		if s.has(n + step) {
+			n += step
 		}
 	}
-	if last == 0 {
+	if n == 0 {
 		return 0, nil, nil
 	}
-	head, err := s.Read(ctx, path.Join(headDir, strconv.Itoa(last)))
-	return last, head, err
+	s.last.Store(int64(n))
+	head, err := s.Read(ctx, headPath(n))
+	return n, head, err
+}
+
+func headPath(n int) string { return path.Join(headDir, strconv.Itoa(n)) }
+
+func (s *Store) has(n int) bool {
+	_, err := s.root.Stat(headPath(n))
+	return err == nil
 }
 
 // Walk calls f for each object. A directory keeps one version of each.
@@ -142,6 +156,9 @@ func (s *Store) Walk(ctx context.Context, f func(name string, versions int) erro
 			return err
 		case dir == headDir || dir == tempDir || d.IsDir():
 			return ctx.Err()
+		}
+		if rest, ok := strings.CutPrefix(name, ledger.PassingDir); ok && ledger.Passing(rest) {
+			name = rest
 		}
 		return f(name, 1)
 	})

@@ -82,3 +82,68 @@ func TestPathOutside(t *testing.T) {
 		t.Error("left the directory")
 	}
 }
+
+// A head is found among many, by a store that knows none of them, too.
+func TestManyHeads(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	open := func() *directory.Store {
+		s, err := directory.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	writer, reader := open(), open()
+	if _, err := writer.Load(t.Context()); !errors.Is(err, ledger.ErrNotFound) {
+		t.Fatalf("a head of none: %v", err)
+	}
+	var old []byte
+	for n := range 70 {
+		next := []byte(strconv.Itoa(n))
+		if err := writer.Swap(t.Context(), old, next); err != nil {
+			t.Fatal(err)
+		}
+		if err := writer.Swap(t.Context(), old, []byte("other")); !errors.Is(err, ledger.ErrConflict) {
+			t.Errorf("swap of an old head: %v", err)
+		}
+		for _, s := range []*directory.Store{reader, open()} {
+			if got, err := s.Load(t.Context()); err != nil || string(got) != string(next) {
+				t.Fatalf("head %q, %v; want %q", got, err, next)
+			}
+			if n%7 != 0 { // the reader falls behind
+				break
+			}
+		}
+		old = next
+	}
+}
+
+// A copy of a bucket has its partial tiles elsewhere, and is read as it is.
+func TestCopyOfBucket(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "passing", "tile", "0", "000.p"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "passing", "tile", "0", "000.p", "1"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := directory.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got, err := s.Read(t.Context(), "tile/0/000.p/1"); err != nil || string(got) != "x" {
+		t.Errorf("read %q, %v", got, err)
+	}
+	if err := s.Walk(t.Context(), func(path string, n int) error {
+		if path != "tile/0/000.p/1" || n != 1 {
+			t.Errorf("walked to %q, %d", path, n)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
