@@ -1,10 +1,6 @@
 package access
 
-import (
-	"fmt"
-
-	"github.com/keyturn/keyturn/shared/iam"
-)
+import "github.com/keyturn/keyturn/shared/iam"
 
 // Rotate is the identity policy of a vendor account's rotate function: the calls
 // of package rotation and of what it records and tells, and no other.
@@ -129,17 +125,44 @@ func (s *Site) admin(account string) []iam.Statement {
 // https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
 func (s *Site) decrypt(sid string, secrets iam.Strings, actions ...string) iam.Statement {
 	return allow(sid, actions, iam.Strings{s.here("kms", "key/*")}, iam.Conditions{
-		"StringEquals": {"kms:ViaService": {s.service("secretsmanager", s.env.Region)}},
+		"StringEquals": {"kms:ViaService": s.via("secretsmanager")},
 		"ArnLike":      {"kms:EncryptionContext:SecretARN": secrets},
 	})
 }
 
-// service is a service's name for kms:ViaService.
+// service is a service's own name in the partition, as its endpoint has it.
 func (s *Site) service(name, region string) string {
-	if s.env.Partition == "aws-cn" {
-		return fmt.Sprintf("%s.%s.amazonaws.com.cn", name, region)
+	return name + "." + region + "." + suffix(s.env.Partition)
+}
+
+func suffix(partition string) string {
+	if partition == "aws-cn" {
+		return "amazonaws.com.cn"
 	}
-	return fmt.Sprintf("%s.%s.amazonaws.com", name, region)
+	return "amazonaws.com"
+}
+
+// Via are the values of kms:ViaService that mean a service. AWS documents the
+// key with amazonaws.com, and the services of China have endpoints that end with
+// .cn: which of the two KMS compares there, no page says. Both mean the service,
+// and nobody else can send either. A partition that is not known until the
+// deployment gets both too.
+// https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+func Via(partition, service, region string) iam.Strings {
+	name := service + "." + region + ".amazonaws.com"
+	switch partition {
+	case "aws", "aws-us-gov":
+		return iam.Strings{name}
+	}
+	return iam.Strings{name, name + ".cn"}
+}
+
+// via is Via for several services of the environment.
+func (s *Site) via(services ...string) (all iam.Strings) {
+	for _, name := range services {
+		all = append(all, Via(s.env.Partition, name, s.env.Region)...)
+	}
+	return all
 }
 
 func (s *Site) records(operations ...string) iam.Statement {

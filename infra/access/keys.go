@@ -15,7 +15,7 @@ import (
 // own key. Readers of other accounts need kms:Decrypt in their account too.
 // https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
 func (s *Site) SecretsKey(region string) (iam.Document, error) {
-	via := s.service("secretsmanager", region)
+	via := Via(s.env.Partition, "secretsmanager", region)
 	d := s.key(
 		through("SecretsManagerReads", iam.Strings{"kms:Decrypt"}, s.readerAccounts(), via),
 		through("SecretsManagerWrites", iam.Strings{"kms:Encrypt", "kms:GenerateDataKey"}, iam.Strings{s.env.Account}, via),
@@ -41,13 +41,13 @@ func (s *Site) readerAccounts() iam.Strings {
 func (s *Site) DataKey() (iam.Document, error) {
 	own := iam.Strings{s.env.Account}
 	region := s.env.Region
-	grants := through("DynamoDBGrants", iam.Strings{"kms:CreateGrant"}, own, s.service("dynamodb", region))
+	grants := through("DynamoDBGrants", iam.Strings{"kms:CreateGrant"}, own, s.via("dynamodb"))
 	grants.Condition["Bool"] = map[string]iam.Strings{"kms:GrantIsForAWSResource": {"true"}}
 	// The functions' environment holds the key of the fingerprints: whoever may only
 	// look at a function must not see it, so CloudFormation alone has Lambda encrypt
 	// it. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
 	deploying := func(sid string, actions ...string) iam.Statement {
-		st := through(sid, actions, own, s.service("lambda", region))
+		st := through(sid, actions, own, s.via("lambda"))
 		st.Condition["ArnEquals"] = map[string]iam.Strings{"aws:PrincipalArn": {s.bootstrapRole("cfn-exec")}}
 		return st
 	}
@@ -55,7 +55,7 @@ func (s *Site) DataKey() (iam.Document, error) {
 	environments.Condition["Bool"] = map[string]iam.Strings{"kms:GrantIsForAWSResource": {"true"}}
 	d := s.key(
 		through("DataServices", iam.Strings{"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"}, own,
-			s.service("dynamodb", region), s.service("sqs", region)),
+			s.via("dynamodb", "sqs")),
 		grants,
 		iam.Statement{
 			Sid: "Logs", Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{s.service("logs", region)}},
@@ -78,7 +78,7 @@ func (s *Site) DataKey() (iam.Document, error) {
 // https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 func (s *Site) TopicsKey() (iam.Document, error) {
 	d := s.key(
-		through("Publishers", iam.Strings{"kms:Decrypt", "kms:GenerateDataKey"}, iam.Strings{s.env.Account}, s.service("sns", s.env.Region)),
+		through("Publishers", iam.Strings{"kms:Decrypt", "kms:GenerateDataKey"}, iam.Strings{s.env.Account}, s.via("sns")),
 		iam.Statement{
 			Sid: "Alarms", Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{"cloudwatch.amazonaws.com"}},
 			Action: iam.Strings{"kms:Decrypt", "kms:GenerateDataKey"}, Resource: iam.Strings{"*"},
@@ -118,7 +118,7 @@ func (s *Site) key(use ...iam.Statement) iam.Document {
 }
 
 // through lets whoever may use the service have it use the key.
-func through(sid string, actions, accounts iam.Strings, services ...string) iam.Statement {
+func through(sid string, actions, accounts iam.Strings, services iam.Strings) iam.Statement {
 	slices.Sort(services)
 	return iam.Statement{
 		Sid: sid, Effect: iam.Allow, Principal: everyone(), Action: actions, Resource: iam.Strings{"*"},

@@ -169,6 +169,24 @@ func TestPartitions(t *testing.T) {
 		if _, err := s.Prove(); err != nil {
 			t.Errorf("%s: %v", region, err)
 		}
+		// The same with the other name that a service may have in China.
+		d, err := s.documents()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, of := range map[string]string{"secrets": "secretsmanager", "data": "dynamodb", "topics": "sns"} {
+			for _, end := range []string{"amazonaws.com", "amazonaws.com.cn"} {
+				r := s.request(&target{}, actor{who: s.ours()}, network{ip: "52.95.110.1"}, "kms:Decrypt", s.here("kms", "key/x"))
+				r.Context["kms:ViaService"], r.Context["kms:CallerAccount"] = []string{of + "." + region + "." + end}, []string{"111122223333"}
+				got, err := iam.Evaluate(r, iam.Policies{Resource: &iam.Policy{Name: name, Document: d.keys[name]}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if allowed, may := got.Effect == iam.Allowed, end == "amazonaws.com" || want == "aws-cn"; allowed != may {
+					t.Errorf("%s: the key of %s through %s.%s.%s: %s", region, name, of, region, end, got)
+				}
+			}
+		}
 	}
 }
 

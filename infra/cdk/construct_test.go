@@ -115,6 +115,23 @@ func TestPortsOf(t *testing.T) {
 	}
 }
 
+// TestEndpointService compares the names with those that the CDK knows.
+func TestEndpointService(t *testing.T) {
+	app, err := newApp(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, region := range []string{"eu-west-1", "cn-north-1", "cn-northwest-1", "us-gov-west-1"} {
+		stack := awscdk.NewStack(app, text("Endpoints%d", i), &awscdk.StackProps{Env: &awscdk.Environment{Account: &home.Account, Region: &region}})
+		for _, name := range privateServices() {
+			s := awsec2.NewInterfaceVpcEndpointAwsService(&name, nil, nil, nil)
+			if got, want := endpointService(region, name), stack.Resolve(s.Name()); got != want {
+				t.Errorf("%s, and the CDK says %v", got, want)
+			}
+		}
+	}
+}
+
 // TestEgress looks for these ports in the security groups that are made.
 func TestEgress(t *testing.T) {
 	for _, tt := range []struct {

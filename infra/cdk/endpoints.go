@@ -5,6 +5,7 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/keyturn/keyturn/infra/access"
 	"github.com/keyturn/keyturn/shared/iam"
 )
 
@@ -44,13 +45,22 @@ func newEndpoints(scope constructs.Construct, p endpointProps) {
 	for _, service := range privateServices() {
 		props := &awsec2.CfnVPCEndpointProps{
 			VpcId: p.vpc, VpcEndpointType: jsii.String("Interface"), PrivateDnsEnabled: true, SubnetIds: ids(p.subnets),
-			SecurityGroupIds: &[]any{group.AttrGroupId()}, ServiceName: text("com.amazonaws.%s.%s", p.at.region, service), Tags: name,
+			SecurityGroupIds: &[]any{group.AttrGroupId()}, ServiceName: jsii.String(endpointService(p.at.region, service)), Tags: name,
 		}
 		if p.policy != nil {
 			props.PolicyDocument = plain(*p.policy)
 		}
 		awsec2.NewCfnVPCEndpoint(scope, text("Interface-%s", service), props)
 	}
+}
+
+// endpointService is the name of a service's interface endpoints. In China some
+// have another beginning: of ours, as the CDK knows them, SQS.
+func endpointService(region, service string) string {
+	if access.Partition(region) == "aws-cn" && service == "sqs" {
+		return "cn.com.amazonaws." + region + "." + service
+	}
+	return "com.amazonaws." + region + "." + service
 }
 
 const anywhere = "0.0.0.0/0"

@@ -83,9 +83,9 @@ func (s site) policy(d iam.Document, err error) iam.Document { return s.must(d, 
 // the key, as AWS's own keys do. A key that is imported must allow it already.
 func letThrough(key awskms.IKey, services ...string) {
 	s := awscdk.Stack_Of(key)
-	via := make([]string, len(services))
-	for i, name := range services {
-		via[i] = name + "." + *s.Region() + "." + *s.UrlSuffix()
+	var via []string
+	for _, name := range services {
+		via = append(via, access.Via(*s.Partition(), name, *s.Region())...)
 	}
 	key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Principals: &[]awsiam.IPrincipal{awsiam.NewAnyPrincipal()}, Resources: jsii.Strings("*"),
