@@ -11,13 +11,16 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
 	"github.com/keyturn/keyturn/shared/providertest"
+	"github.com/keyturn/keyturn/test/cloud"
 	"github.com/keyturn/keyturn/test/cloud/region"
+	"github.com/keyturn/keyturn/test/cloud/wire"
 	"github.com/keyturn/keyturn/test/stack"
 )
 
@@ -43,6 +46,7 @@ type world struct {
 
 	mu      sync.Mutex
 	answers []answer
+	lose    int // answers that do not arrive
 	said    bytes.Buffer
 }
 
@@ -76,6 +80,10 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err = json.Unmarshal(raw, &a); err != nil || r.Method != http.MethodPut || r.URL.Host != bucket || r.URL.RawQuery != signed {
 		w.t.Errorf("%s to %s: %s", r.Method, r.URL.Host, raw)
 	}
+	if w.lose > 0 {
+		w.lose--
+		return &http.Response{StatusCode: http.StatusServiceUnavailable, Body: http.NoBody, Request: r}, nil
+	}
 	w.answers = append(w.answers, a)
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
 }
@@ -90,15 +98,7 @@ func (w *world) Write(b []byte) (int, error) {
 // ask is CloudFormation's request, and the answer to it.
 func (w *world) ask(kind, id, existing string) answer {
 	w.t.Helper()
-	event, err := json.Marshal(map[string]any{
-		"RequestType": kind, "RequestId": id, "ResponseURL": "https://" + bucket + "/x?" + signed, "ResourceType": "Custom::KeyturnFirstValue",
-		"StackId": "arn:aws:cloudformation:eu-west-1:111122223333:stack/keyturn-schedules-07/1", "LogicalResourceId": "Key1FirstValue",
-		"ResourceProperties": map[string]string{"ServiceToken": "arn", "Version": "1", "Secret": name, "Existing": existing},
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	out, failure, err := w.region.Lambda.Invoke(w.t.Context(), stack.Rotate(account), event)
+	out, failure, err := w.region.Lambda.Invoke(w.t.Context(), stack.Rotate(account), w.event(kind, id, existing))
 	if err != nil || failure != "" {
 		w.t.Fatalf("%s %s %v", failure, out, err)
 	}
@@ -113,6 +113,19 @@ func (w *world) ask(kind, id, existing string) answer {
 		w.t.Errorf("another resource: %+v", a)
 	}
 	return a
+}
+
+func (w *world) event(kind, id, existing string) []byte {
+	w.t.Helper()
+	event, err := json.Marshal(map[string]any{
+		"RequestType": kind, "RequestId": id, "ResponseURL": "https://" + bucket + "/x?" + signed, "ResourceType": "Custom::KeyturnFirstValue",
+		"StackId": "arn:aws:cloudformation:eu-west-1:111122223333:stack/keyturn-schedules-07/1", "LogicalResourceId": "Key1FirstValue",
+		"ResourceProperties": map[string]string{"ServiceToken": "arn", "Version": "1", "Secret": name, "Existing": existing},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return event
 }
 
 func (w *world) put(id, value string) {
@@ -225,6 +238,65 @@ func TestCreate_existing(t *testing.T) {
 		}
 		if len(w.vendor.Live()) != 0 || w.value() != `{"apiKey":"by hand"}` {
 			w.t.Error("a secret that is not ours to fill was filled")
+		}
+	})
+}
+
+// holds says whether the value is the only key that is live at the vendor.
+func (w *world) holds() bool {
+	live := w.vendor.Live()
+	return len(live) == 1 && strings.Contains(w.value(), live[0].ID)
+}
+
+// TestCreate_interrupted cuts the making of a first value where it hurts: the
+// vendor has made a key, and it cannot be stored, or nobody hears that it was.
+// A deployment after it ends with one key, which the secret holds.
+func TestCreate_interrupted(t *testing.T) {
+	denied := &wire.Error{Code: "AccessDeniedException", Message: "you may not"}
+	for _, tt := range []struct {
+		test  string
+		fault cloud.Fault
+		want  string // status of the first try
+	}{
+		{"it cannot be stored", cloud.Fault{Operation: "PutSecretValue", Nth: 1, Error: denied}, "FAILED"},
+		{"it is stored, and the answer says otherwise", cloud.Fault{Operation: "PutSecretValue", Nth: 1, Count: 5, Effect: cloud.FailAfter}, "SUCCESS"},
+		{"it is stored, and the connection breaks", cloud.Fault{Operation: "PutSecretValue", Nth: 1, Effect: cloud.DropAfter, Count: 5}, "SUCCESS"},
+		{"the store is away", cloud.Fault{Operation: "PutSecretValue", Nth: 1, Count: 3}, "SUCCESS"},
+	} {
+		t.Run(tt.test, func(t *testing.T) {
+			within(t, func(w *world) {
+				w.region.Cloud.Inject(tt.fault)
+				if a := w.ask("Create", "r-1", "false"); a.Status != tt.want {
+					w.t.Errorf("%+v", a)
+				}
+				if tt.want == "FAILED" {
+					if a := w.ask("Delete", "r-2", "false"); a.Status != "SUCCESS" {
+						w.t.Errorf("%+v", a)
+					}
+				}
+				a := w.ask("Create", "r-3", "false")
+				time.Sleep(4 * 24 * time.Hour) // a key that may have been stored waits for the sweep
+				synctest.Wait()
+				if a.Status != "SUCCESS" || !w.holds() {
+					w.t.Errorf("%+v; at the vendor %d keys, a value: %v", a, len(w.vendor.Live()), w.value() != "")
+				}
+			})
+		})
+	}
+}
+
+// TestAnswer_lost loses every try of an answer: the function fails, so that
+// Lambda sends the same request again, and CloudFormation need not wait an hour.
+func TestAnswer_lost(t *testing.T) {
+	within(t, func(w *world) {
+		w.lose = 3
+		out, failure, err := w.region.Lambda.Invoke(w.t.Context(), stack.Rotate(account), w.event("Create", "r-1", "false"))
+		if err != nil || failure == "" || !strings.Contains(string(out), "AnswerUndelivered") {
+			w.t.Errorf("%q %s %v", failure, out, err)
+		}
+		value := w.value()
+		if a := w.ask("Create", "r-1", "false"); a.Status != "SUCCESS" || !w.holds() || w.value() != value {
+			w.t.Errorf("%+v; at the vendor %d keys, the same value: %v", a, len(w.vendor.Live()), w.value() == value)
 		}
 	})
 }
