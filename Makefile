@@ -75,8 +75,10 @@ synth diff deploy destroy: export KEYTURN_CONFIG ?= $(KEYTURN_FILE)
 in := $(if $(ENVIRONMENT),--environment $(ENVIRONMENT))
 
 .PHONY: synth
+# --ci: what the CDK's command says goes to stdout, and what is wrong to stderr.
+# So the last line is the app's: stacks, resources, keys and what was proven.
 synth: build $(CDK) ## Make and prove the templates of keyturn.yaml: ENVIRONMENT=prod
-	$(CDK) synth --quiet $(if $(ENVIRONMENT),-c environment=$(ENVIRONMENT))
+	@$(CDK) synth --quiet --ci >/dev/null $(if $(ENVIRONMENT),-c environment=$(ENVIRONMENT))
 
 .PHONY: diff
 diff: build $(CDK) ## Compare them with what is deployed, and reach with BASE=git:origin/main
