@@ -50,7 +50,7 @@ var ErrNoEntry = errors.New("the log has no entry of this index")
 // Prove returns a proof (https://c2sp.org/tlog-proof) that the entry at index is in
 // the log of checkpoint, which is its latest: the partial tiles of older ones may be
 // gone. The entry is in it, as its extra data. Few objects are read. An object that
-// does not fit the checkpoint is a *TamperError or an error of tlog.
+// does not fit the checkpoint is a *TamperError.
 func Prove(ctx context.Context, o Objects, v note.Verifier, checkpoint []byte, index int64) ([]byte, error) {
 	tree, err := OpenCheckpoint(checkpoint, v)
 	if err != nil {
@@ -62,13 +62,22 @@ func Prove(ctx context.Context, o Objects, v note.Verifier, checkpoint []byte, i
 	r := newReader(o.Read, tree)
 	leaf, err := r.entry(ctx, index)
 	if err != nil {
-		return nil, err
+		return nil, r.blame(err, index)
 	}
 	p, err := tlog.ProveRecord(tree.N, index, r.hashes(ctx))
 	if err != nil {
-		return nil, fmt.Errorf("prove entry %d: %w", index, err)
+		return nil, r.blame(err, index)
 	}
 	return torchwood.FormatProofWithExtraData(index, leaf, p, checkpoint), nil
+}
+
+// blame returns err as a *TamperError if all was read: what tlog finds are hashes that
+// do not make the root.
+func (r *reader) blame(err error, index int64) error {
+	if _, ok := errors.AsType[*TamperError](err); ok || r.unread {
+		return err
+	}
+	return &TamperError{Path: fmt.Sprintf("the tiles above entry %d", index), Index: index, Why: err.Error()}
 }
 
 // Proven is what a proof shows.

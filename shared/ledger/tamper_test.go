@@ -2,6 +2,8 @@ package ledger_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
@@ -67,6 +69,13 @@ func TestTamper(t *testing.T) {
 		"checkpoint changed":    {path: middle, tamper: swap("300", "301"), index: 300},
 		"checkpoint of a fork":  {path: middle, tamper: fork, index: 300},
 		"wrong signer":          {path: middle, tamper: foreign, index: 300},
+		"checkpoint deleted":    {path: middle, tamper: remove, index: 300},
+		"what followed deleted": {path: "next/300", tamper: remove, index: 300},
+		"what followed changed": {path: "next/300", tamper: swap(`"size":310`, `"size":311`), index: 300},
+		"id deleted":            {path: idOf(7), tamper: remove, index: 7},
+		"id planted":            {path: "id/" + strings.Repeat("0", 32) + "...", tamper: plant("id/" + strings.Repeat("0", 64)), index: 310},
+		"entries past the end":  {path: "tile/entries/002", tamper: plant("tile/entries/002"), index: 310},
+		"hashes past the end":   {path: "tile/0/001.p/55", tamper: plant("tile/0/001.p/55"), index: 310},
 		"half a checkpoint":     {path: middle, tamper: func(t *testing.T, m *ledgertest.Memory, p string) { t.Helper(); m.Tamper(p, object(t, m, p)[:20]) }, index: 300},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -84,6 +93,17 @@ func TestTamper(t *testing.T) {
 			}
 		})
 	}
+}
+
+// plant stores something where the log has nothing.
+func plant(path string) func(*testing.T, *ledgertest.Memory, string) {
+	return func(_ *testing.T, m *ledgertest.Memory, _ string) { m.Tamper(path, []byte("310")) }
+}
+
+func idOf(n int) string {
+	e := entry("w", n)
+	sum := sha256.Sum256([]byte(e.Writer + "\x00" + e.ID))
+	return "id/" + hex.EncodeToString(sum[:])
 }
 
 func remove(_ *testing.T, m *ledgertest.Memory, path string) { m.Tamper(path, nil) }

@@ -16,6 +16,8 @@ type reader struct {
 	read func(ctx context.Context, path string) ([]byte, error)
 	tree tlog.Tree
 	got  map[string][]byte
+
+	unread bool // a read failed
 }
 
 func newReader(read func(context.Context, string) ([]byte, error), tree tlog.Tree) *reader {
@@ -32,6 +34,7 @@ func (r *reader) ReadEndpoint(ctx context.Context, path string) ([]byte, error) 
 		return nil, &TamperError{Path: path, Index: -1, Why: "missing"}
 	}
 	if err != nil {
+		r.unread = true
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	r.got[path] = data

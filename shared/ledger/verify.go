@@ -33,12 +33,14 @@ type Report struct {
 
 // Verify proves the whole log: that its entries make the tree of every checkpoint,
 // that each checkpoint is signed by v, that every tile of the latest tree is there
-// and right, that no id of a writer is there twice, and that no object was written
-// twice. Partial tiles that wider ones have replaced are not read. The error for a
+// and right, that no id of a writer is there twice or unknown, that no object was
+// written twice, and that there is none past the end but of one append that is not
+// finished. Partial tiles that wider ones have replaced are not read, nor what ids
+// say, which each append proves for those that it uses. The error for a
 // log that is not in order is a *TamperError about the first bad thing in the order
 // of the log. Verify holds 32 bytes in memory for each entry.
 func Verify(ctx context.Context, a Archive, v note.Verifier, c Check) (Report, error) {
-	s := scan{archive: a, check: c, seen: map[string]struct{}{}}
+	s := scan{archive: a, check: c, ids: map[string]bool{}}
 	if err := s.inventory(ctx, v); err != nil {
 		return Report{}, err
 	}
@@ -48,6 +50,7 @@ func Verify(ctx context.Context, a Archive, v note.Verifier, c Check) (Report, e
 	if err := s.entries(ctx); err != nil {
 		return Report{}, err
 	}
+	s.strangers()
 	if err := s.verdict(); err != nil {
 		return Report{}, err
 	}
@@ -74,8 +77,10 @@ type scan struct {
 	check   Check
 	report  Report
 	latest  tlog.Tree
-	claims  []claim // by size
-	seen    map[string]struct{}
+	claims  []claim         // by size
+	next    map[int64]int64 // from a size to the one that followed
+	end     int64           // what may be stored: appended while the objects were listed, and the last unfinished
+	ids     map[string]bool // those that are stored, and whether there was an entry
 
 	good       int64 // the largest size that is proven by a signature
 	mismatches []mismatch
@@ -92,6 +97,7 @@ func (s *scan) bad(path string, index int64, why string, args ...any) {
 
 // inventory looks at the list of objects, and reads what says how large the log is.
 func (s *scan) inventory(ctx context.Context, v note.Verifier) error {
+	s.next = map[int64]int64{}
 	var tiles []tlog.Tile
 	err := s.archive.Walk(ctx, func(path string, versions int) error {
 		dir, name, _ := strings.Cut(path, "/")
@@ -102,6 +108,8 @@ func (s *scan) inventory(ctx context.Context, v note.Verifier) error {
 				s.versions(path, t.N<<(torchwood.TileHeight*(max(t.L, 0)+1)), versions)
 				return nil
 			}
+		case dir+"/" == idDir:
+			s.ids[idKey(path)] = false
 		case (dir+"/" == checkpointDir || dir+"/" == nextDir) && err == nil:
 			s.versions(path, size, versions)
 			return s.claim(ctx, path, size, v)
@@ -112,13 +120,20 @@ func (s *scan) inventory(ctx context.Context, v note.Verifier) error {
 	if err != nil {
 		return fmt.Errorf("list objects: %w", err)
 	}
-	for _, t := range tiles {
-		if s.past(t) {
-			s.report.Pending++
-		}
-	}
 	if s.report.Checkpoints == 0 {
 		return s.first(&TamperError{Path: checkpointDir, Index: -1, Why: "there is no checkpoint"})
+	}
+	if err := s.follow(ctx, v); err != nil {
+		return err
+	}
+	s.chain()
+	for _, t := range tiles {
+		switch {
+		case past(t, s.end):
+			s.bad(torchwood.TilePath(t), s.latest.N, "is past the end")
+		case past(t, s.latest.N):
+			s.report.Pending++
+		}
 	}
 	slices.SortFunc(s.claims, func(a, b claim) int {
 		return cmp.Or(cmp.Compare(a.tree.N, b.tree.N), cmp.Compare(a.path, b.path))
@@ -130,12 +145,6 @@ func (s *scan) versions(path string, index int64, versions int) {
 	if versions > 1 {
 		s.bad(path, index, "has %d versions and deletions", versions)
 	}
-}
-
-// past reports whether t holds more than the latest tree.
-func (s *scan) past(t tlog.Tile) bool {
-	shift := torchwood.TileHeight * max(t.L, 0)
-	return t.N<<torchwood.TileHeight+int64(t.W) > s.latest.N>>shift
 }
 
 // claim reads a checkpoint, or the note about what followed it.
@@ -154,6 +163,7 @@ func (s *scan) claim(ctx context.Context, path string, size int64, v note.Verifi
 			s.bad(path, size, "is not what followed a tree of %d", size)
 			return nil //nolint:nilerr // it is a finding
 		}
+		s.next[size] = h.Size
 		s.claims = append(s.claims, claim{path, h.tree(), false}, claim{path, h.prev(), false})
 		return nil
 	}
@@ -249,19 +259,12 @@ func (s *scan) entry(ctx context.Context, path string, index int64, leaf []byte)
 	}
 	if e, err := Decode(leaf); err != nil {
 		s.bad(path, index, "%v", err)
-	} else if id := e.idPath(); s.repeats(id) {
-		s.bad(path, index, "has the writer and id of an earlier entry")
+	} else {
+		s.id(path, index, e.idPath())
 	}
 	h := tlog.RecordHash(leaf)
 	s.edge.add(h)
 	return s.hash(ctx, 0, h, path)
-}
-
-func (s *scan) repeats(id string) bool {
-	key := id[len(idDir) : len(idDir)+32] // half of the hash
-	_, ok := s.seen[key]
-	s.seen[key] = struct{}{}
-	return ok
 }
 
 // verdict returns the first bad thing. Entries below a size that a signature proves

@@ -16,6 +16,7 @@ import (
 // used by several goroutines at once.
 type Key struct {
 	Verifier note.Verifier
+	Text     string // the verifier key, for note.NewVerifier
 
 	private ed25519.PrivateKey
 	mu      sync.Mutex
@@ -34,7 +35,7 @@ func NewKey(name, seed string) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make verifier: %w", err)
 	}
-	return &Key{Verifier: v, private: private, signed: map[string]bool{}}, nil
+	return &Key{Verifier: v, Text: vkey, private: private, signed: map[string]bool{}}, nil
 }
 
 // Sign signs message.
