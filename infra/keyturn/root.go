@@ -23,7 +23,8 @@ func (a *app) root() *cobra.Command {
 		Long: `Look after third-party API keys that AWS Secrets Manager rotates.
 
 Results go to stdout. Errors go to stderr, each with a hint about what to do.
-Exit codes: 0 done, 1 failed, 2 usage, 3 nothing to do, 4 wider (diff).
+Exit codes: 0 done, 1 failed, 2 usage, 3 nothing to do, 4 wider (diff),
+5 not as it was signed (ledger).
 
 Credentials, Region and endpoint are found as the AWS command finds them.
 No command needs the right to read a secret's value.`,
@@ -54,7 +55,7 @@ No command needs the right to read a secret's value.`,
 	c.PersistentFlags().BoolVar(&a.flags.json, "json", false, "print one JSON document, for errors too")
 	c.PersistentFlags().BoolVar(&a.flags.noColor, "no-color", false, "no colors, as with NO_COLOR")
 	c.AddCommand(a.newFile(), a.validate(), a.explain(), a.cost(), a.diff())
-	c.AddCommand(a.preflight(), a.permissions(), a.access(), a.admin(), a.doctor(), a.alert())
+	c.AddCommand(a.preflight(), a.permissions(), a.access(), a.admin(), a.doctor(), a.alert(), a.ledger())
 	c.AddCommand(a.status(), a.rotateNow(), a.initKey(), a.adopt(), a.pause(), a.resume(), a.ack(), a.rollback(), a.restore(), a.leftovers(), a.local(), a.version())
 	return c
 }

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/keyturn/keyturn/shared/ledger"
+	"github.com/keyturn/keyturn/shared/ledger/directory"
+	"github.com/keyturn/keyturn/shared/ledger/ledgertest"
+)
+
+// cmdLedger makes and changes ledgers in directories:
+//
+//	ledger grow DIR SEED N          append N entries, with the key of SEED
+//	ledger key FILE SEED            write its verifier key
+//	ledger change DIR/PATH OLD NEW  replace OLD, once; without both the object is removed
+func cmdLedger(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: ledger grow|key|change ...")
+	}
+	path := ts.MkAbs(args[1])
+	switch {
+	case args[0] == "grow" && len(args) == 4:
+		n, err := strconv.Atoi(args[3])
+		ts.Check(err)
+		ts.Check(growLedger(context.Background(), path, args[2], n))
+	case args[0] == "key" && len(args) == 3:
+		k, err := ledgertest.NewKey("keyturn.example/ledger", args[2])
+		ts.Check(err)
+		ts.Check(os.WriteFile(path, []byte(k.Text+"\n"), 0o600))
+	case args[0] == "change" && len(args) == 2:
+		ts.Check(os.Remove(path))
+	case args[0] == "change" && len(args) == 4:
+		data, err := os.ReadFile(path)
+		ts.Check(err)
+		changed := bytes.Replace(data, []byte(args[2]), []byte(args[3]), 1)
+		if bytes.Equal(data, changed) {
+			ts.Fatalf("%s has no %q", path, args[2])
+		}
+		ts.Check(os.Remove(path))
+		ts.Check(os.WriteFile(path, changed, 0o600))
+	default:
+		ts.Fatalf("unknown: ledger %q", args)
+	}
+}
+
+func growLedger(ctx context.Context, dir, seed string, n int) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	s, err := directory.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer s.Close() //nolint:errcheck // of a test
+	k, err := ledgertest.NewKey("keyturn.example/ledger", seed)
+	if err != nil {
+		return err
+	}
+	l := ledger.New(ledger.Config{Objects: s, Head: s, Signer: k, Verifier: k.Verifier})
+	if err := l.Create(ctx); err != nil {
+		return err
+	}
+	size, err := s.Load(ctx)
+	if err != nil {
+		return err
+	}
+	var head struct{ Size int }
+	if err := json.Unmarshal(size, &head); err != nil {
+		return err
+	}
+	var batch []ledger.Entry
+	for i := range n {
+		id := strconv.Itoa(head.Size + i)
+		batch = append(batch, ledger.Entry{ID: id, Writer: "test", Time: time.Unix(1e9, 0), Act: json.RawMessage(`{"act":"rotate","n":"` + id + `"}`)})
+	}
+	_, err = l.Append(ctx, batch)
+	return err
+}
