@@ -47,6 +47,9 @@ func (s *Site) proveDuties(d *documents, p *Proof) error {
 			return err
 		}
 	}
+	if err := s.proveAdmins(d, p); err != nil {
+		return err
+	}
 	if err := s.fulfill(d, p, "deployer", s.listed(s.people()["deployer"], "deployer"), d.identity("deploy"), nil, s.deployDuties()); err != nil {
 		return err
 	}
@@ -59,6 +62,33 @@ func (s *Site) proveDuties(d *documents, p *Proof) error {
 		}
 	}
 	return s.proveServices(d, p)
+}
+
+// proveAdmins asks whether an admin could read a credential by a policy that he
+// wrote himself.
+func (s *Site) proveAdmins(d *documents, p *Proof) error {
+	if d.only != "" && d.only != "role person:admin" {
+		return nil
+	}
+	for _, row := range s.persons(d) {
+		if row.role != "admin" {
+			continue
+		}
+		for _, v := range s.file.VendorAccounts {
+			if s.isKey(v.Admin) {
+				continue
+			}
+			r := s.request(&target{}, row, network{ip: "52.95.110.1"}, "secretsmanager:GetSecretValue", s.here("secretsmanager", "secret:"+v.Admin+"-AbCdEf"))
+			got, err := iam.Evaluate(r, iam.Policies{Identity: row.identity, Resource: &iam.Policy{Name: "a policy that he wrote", Document: document(iam.Statement{
+				Sid: "Mine", Effect: iam.Allow, Principal: &iam.Principals{AWS: iam.Strings{arnOf(row.who)}}, Action: iam.Strings{"*"}, Resource: iam.Strings{"*"},
+			})}})
+			if err != nil {
+				return fmt.Errorf("%s: %w", row.name, err)
+			}
+			p.record(row.name+", by a policy of his own", r.Action, v.Admin, false, got)
+		}
+	}
+	return nil
 }
 
 // record puts a decision into the proof.

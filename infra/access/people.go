@@ -1,7 +1,10 @@
 package access
 
 import (
+	"slices"
+
 	"github.com/keyturn/keyturn/shared/iam"
+	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
 // People are the roles of people, each with a managed policy of the name
@@ -29,6 +32,7 @@ func (s *Site) Person(role string) (iam.Document, error) {
 		d.Statement = append(d.Statement, s.audits()...)
 	case "admin":
 		d.Statement = append(d.Statement, s.asPerson("Admin", s.administers())...)
+		d.Statement = append(d.Statement, s.neverReads()...)
 	}
 	return fits("the managed policy "+s.name+"-"+role, d, MaxManagedPolicy, "let vendor accounts share the secret of an admin credential")
 }
@@ -100,4 +104,26 @@ func (s *Site) administers() iam.Statement {
 	return allow("", iam.Strings{
 		"secretsmanager:CreateSecret", "secretsmanager:PutResourcePolicy", "secretsmanager:PutSecretValue",
 	}, sorted(secrets), nil)
+}
+
+// neverReads keeps an admin from what he could otherwise do with his right to
+// PutResourcePolicy, which "keyturn admin put" needs to protect a secret before
+// there is a value in it: let himself read. He could still let somebody else.
+func (s *Site) neverReads() []iam.Statement {
+	var secrets []string
+	for _, v := range s.file.VendorAccounts {
+		if !s.isKey(v.Admin) { // a key has readers of its own
+			secrets = append(secrets, s.secretPattern(v.Admin))
+		}
+	}
+	if len(secrets) == 0 {
+		return nil
+	}
+	return []iam.Statement{{Sid: "AdminNeverReads", Effect: iam.Deny, Action: valueActions(), Resource: sorted(secrets)}}
+}
+
+// isKey says whether a secret is one of the keys, which may be their own admin
+// credential.
+func (s *Site) isKey(secret string) bool {
+	return slices.ContainsFunc(s.file.Keys, func(k keysfile.Key) bool { return k.Name == secret })
 }
