@@ -51,9 +51,7 @@ func (m *Memory) do(ctx context.Context, op, path string, effect func() error) e
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.calls == nil {
-		m.objects, m.versions, m.calls = map[string][]byte{}, map[string]int{}, map[string]int{}
-	}
+	m.ready()
 	m.calls[op]++
 	if fault == Before {
 		return ErrFault
@@ -63,6 +61,13 @@ func (m *Memory) do(ctx context.Context, op, path string, effect func() error) e
 		return ErrFault
 	}
 	return err
+}
+
+// ready makes the maps; m.mu is held.
+func (m *Memory) ready() {
+	if m.calls == nil {
+		m.objects, m.versions, m.calls = map[string][]byte{}, map[string]int{}, map[string]int{}
+	}
 }
 
 // Create stores data at path if there is nothing.
@@ -162,6 +167,7 @@ func (m *Memory) Calls(op string) int {
 func (m *Memory) Tamper(path string, data []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.ready()
 	if data == nil {
 		delete(m.objects, path)
 		return

@@ -75,6 +75,9 @@ func run(ctx context.Context) error {
 		return err
 	}
 	figure("fault_runs_per_second", runs, "runs")
+	if err = ledgerFigures(ctx); err != nil {
+		return err
+	}
 	return synthFigures(ctx, dir)
 }
 
