@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -116,10 +117,30 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// bucket is where CloudFormation waits for answers. Without this whoever may
-// invoke the function could make it send requests to places of their choosing.
+// bucket is where CloudFormation waits for answers: one of AWS's in each Region,
+// at the Region's endpoint, or, in us-east-1 alone, at the global one.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/vpc-interface-endpoints.html
-var bucket = regexp.MustCompile(`^cloudformation-custom-resource-response-[a-z0-9-]+\.s3[a-z0-9.-]*\.amazonaws\.com(\.cn)?$`)
+var bucket = regexp.MustCompile(`^cloudformation-custom-resource-response-([a-z0-9]+)\.s3(?:[.-]([a-z0-9-]+))?\.amazonaws\.com(\.cn)?$`)
+
+// waits says whether CloudFormation may wait at an address. Without this whoever
+// may invoke the function could make it send requests to places of their
+// choosing: names of buckets are free for all, so the Region must be a real one,
+// and its own.
+func waits(u *url.URL) bool {
+	m := bucket.FindStringSubmatch(u.Host)
+	if m == nil || u.Scheme != "https" || u.User != nil {
+		return false
+	}
+	q := u.Query()
+	if !q.Has("X-Amz-Signature") && !q.Has("Signature") {
+		return false
+	}
+	region := m[2]
+	if region == "" {
+		region = "us-east-1"
+	}
+	return m[1] == strings.ReplaceAll(region, "-", "") && strings.HasPrefix(region, "cn-") == (m[3] != "")
+}
 
 // tries and their pause: a lost answer makes CloudFormation wait for an hour.
 const (
@@ -131,7 +152,7 @@ const (
 // nothing of the URL.
 func (s Sender) Send(ctx context.Context, to secret.Value, a Answer) error {
 	u, err := url.Parse(to.Reveal())
-	if err != nil || u.Scheme != "https" || u.User != nil || !bucket.MatchString(u.Host) {
+	if err != nil || !waits(u) {
 		return undelivered("its address is not one of CloudFormation's")
 	}
 	body, err := json.Marshal(a)

@@ -125,15 +125,40 @@ func TestSend_lost(t *testing.T) {
 
 func TestSend_onlyToCloudFormation(t *testing.T) {
 	t.Parallel()
+	const response = "cloudformation-custom-resource-response-"
 	for _, to := range []string{
-		"http://cloudformation-custom-resource-response-euwest1.s3.amazonaws.com/x", "https://example.com/x", "https://169.254.169.254/latest",
-		"https://cloudformation-custom-resource-response-x.s3.amazonaws.com.example.com/", "https://cloudformation-custom-resource-response-x.s3.amazonaws.com@example.com/",
-		"https://u:p@cloudformation-custom-resource-response-x.s3.amazonaws.com/", "https://cloudformation-custom-resource-response-x.s3.amazonaws.com:8443/",
-		"https://mine.s3.amazonaws.com/cloudformation-custom-resource-response-x", "::", "",
+		"http://" + response + "useast1.s3.amazonaws.com/x?" + signed, "https://example.com/x?" + signed, "https://169.254.169.254/latest?" + signed,
+		"https://" + response + "useast1.s3.amazonaws.com.example.com/?" + signed, "https://" + response + "useast1.s3.amazonaws.com@example.com/?" + signed,
+		"https://u:p@" + response + "useast1.s3.amazonaws.com/?" + signed, "https://" + response + "useast1.s3.amazonaws.com:8443/?" + signed,
+		"https://mine.s3.amazonaws.com/" + response + "useast1?" + signed, "::", "",
+		// Buckets that anybody could make.
+		"https://" + response + "mine.s3.amazonaws.com/?" + signed, "https://" + response + "useast9.s3.amazonaws.com/?" + signed,
+		"https://" + response + "eu-west-1.s3.eu-west-1.amazonaws.com/?" + signed, "https://" + response + "useast1.s3.eu-west-1.amazonaws.com/?" + signed,
+		"https://" + response + "euwest1.s3.eu-west-1.amazonaws.com.cn/?" + signed, "https://" + response + "cnnorth1.s3.cn-north-1.amazonaws.com/?" + signed,
+		"https://" + response + "euwest1.s3.eu-west-1.example.amazonaws.com/?" + signed, "https://" + response + "s3-euwest1.amazonaws.com/?" + signed,
+		"https://" + response + "euwest1.s3.eu-west-1.amazonaws.com/", // unsigned
 	} {
 		c := &cloudformation{status: http.StatusOK}
 		if err := c.start(t).Send(t.Context(), secret.New(to), Answer{}); err == nil || len(c.bodies) != 0 || strings.Contains(err.Error(), "example.com") {
 			t.Errorf("%q: %v, %d answers", to, err, len(c.bodies))
+		}
+	}
+}
+
+// TestSend_everywhere has the addresses that CloudFormation is known to have
+// given, from Regions of each form.
+func TestSend_everywhere(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{
+		"useast1.s3.amazonaws.com", "useast2.s3.us-east-2.amazonaws.com", "uswest2.s3-us-west-2.amazonaws.com", "eucentral1.s3.eu-central-1.amazonaws.com",
+		"cnnorth1.s3.cn-north-1.amazonaws.com.cn", "usgovwest1.s3.us-gov-west-1.amazonaws.com",
+	} {
+		for _, query := range []string{"X-Amz-Algorithm=AWS4-HMAC-SHA256&" + signed, "AWSAccessKeyId=x&Expires=1&Signature=s3cr3t"} {
+			c := &cloudformation{status: http.StatusOK}
+			to := "https://cloudformation-custom-resource-response-" + host + "/arn%3Aaws%3Acloudformation?" + query
+			if err := c.start(t).Send(t.Context(), secret.New(to), Answer{Status: "SUCCESS"}); err != nil || len(c.bodies) != 1 {
+				t.Errorf("%s: %v, %d answers", host, err, len(c.bodies))
+			}
 		}
 	}
 }
