@@ -45,7 +45,7 @@ func Retry(ctx context.Context, op string, try func(context.Context) error) erro
 	for n := 0; ; n++ {
 		err := cl.once(ctx, op, try)
 		pe, ok := errors.AsType[*provider.Error](err)
-		if !ok || n+1 == maxTries || !again(pe.Kind, Call{}) || !sleep(ctx, max(pe.RetryAfter, cl.backoff(n))) {
+		if !ok || n+1 == maxTries || !again(pe.Kind, Call{}) || !sleep(ctx, max(pe.RetryAfter, cl.backoff(ctx, n))) {
 			return err
 		}
 	}

@@ -55,7 +55,7 @@ type Client struct {
 	ResetHeader string
 
 	Timeout time.Duration                     // for one try; 0: 15 s
-	Jitter  func(time.Duration) time.Duration // a random part of its argument; nil: math/rand
+	Jitter  func(time.Duration) time.Duration // a random part of its argument; nil: [WithJitter], or math/rand
 	Now     func() time.Time                  // for a Retry-After date without a Date; nil: time.Now
 }
 
@@ -107,7 +107,7 @@ func (cl *Client) do(ctx context.Context, cred Credential, c Call, u *url.URL) (
 	for n := 0; ; n++ {
 		h, err := cl.try(ctx, cred, c, u)
 		pe, ok := errors.AsType[*provider.Error](err)
-		if !ok || n+1 == maxTries || !again(pe.Kind, c) || !sleep(ctx, max(pe.RetryAfter, cl.backoff(n))) {
+		if !ok || n+1 == maxTries || !again(pe.Kind, c) || !sleep(ctx, max(pe.RetryAfter, cl.backoff(ctx, n))) {
 			return h, err
 		}
 	}
@@ -125,10 +125,21 @@ func again(k provider.Kind, c Call) bool {
 	return false
 }
 
-func (cl *Client) backoff(n int) time.Duration {
+type jitterKey struct{}
+
+// WithJitter gives the clients without a Jitter of their own this one, for calls
+// with the context that it returns: what happens can then happen again.
+func WithJitter(ctx context.Context, jitter func(time.Duration) time.Duration) context.Context {
+	return context.WithValue(ctx, jitterKey{}, jitter)
+}
+
+func (cl *Client) backoff(ctx context.Context, n int) time.Duration {
 	half := min(baseDelay<<n, maxDelay) / 2
 	if cl.Jitter != nil {
 		return half + cl.Jitter(half)
+	}
+	if jitter, ok := ctx.Value(jitterKey{}).(func(time.Duration) time.Duration); ok {
+		return half + jitter(half)
 	}
 	return half + rand.N(half) //nolint:gosec // jitter, not a secret
 }

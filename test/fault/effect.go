@@ -52,6 +52,7 @@ type Call struct {
 	Read      bool
 	Change    bool   // at the vendor
 	Step      string // of the event
+	At        time.Time
 }
 
 func (c Call) String() string { return c.Process + " " + c.Step + ": " + c.Service + " " + c.Operation }

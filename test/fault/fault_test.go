@@ -27,10 +27,8 @@ var began = time.Now()
 func TestMain(m *testing.M) {
 	flag.Parse()
 	debug.SetGCPercent(1600) // memory is there, and time is not
-	if *all {
-		if err := flag.Set("rapid.checks", "1000"); err != nil {
-			panic(err)
-		}
+	if err := seed(); err != nil {
+		panic(err)
 	}
 	code := m.Run()
 	if *all {

@@ -17,9 +17,9 @@ import (
 func (w *World) records() map[string]keyrecord.Record {
 	out := map[string]keyrecord.Record{}
 	for _, item := range w.dynamo.Items(table) {
-		id := item["key_id"].Text
-		if id == "" {
-			continue
+		id, ok := strings.CutPrefix(item["item"].Text, "key#")
+		if !ok {
+			continue // an alert names its key, too
 		}
 		out[id] = keyrecord.Record{
 			KeyID: id, KeyName: item["key_name"].Text, Version: item["version"].Text,

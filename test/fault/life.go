@@ -110,10 +110,15 @@ func (w *World) passUntil(then time.Time) (woken bool) {
 	defer t.Stop()
 	select {
 	case <-w.woken:
-		synctest.Wait()
-		return true
+		woken = true
 	case <-t.C:
-		return false
+	}
+	synctest.Wait()
+	select { // what comes at that very moment has come before
+	case <-w.woken:
+		return true
+	default:
+		return woken
 	}
 }
 
@@ -152,6 +157,7 @@ func (w *World) sweep() {
 // deliver starts the retire function for what waits.
 func (w *World) deliver() {
 	for {
+		w.quiet() // what was sent has come
 		w.mu.Lock()
 		events, wakeups := w.events, w.wakeups
 		w.events, w.wakeups = nil, nil
@@ -169,7 +175,6 @@ func (w *World) deliver() {
 		for _, payload := range wakeups {
 			w.insist(payload)
 		}
-		w.quiet()
 	}
 }
 

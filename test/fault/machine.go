@@ -44,7 +44,7 @@ func Deeds() []string {
 //     holds on to, for as long as the vendor sees it used;
 //   - what is not ours is not touched;
 //   - when all is calm again, each key of ours is current, staged, held or in use.
-func (s Subject) Machine(t *testing.T, deeds []Deed) (broken []string) {
+func (s Subject) Machine(t *testing.T, deeds []Deed) (broken []string, w *World) {
 	t.Helper()
 	defer func() {
 		if p := recover(); p != nil {
@@ -52,7 +52,7 @@ func (s Subject) Machine(t *testing.T, deeds []Deed) (broken []string) {
 		}
 	}()
 	synctest.Test(t, func(*testing.T) {
-		w := NewWorld(s)
+		w = NewWorld(s)
 		defer w.Close()
 		m := &machine{World: w}
 		synctest.Wait()
@@ -65,7 +65,7 @@ func (s Subject) Machine(t *testing.T, deeds []Deed) (broken []string) {
 		m.calm()
 		broken = w.breaches
 	})
-	return broken
+	return broken, w
 }
 
 type machine struct {
@@ -269,13 +269,7 @@ func (m *machine) pass(d time.Duration) {
 		if hour := time.Now().Add(time.Hour); len(m.stuck) > 0 && hour.Before(next) {
 			next = hour
 		}
-		t := time.NewTimer(time.Until(next))
-		select {
-		case <-m.woken:
-			synctest.Wait()
-		case <-t.C:
-		}
-		t.Stop()
+		m.passUntil(next)
 		if !time.Now().Before(sweep) {
 			m.sweep()
 			sweep = sweep.Add(sweepEvery)

@@ -24,7 +24,10 @@ const (
 	demand   = rotatenow.Name
 )
 
-const lambdaTimeout = time.Minute
+const (
+	lambdaTimeout = time.Minute
+	lambdaGrace   = time.Millisecond // for what ends at that very moment: chance must not decide
+)
 
 // process is a function's environment at Lambda. What it knows ends with it.
 type process struct {
@@ -122,6 +125,8 @@ func (w *World) invoke(function string, payload []byte, a *actor) (out []byte, f
 		err error
 	}
 	done := make(chan answer, 1)
+	limit := time.NewTimer(lambdaTimeout + lambdaGrace)
+	defer limit.Stop()
 	w.busy.Go(func() {
 		out, err := p.boundary.Invoke(ctx, payload)
 		done <- answer{out, err}
@@ -148,7 +153,7 @@ func (w *World) invoke(function string, payload []byte, a *actor) (out []byte, f
 		return got.out, ""
 	case <-p.ended:
 		return nil, "Runtime.ExitError"
-	case <-ctx.Done():
+	case <-limit.C:
 		p.kill()
 		return nil, "Sandbox.Timedout"
 	}

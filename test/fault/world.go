@@ -26,6 +26,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/httpapi"
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/providertest"
 	"github.com/keyturn/keyturn/test/cloud"
@@ -121,6 +122,9 @@ func (steady) BackoffDelay(attempt int, _ error) (time.Duration, error) {
 	return 100 * time.Millisecond << attempt, nil
 }
 
+// halved is what the vendors' clients take for chance.
+func halved(d time.Duration) time.Duration { return d / 2 }
+
 // NewWorld makes a world in which the secret has its first key.
 func NewWorld(s Subject) *World { return newWorld(s, nil) }
 
@@ -129,7 +133,7 @@ func newWorld(s Subject, site *site) *World {
 		subject: s, site: site, base: base, host: host, over: make(chan struct{}), woken: make(chan struct{}, 1), warm: map[string][]*process{},
 		before: map[string]snapshot{}, stored: map[string]bool{}, asked: map[string]int{}, granted: map[string]int{},
 	}
-	w.ctx, w.stop = context.WithCancel(context.Background())
+	w.ctx, w.stop = context.WithCancel(httpapi.WithJitter(context.Background(), halved))
 	w.cloud = cloud.New(cloud.Options{
 		Rand: &entropy{r: rand.NewChaCha8([32]byte{1})}, Invoker: cloud.InvokerFunc(w.rotation),
 		SecretsManager: secretsmanager.Options{Attempts: 7, RetryDelay: site.retryDelay(), Invocable: func(string, string) bool { return true }},
@@ -297,6 +301,7 @@ func (w *World) number(p *process, c Call) Effect {
 	if !w.started {
 		return None
 	}
+	c.At = w.now()
 	w.calls = append(w.calls, c)
 	for _, f := range w.plan {
 		if f.At != len(w.calls) {
