@@ -57,18 +57,24 @@ func (a *app) ledgerFlags(c *cobra.Command, l *ledgerFlags) {
 
 // verifier returns the verifier of the log's key.
 func (a *app) verifier(l ledgerFlags) (note.Verifier, error) {
+	v, _, err := a.verifierKey(l)
+	return v, err
+}
+
+// verifierKey returns the verifier of the log's key, and the key as text.
+func (a *app) verifierKey(l ledgerFlags) (note.Verifier, string, error) {
 	key := a.setting(l.key, "KEYTURN_LEDGER_KEY", "")
 	if key == "" {
-		return nil, usage("which key must have signed?", "--key KEY, as it was written down when the ledger was created; not from its bucket")
+		return nil, "", usage("which key must have signed?", "--key KEY, as it was written down when the ledger was created; not from its bucket")
 	}
 	if data, err := os.ReadFile(key); err == nil {
 		key = strings.TrimSpace(string(data))
 	}
 	v, err := note.NewVerifier(key)
 	if err != nil {
-		return nil, usage("--key is neither a verifier key nor a file with one", "it looks like keyturn.example/ledger+c6ff5b4b+AWo...")
+		return nil, "", usage("--key is neither a verifier key nor a file with one", "it looks like keyturn.example/ledger+c6ff5b4b+AWo...")
 	}
-	return v, nil
+	return v, key, nil
 }
 
 // archive is a ledger that is read.

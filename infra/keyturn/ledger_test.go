@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -22,14 +23,28 @@ import (
 //	ledger change DIR/PATH OLD NEW  replace OLD, once; without both the object is removed
 func cmdLedger(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: ledger grow|key|change ...")
+		ts.Fatalf("usage: ledger grow|write|key|change ...")
 	}
 	path := ts.MkAbs(args[1])
 	switch {
 	case args[0] == "grow" && len(args) == 4:
 		n, err := strconv.Atoi(args[3])
 		ts.Check(err)
-		ts.Check(growLedger(context.Background(), path, args[2], n))
+		ts.Check(writeLedger(context.Background(), path, args[2], func(size int) (out []ledger.Entry) {
+			for i := range n {
+				id := strconv.Itoa(size + i)
+				out = append(out, ledger.Entry{ID: id, Writer: "test", Time: time.Unix(1e9, 0), Act: json.RawMessage(`{"act":"rotate","n":"` + id + `"}`)})
+			}
+			return out
+		}))
+	case args[0] == "write" && len(args) == 4: // entries, one in a line
+		var entries []ledger.Entry
+		for line := range strings.Lines(ts.ReadFile(args[3])) {
+			e, err := ledger.Decode([]byte(line))
+			ts.Check(err)
+			entries = append(entries, e)
+		}
+		ts.Check(writeLedger(context.Background(), path, args[2], func(int) []ledger.Entry { return entries }))
 	case args[0] == "key" && len(args) == 3:
 		k, err := ledgertest.NewKey("keyturn.example/ledger", args[2])
 		ts.Check(err)
@@ -50,7 +65,7 @@ func cmdLedger(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func growLedger(ctx context.Context, dir, seed string, n int) error {
+func writeLedger(ctx context.Context, dir, seed string, entries func(size int) []ledger.Entry) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
@@ -75,11 +90,6 @@ func growLedger(ctx context.Context, dir, seed string, n int) error {
 	if err := json.Unmarshal(size, &head); err != nil {
 		return err
 	}
-	var batch []ledger.Entry
-	for i := range n {
-		id := strconv.Itoa(head.Size + i)
-		batch = append(batch, ledger.Entry{ID: id, Writer: "test", Time: time.Unix(1e9, 0), Act: json.RawMessage(`{"act":"rotate","n":"` + id + `"}`)})
-	}
-	_, err = l.Append(ctx, batch)
+	_, err = l.Append(ctx, entries(head.Size))
 	return err
 }

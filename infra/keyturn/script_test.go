@@ -58,7 +58,7 @@ func TestMain(m *testing.M) {
 //	spoil NAME policy|stale|deletion|rotation   change an admin secret behind the command's back
 //	may ROLE EXIT PROGRAM ARG...  run a program; ROLE's policy must allow each of its calls to AWS
 //	mailed ADDRESS TEXT           the last mail to ADDRESS has TEXT in it
-//	ledger grow|key|change ...    a ledger in a directory: see cmdLedger
+//	ledger grow|write|key|change ...    a ledger in a directory: see cmdLedger
 //	hand NAME [POLICY]            a deployed secret gets a key that somebody made by hand, and a policy
 func TestScript(t *testing.T) {
 	t.Parallel()
