@@ -1,0 +1,151 @@
+package trail
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// splitter finds the records in a file. It steps into arrays and into
+// {"Records":[ instead of reading them whole, so that one broken record does
+// not cost the others, and each record is decoded once.
+type splitter struct {
+	data    []byte
+	at      int
+	open    int // brackets stepped into
+	budget  int // bytes that may be read in vain: keeps hostile input linear
+	dialect dialect
+	file    *File
+	decoder *jsontext.Decoder
+}
+
+func newSplitter(data []byte, d dialect, f *File) *splitter {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	return &splitter{
+		data: data, dialect: d, file: f, budget: 16*len(data) + MaxRecord,
+		decoder: jsontext.NewDecoder(bytes.NewBuffer(nil), options),
+	}
+}
+
+func (s *splitter) run() {
+	for s.skip() {
+		switch {
+		case s.data[s.at] == '[':
+			s.open++
+			s.at++
+		case !s.enterRecords():
+			s.value()
+		}
+	}
+}
+
+// skip passes over what stands between values. False means the end.
+func (s *splitter) skip() bool {
+	for ; s.at < len(s.data); s.at++ {
+		switch s.data[s.at] {
+		case ' ', '\t', '\r', '\n', ',':
+		case ']', '}':
+			if s.open == 0 {
+				return true
+			}
+			s.open--
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+func (s *splitter) enterRecords() bool {
+	rest := s.data[s.at:]
+	for _, token := range [...]string{"{", `"Records"`, ":", "["} {
+		rest = bytes.TrimLeft(rest, " \t\r\n")
+		if !bytes.HasPrefix(rest, []byte(token)) {
+			return false
+		}
+		rest = rest[len(token):]
+	}
+	s.at = len(s.data) - len(rest)
+	s.open += 2
+	return true
+}
+
+// value reads the value at the current offset.
+func (s *splitter) value() {
+	start, rest := s.at, s.data[s.at:]
+	s.decoder.Reset(bytes.NewBuffer(rest), options)
+	var w wire
+	if err := json.UnmarshalDecode(s.decoder, &w); err == nil {
+		raw := rest[:s.decoder.InputOffset()]
+		s.at += len(raw)
+		s.record(&w, start, raw)
+		return
+	}
+	s.decoder.Reset(bytes.NewBuffer(rest), options)
+	_, err := s.decoder.ReadValue()
+	if err == nil {
+		raw := rest[:s.decoder.InputOffset()]
+		s.at += len(raw)
+		s.file.refuse(start, raw, errors.New("read record: a field has another type"))
+		return
+	}
+	s.resync(start, err)
+}
+
+func (s *splitter) record(w *wire, start int, raw []byte) {
+	if w.Records != nil {
+		for _, r := range w.Records {
+			e, err := parse(r, s.dialect)
+			s.add(e, err, start, r)
+		}
+		return
+	}
+	if len(raw) > MaxRecord {
+		s.add(Event{}, ErrTooLarge, start, raw)
+		return
+	}
+	e, err := w.event(raw, s.dialect)
+	s.add(e, err, start, raw)
+}
+
+func (s *splitter) add(e Event, err error, start int, raw []byte) {
+	if err != nil {
+		s.file.refuse(start, raw, err)
+		return
+	}
+	s.file.Events = append(s.file.Events, e)
+}
+
+// resync goes on after broken JSON. The bytes up to there are one unreadable record.
+func (s *splitter) resync(start int, cause error) {
+	wasted := len(s.data) - start
+	if e, ok := errors.AsType[*jsontext.SyntacticError](cause); ok {
+		wasted = min(wasted, int(e.ByteOffset)+1)
+	}
+	s.budget -= wasted
+	s.at = len(s.data)
+	if s.budget > 0 {
+		s.at = start + 1 + next(s.data[start+1:])
+	}
+	s.open = max(s.open, 2) // Brackets of the broken record may be left over.
+	s.file.refuse(start, s.data[start:s.at], errors.New("read record: broken JSON"))
+}
+
+// next finds a brace that begins a line, or the usual begin of a record. It
+// reads no further than that.
+func next(data []byte) int {
+	for i := 0; i < len(data); i++ {
+		n := bytes.IndexByte(data[i:], '{')
+		if n < 0 {
+			break
+		}
+		before := bytes.TrimRight(data[i:i+n], " \t")
+		i += n
+		if bytes.HasSuffix(before, []byte("\n")) || bytes.HasPrefix(data[i:], []byte(`{"eventVersion"`)) {
+			return i
+		}
+	}
+	return len(data)
+}
