@@ -22,7 +22,12 @@ import (
 )
 
 func newStore(lock s3.Lock) (*s3.Store, *bucket) {
-	b := &bucket{keys: map[string][]version{"elsewhere/x": {{data: []byte("x")}}}}
+	return storeWith(lock, &bucket{keys: map[string][]version{"elsewhere/x": {{data: []byte("x")}}}})
+}
+
+func storeOf(b *bucket) (*s3.Store, *bucket) { return storeWith(s3.Lock{}, b) }
+
+func storeWith(lock s3.Lock, b *bucket) (*s3.Store, *bucket) {
 	c := sdk.NewFromConfig(aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String("http://local.aws"), HTTPClient: &http.Client{Transport: b},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "fake", ""),
