@@ -219,6 +219,8 @@ func (s *Site) executionDuties() []duty {
 	tag := func(kind string) map[string]string {
 		return map[string]string{"aws:" + kind + "Tag/" + TagInstallation: s.name}
 	}
+	taking := tag("Request") // what another installation made
+	taking["aws:ResourceTag/"+TagInstallation] = s.name + "-2"
 	to := map[string]string{"iam:PassedToService": "lambda.amazonaws.com"}
 	toScheduler := map[string]string{"iam:PassedToService": "scheduler.amazonaws.com"}
 	secret, key, alias := s.here("secretsmanager", "secret:x-AbCdEf"), s.here("kms", "key/x"), s.here("kms", "alias/"+s.name+"-data")
@@ -227,6 +229,8 @@ func (s *Site) executionDuties() []duty {
 		calls(s.here("secretsmanager", "secret:"+s.name+"/fingerprint-key-AbCdEf"), nil, true, "secretsmanager", "GetSecretValue"),
 		calls(secret, tag("Resource"), true, "secretsmanager", "DeleteSecret", "PutResourcePolicy", "RotateSecret", "TagResource", "UpdateSecret"),
 		calls(secret, tag("Resource"), false, "secretsmanager", "GetSecretValue", "PutSecretValue"),
+		calls(secret, tag("Request"), true, "secretsmanager", "TagResource"), calls(secret, taking, false, "secretsmanager", "TagResource"),
+		calls(key, taking, false, "kms", "TagResource"),
 		calls("*", tag("Request"), true, "kms", "CreateKey"), calls(key, tag("Resource"), true, "kms", "PutKeyPolicy", "EnableKeyRotation"),
 		calls(key, tag("Resource"), false, "kms", "ScheduleKeyDeletion", "DisableKey", "Decrypt"), calls(alias, nil, true, "kms", "CreateAlias"),
 		calls(s.here("kms", "alias/other"), nil, false, "kms", "CreateAlias"),

@@ -48,13 +48,17 @@ func (s *Site) Operate() (iam.Document, error) { return s.Person("operator") }
 // [Site.ExecutionNetworks], for a policy has its limit.
 func (s *Site) Execution() (iam.Document, error) {
 	mine := iam.Conditions{"StringEquals": {"aws:ResourceTag/" + TagInstallation: {s.name}}}
-	making := iam.Conditions{"StringEquals": {"aws:RequestTag/" + TagInstallation: {s.name}}}
+	// By a tag of ours the other statements and the functions take a thing as ours.
+	// IAM cannot ask that a thing be new; that it be nobody else's it can.
+	making := iam.Conditions{
+		"StringEquals":         {"aws:RequestTag/" + TagInstallation: {s.name}},
+		"StringEqualsIfExists": {"aws:ResourceTag/" + TagInstallation: {s.name}},
+	}
 	secrets := iam.Strings{s.here("secretsmanager", "secret:*")}
 	on := iam.Strings{
-		"secretsmanager:CancelRotateSecret", "secretsmanager:DeleteResourcePolicy", "secretsmanager:DeleteSecret", "secretsmanager:DescribeSecret",
-		"secretsmanager:GetResourcePolicy", "secretsmanager:PutResourcePolicy", "secretsmanager:RemoveRegionsFromReplication",
-		"secretsmanager:ReplicateSecretToRegions", "secretsmanager:RotateSecret", "secretsmanager:TagResource", "secretsmanager:UntagResource",
-		"secretsmanager:UpdateSecret",
+		"secretsmanager:*ResourcePolicy", "secretsmanager:*TagResource", "secretsmanager:CancelRotateSecret", "secretsmanager:DeleteSecret",
+		"secretsmanager:DescribeSecret", "secretsmanager:RemoveRegionsFromReplication", "secretsmanager:ReplicateSecretToRegions",
+		"secretsmanager:RotateSecret", "secretsmanager:UpdateSecret",
 	}
 	d := document(
 		allow("MakeSecrets", iam.Strings{"secretsmanager:CreateSecret", "secretsmanager:TagResource"}, secrets, making),
@@ -63,9 +67,9 @@ func (s *Site) Execution() (iam.Document, error) {
 		// The functions' environment refers to it.
 		allow("FingerprintKey", iam.Strings{"secretsmanager:GetSecretValue"}, iam.Strings{s.secretPattern(s.name + "/fingerprint-key")}, nil),
 		allow("MakeKeys", iam.Strings{"kms:CreateKey", "kms:TagResource"}, iam.Strings{"*"}, making),
-		allow("Keys", iam.Strings{"kms:Describe*", "kms:EnableKeyRotation", "kms:Get*", "kms:List*", "kms:PutKeyPolicy", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription", "kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"},
+		allow("Keys", iam.Strings{"kms:*Alias", "kms:*TagResource", "kms:Describe*", "kms:EnableKeyRotation", "kms:Get*", "kms:List*", "kms:PutKeyPolicy", "kms:UpdateKeyDescription"},
 			iam.Strings{s.here("kms", "key/*")}, mine),
-		allow("KeyAliases", iam.Strings{"kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"}, iam.Strings{s.here("kms", "alias/"+s.name+"-*")}, nil),
+		allow("KeyAliases", iam.Strings{"kms:*Alias"}, iam.Strings{s.here("kms", "alias/"+s.name+"-*")}, nil),
 		allow("Resources", iam.Strings{"cloudwatch:*", "dynamodb:*", "events:*", "lambda:*", "logs:*", "scheduler:*", "sns:*", "sqs:*"}, s.resources(), nil),
 		allow("EventSources", iam.Strings{"lambda:*EventSourceMapping", "logs:DescribeLogGroups", "logs:*QueryDefinition*"},
 			iam.Strings{"*"}, nil),
@@ -82,8 +86,7 @@ func (s *Site) Execution() (iam.Document, error) {
 	d.Statement = append(d.Statement, s.executesForOthers()...)
 	if foreign := s.foreign(""); len(foreign) > 0 {
 		d.Statement = append(d.Statement, allow("ExistingSecrets", iam.Strings{
-			"secretsmanager:CancelRotateSecret", "secretsmanager:DeleteResourcePolicy", "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
-			"secretsmanager:PutResourcePolicy", "secretsmanager:RotateSecret",
+			"secretsmanager:*ResourcePolicy", "secretsmanager:CancelRotateSecret", "secretsmanager:DescribeSecret", "secretsmanager:RotateSecret",
 		}, foreign, nil))
 	}
 	return fits("the policy of CloudFormation's execution role", d, MaxManagedPolicy, "keep administrator rights for it, or let Keyturn make the secrets that exist")
