@@ -47,7 +47,9 @@ type wire struct {
 }
 
 // options accept what AWS may send: a field twice, bytes that are not UTF-8.
-var options = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+var options = json.JoinOptions( //nolint:gochecknoglobals // never changed
+	jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true),
+)
 
 // Parse reads one record, or the record inside an EventBridge envelope.
 // It refuses a record without an id or a time, a major version other than 1,

@@ -8,6 +8,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// usual is the size of a record in bytes, as a guess of how many there are.
+const usual = 2000
+
 // splitter finds the records in a file. It steps into arrays and into
 // {"Records":[ instead of reading them whole, so that one broken record does
 // not cost the others, and each record is decoded once.
@@ -23,6 +26,7 @@ type splitter struct {
 
 func newSplitter(data []byte, d dialect, f *File) *splitter {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	f.Events = make([]Event, 0, len(data)/usual)
 	return &splitter{
 		data: data, dialect: d, file: f, budget: 16*len(data) + MaxRecord,
 		decoder: jsontext.NewDecoder(bytes.NewBuffer(nil), options),

@@ -82,8 +82,8 @@ func TestIdentity(t *testing.T) {
 	}{
 		"role":            {`{"type":"AssumedRole","arn":"arn:aws:sts::1:assumed-role/r/s","sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::1:role/p/r"},"attributes":{"mfaAuthenticated":"false"}}}`, "arn:aws:iam::1:role/p/r", "s", MFANotUsed},
 		"role with MFA":   {`{"type":"AssumedRole","principalId":"AROA:s","sessionContext":{"sessionIssuer":{"arn":"r"},"attributes":{"mfaAuthenticated":true}}}`, "r", "s", MFAUsed},
-		"identity centre": {`{"type":"AssumedRole","arn":"arn:aws:sts::1:assumed-role/AWSReservedSSO_A_1/me","sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::1:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_A_1","userName":"AWSReservedSSO_A_1"},"attributes":{"mfaAuthenticated":"false"}}}`, "arn:aws:iam::1:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_A_1", "me", MFAUnknown},
-		"centre's user":   {`{"type":"IdentityCenterUser","accountId":"1","onBehalfOf":{"userId":"u"}}`, "identitycenter:u", "", MFAUnknown},
+		"identity center": {`{"type":"AssumedRole","arn":"arn:aws:sts::1:assumed-role/AWSReservedSSO_A_1/me","sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::1:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_A_1","userName":"AWSReservedSSO_A_1"},"attributes":{"mfaAuthenticated":"false"}}}`, "arn:aws:iam::1:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_A_1", "me", MFAUnknown},
+		"center's user":   {`{"type":"IdentityCenterUser","accountId":"1","onBehalfOf":{"userId":"u"}}`, "identitycenter:u", "", MFAUnknown},
 		"web identity":    {`{"type":"AssumedRole","sessionContext":{"sessionIssuer":{"arn":"r"},"webIdFederationData":{"federatedProvider":"p"},"attributes":{"mfaAuthenticated":"false"}}}`, "r", "", MFAUnknown},
 		"user":            {`{"type":"IAMUser","arn":"arn:aws:iam::1:user/u","accessKeyId":"AKIA1"}`, "arn:aws:iam::1:user/u", "", MFANotUsed},
 		"user's session":  {`{"type":"IAMUser","arn":"arn:aws:iam::1:user/u","accessKeyId":"ASIA1","sessionContext":{"sessionIssuer":{},"attributes":{"mfaAuthenticated":"true"}}}`, "arn:aws:iam::1:user/u", "", MFAUsed},
