@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 
@@ -67,7 +66,7 @@ func (a *app) verifierKey(l ledgerFlags) (note.Verifier, string, error) {
 	if key == "" {
 		return nil, "", usage("which key must have signed?", "--key KEY, as it was written down when the ledger was created; not from its bucket")
 	}
-	if data, err := os.ReadFile(key); err == nil {
+	if data, err := os.ReadFile(key); err == nil { //nolint:gosec // G304: the operator says which file
 		key = strings.TrimSpace(string(data))
 	}
 	v, err := note.NewVerifier(key)
@@ -139,7 +138,7 @@ func awsLedgerAdvice(code string) []string {
 	case "AccessDenied":
 		return []string{"see who you are: aws sts get-caller-identity", "it needs s3:ListBucket, s3:ListBucketVersions and s3:GetObject"}
 	case "NoSuchBucket", "PermanentRedirect":
-		return []string{fmt.Sprintf("%s: check the bucket's name and --region", code)}
+		return []string{code + ": check the bucket's name and --region"}
 	}
 	return []string{"try again; nothing is proven"}
 }

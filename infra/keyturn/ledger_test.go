@@ -73,7 +73,7 @@ func writeLedger(ctx context.Context, dir, seed string, entries func(size int) [
 	if err != nil {
 		return err
 	}
-	defer s.Close() //nolint:errcheck // of a test
+	defer s.Close()
 	k, err := ledgertest.NewKey("keyturn.example/ledger", seed)
 	if err != nil {
 		return err

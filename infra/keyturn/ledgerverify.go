@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -170,17 +169,17 @@ func (a *app) readFile(path string) ([]byte, error) {
 	var err error
 	switch {
 	case path != "-":
-		data, err = os.ReadFile(path)
+		data, err = os.ReadFile(path) //nolint:gosec // G304: the operator says which file
 	case a.in == nil:
 		err = io.ErrUnexpectedEOF
 	default:
 		data, err = io.ReadAll(io.LimitReader(a.in, maxProof+1))
 	}
 	if err != nil {
-		return nil, failed(typeLedger, fmt.Sprintf("%s cannot be read", path), "check the path")
+		return nil, failed(typeLedger, path+" cannot be read", "check the path")
 	}
 	if len(data) > maxProof {
-		return nil, failed(typeLedger, fmt.Sprintf("%s is too large", path), "it is neither a checkpoint nor a proof")
+		return nil, failed(typeLedger, path+" is too large", "it is neither a checkpoint nor a proof")
 	}
 	return data, nil
 }

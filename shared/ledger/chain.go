@@ -58,17 +58,14 @@ func (s *scan) chain() {
 		}
 	}
 	for from, to := range s.next {
-		if from > s.latest.N && to <= s.end {
-			continue // appended since
-		}
-		if from < s.latest.N && to > s.latest.N {
-			s.bad(nextPath(from), from, "skips the last checkpoint")
-		}
-		if !signed[from] {
+		since := from > s.latest.N && to <= s.end // it was listed
+		switch {
+		case !signed[from] && !since:
 			s.bad(checkpointPath(from), from, "missing, and the log went on from it")
-		}
-		if to <= s.latest.N && !signed[to] {
+		case to <= s.latest.N && !signed[to]:
 			s.bad(checkpointPath(to), to, "missing")
+		case from < s.latest.N && to > s.latest.N:
+			s.bad(nextPath(from), from, "skips the last checkpoint")
 		}
 	}
 	for size := range signed {

@@ -201,7 +201,7 @@ type growing struct {
 	grow func()
 }
 
-func (g *growing) Walk(ctx context.Context, f func(string, int) error) error {
+func (g *growing) Walk(_ context.Context, f func(string, int) error) error {
 	last, n := "", 0
 	for {
 		paths := g.Paths()

@@ -62,7 +62,7 @@ func TestProofChanged(t *testing.T) {
 			t.Errorf("byte %d changed, and it proves %+v", at, got)
 		}
 	}
-	for n := range len(proof) {
+	for n := range proof {
 		if _, err := ledger.CheckProof(proof[:n], k.Verifier); err == nil {
 			t.Errorf("cut at byte %d of %d, and it proves", n, len(proof))
 		}

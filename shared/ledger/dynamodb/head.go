@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -69,9 +70,7 @@ func (h *Head) Swap(ctx context.Context, old, next []byte) error {
 		ExpressionAttributeNames:            map[string]string{"#head": attrHead},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
-	for name, value := range h.key {
-		in.Item[name] = value
-	}
+	maps.Copy(in.Item, h.key)
 	if old == nil {
 		in.ConditionExpression = aws.String("attribute_not_exists(#head)")
 	} else {

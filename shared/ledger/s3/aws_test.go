@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -140,7 +141,7 @@ func (unlimited) AddTokens(uint) error { return nil }
 func entries(writer string, from, to int) []ledger.Entry {
 	var out []ledger.Entry
 	for n := from; n < to; n++ {
-		out = append(out, ledger.Entry{ID: fmt.Sprint(n), Writer: writer, Time: time.Unix(1e9, 0), Act: json.RawMessage(`{"act":"x"}`)})
+		out = append(out, ledger.Entry{ID: strconv.Itoa(n), Writer: writer, Time: time.Unix(1e9, 0), Act: json.RawMessage(`{"act":"x"}`)})
 	}
 	return out
 }
@@ -168,7 +169,9 @@ func TestCrashOnAWS(t *testing.T) {
 			for _, forever := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%d+%d/%t/%t", size.before, size.batch, done, forever), func(t *testing.T) {
 					t.Parallel()
-					for at := 0; crash(t, at, done, forever, size.before, size.batch); at++ {
+					at := 0
+					for crash(t, at, done, forever, size.before, size.batch) {
+						at++
 					}
 				})
 			}
@@ -229,7 +232,7 @@ func TestManyWritersOnAWS(t *testing.T) {
 		// Two deliveries of each entry at once; lost calls at other places for each.
 		rng := rand.New(rand.NewPCG(uint64(w), 1))
 		l := &line{lost: func(int) (bool, bool) { return rng.IntN(100) == 0, rng.IntN(2) == 0 }}
-		log, name := a.log(l, 1), fmt.Sprint(w/2)
+		log, name := a.log(l, 1), strconv.Itoa(w/2)
 		wg.Go(func() {
 			for n := range rounds {
 				if err := insist(t.Context(), log, entries(name, 5*n, 5*n+5)); err != nil {
@@ -240,7 +243,7 @@ func TestManyWritersOnAWS(t *testing.T) {
 	}
 	wg.Wait()
 	for w := range writers / 2 {
-		if _, err := a.log(&line{}, 1).Append(t.Context(), entries(fmt.Sprint(w), 0, 5*rounds)); err != nil {
+		if _, err := a.log(&line{}, 1).Append(t.Context(), entries(strconv.Itoa(w), 0, 5*rounds)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -29,7 +29,7 @@ func TestCostDoesNotGrow(t *testing.T) {
 func TestSimulatedIsLikeMeasured(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int64{1000, 5000} {
-		real, err := Measured(t.Context(), size)
+		measured, err := Measured(t.Context(), size)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,8 +37,8 @@ func TestSimulatedIsLikeMeasured(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if real.Puts != computed.Puts || real.Gets != computed.Gets || math.Abs(real.Bytes/computed.Bytes-1) > 0.01 {
-			t.Errorf("%d: measured %+v, simulated %+v", size, real, computed)
+		if measured.Puts != computed.Puts || measured.Gets != computed.Gets || math.Abs(measured.Bytes/computed.Bytes-1) > 0.01 {
+			t.Errorf("%d: measured %+v, simulated %+v", size, measured, computed)
 		}
 	}
 }
