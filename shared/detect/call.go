@@ -1,0 +1,127 @@
+package detect
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"github.com/keyturn/keyturn/shared/trail"
+)
+
+// Call is an event as rules see it: what several of them ask, worked out once.
+type Call struct {
+	*trail.Event
+	Who    string        // the principal: see [trail.Identity.Principal]
+	Result trail.Outcome // how it ended
+	// About are those of the watched secrets that the call is about.
+	About []Subject
+	// Ours: it was made by one of our roles, and on no secret but that role's own.
+	Ours bool
+	// Service: an AWS service made it on its own account.
+	Service bool
+}
+
+// Subject is a secret and how the call names it.
+type Subject struct {
+	*Secret
+	Ref trail.SecretRef
+}
+
+func newCall(s *Site, e *trail.Event) Call {
+	c := Call{Event: e, Who: e.Identity.Principal(), Result: e.Outcome()}
+	c.Service = e.Type == trail.TypeService || e.Type == trail.TypeLabel || e.Identity.Type == "AWSService"
+	for _, ref := range e.Secrets() {
+		if one := s.find(ref); one != nil {
+			c.About = append(c.About, Subject{one, ref})
+		}
+	}
+	c.Ours = c.ours(s)
+	return c
+}
+
+func (c *Call) ours(s *Site) bool {
+	if len(c.About) == 0 {
+		return matches(s.Roles, c.Who)
+	}
+	return !slices.ContainsFunc(c.About, func(one Subject) bool { return !matches(one.Rotators, c.Who) })
+}
+
+// Manager says that the call was to Secrets Manager.
+func (c *Call) Manager() bool { return c.Source == trail.SecretsManager }
+
+// Reads says that the call returned values of secrets.
+func (c *Call) Reads() bool { return c.Result == trail.Succeeded && c.Asks() }
+
+// Asks says that the call was for values of secrets, whether it got them or not.
+func (c *Call) Asks() bool {
+	return c.Manager() && (c.Name == "GetSecretValue" || c.Name == "BatchGetSecretValue")
+}
+
+// Concerns says that the call is about watched secrets, or may be: it names
+// none, but the service is Secrets Manager.
+func (c *Call) Concerns() bool { return len(c.About) > 0 || c.Manager() && len(c.Secrets()) == 0 }
+
+// from is where the call came from, in few words.
+func (c *Call) from() string {
+	if c.VPCEndpoint != "" {
+		return c.VPCEndpoint
+	}
+	return c.Address
+}
+
+// networks are the networks of the addresses: 24 bits of IPv4, 48 of IPv6.
+func (c *Call) networks() []string {
+	if c.VPCEndpoint != "" {
+		return []string{c.VPCEndpoint}
+	}
+	var out []string
+	for _, a := range c.Addresses() {
+		bits := 48
+		if a.Is4() {
+			bits = 24
+		}
+		if p, err := a.Prefix(bits); err == nil {
+			out = append(out, p.String())
+		}
+	}
+	return out
+}
+
+// names are the names of the secrets.
+func (c *Call) names() []string {
+	var out []string
+	for _, one := range c.About {
+		out = append(out, one.Name)
+	}
+	return out
+}
+
+// Finding returns a finding about this call alone, of the rule's severity.
+func (c *Call) Finding(why string) Finding {
+	f := Finding{
+		Time: c.Time, Principal: c.Who, Session: c.Identity.SessionName(), Agent: c.UserAgent, Secrets: c.names(),
+		Why: why, Count: 1, Events: []string{c.ID}, distinct: c.ID,
+	}
+	if from := c.from(); from != "" {
+		f.Where = []string{from}
+	}
+	f.matter = c.Who
+	for _, name := range f.Secrets {
+		f.matter += "\n" + name
+	}
+	return f
+}
+
+// one is what See returns for one finding.
+func one(f Finding) []Finding { return []Finding{f} }
+
+// quoted quotes what a caller chose, at a length that fits a line.
+func quoted(s string) string {
+	if r := []rune(s); len(r) > 100 {
+		s = string(r[:100]) + "..."
+	}
+	return strconv.Quote(s)
+}
+
+// in says whether an address is in the allow-list of addresses.
+func (a *Allow) in(addr netip.Addr) bool { return a.table.Contains(addr) }

@@ -1,0 +1,74 @@
+package detect
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/trail"
+)
+
+// bulkRead is D-10: one principal read many secrets in a few minutes. It counts
+// secrets, not reads, so a batch and its single records count once.
+//
+// Terraform's refresh reads as many, each by the id of the very version that it
+// wrote. Whoever wrote a version learns nothing by reading it, so such reads do
+// not count; but what was written may become known after the read was, so reads
+// by id wait until both are settled.
+//
+// Threshold: n secrets. 20 in 6 minutes is Elastic's. False positives: backups, a start of
+// everything at once: list them as automation.
+func bulkRead(n int) Rule {
+	const span, wrote = 6 * time.Minute, "wrote "
+	levels := []Level{{n, High}}
+	byName := counted("secrets", "distinct secrets read", span, time.Minute, levels, func(_ *Site, c *Call) []Note {
+		if !c.Reads() {
+			return nil
+		}
+		var out []Note
+		for _, one := range c.About {
+			if one.Ref.Version == "" {
+				out = append(out, Note{principal(c), one.Name})
+			}
+		}
+		return out
+	})
+	byID := counted("versions", "distinct secrets read by version", span, time.Minute, levels, nil)
+	judge := byID.Judge
+	byID.Span, byID.Cap, byID.Most, byID.Settles = 24*time.Hour, 0, 2000, true
+	byID.Mark = func(_ *Site, c *Call) []Note {
+		var out []Note
+		for _, one := range c.About {
+			switch v := digest(strings.ToLower(one.Ref.Version), one.Name); {
+			case one.Ref.Version == "":
+			case c.Reads():
+				out = append(out, Note{principal(c), v})
+			case writes(c):
+				out = append(out, Note{principal(c), wrote + v})
+			}
+		}
+		return out
+	}
+	byID.Judge = func(s *Site, h History) []Finding {
+		known := map[string]bool{}
+		for _, m := range h.Old() {
+			if v, ok := strings.CutPrefix(m.Value, wrote); ok {
+				known[v] = true
+			}
+		}
+		h.Marks = slices.DeleteFunc(slices.Clone(h.Old()), func(m Mark) bool {
+			return strings.HasPrefix(m.Value, wrote) || known[m.Value]
+		})
+		return judge(s, h)
+	}
+	return Rule{
+		ID: "D-10", Title: "many secrets were read at once", Severity: High, Technique: "T1555.006", Default: true, Automation: true,
+		Next:     "ask the principal's owner; if nobody knows of it, revoke its sessions and rotate what it read",
+		Patterns: []Pattern{byName, byID},
+	}
+}
+
+// writes says that the call stored a value.
+func writes(c *Call) bool {
+	return c.Manager() && c.Result == trail.Succeeded && (c.Name == "PutSecretValue" || c.Name == "CreateSecret" || c.Name == "UpdateSecret")
+}
