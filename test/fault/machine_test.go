@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	fewLives, allLives = 10, 1000
+	fewLives, allLives = 6, 1000
 	mostLiving         = 2 * time.Minute // of a row in the long run
 )
 
@@ -113,7 +113,6 @@ func TestMachineKept(t *testing.T) { //nolint:paralleltest // as above
 // found again.
 func TestMachineAgain(t *testing.T) { //nolint:paralleltest // as above
 	deeds := []Deed{
-		{"stick", 1, Fault{1, Late}},
 		{"rotate", 1, Fault{1, Late}},
 		{"outage", 3, Fault{1, Late}}, // the clients' pauses have jitter
 		{"fault", 1, Fault{2, KillAfter}},
