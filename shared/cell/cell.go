@@ -18,7 +18,7 @@ var ErrConflict = errors.New("the stored state has changed")
 
 // MaxData is how many bytes a cell may hold: DynamoDB's limit of an item, less what
 // goes with it.
-const MaxData = 390 << 10
+const MaxData = 392 << 10
 
 // Cell is one piece of state. The zero Revision is that of a cell which is not stored.
 type Cell struct {

@@ -26,6 +26,7 @@ const (
 	Resumed     Kind = "resumed"      // a pause is over
 	Adopted     Kind = "adopted"      // a key that somebody else made was handed over
 	Emergency   Kind = "emergency"    // somebody asked for an emergency rotation, or one goes on without the audit trail
+	Finding     Kind = "finding"      // a detection fired: somebody did what is odd
 )
 
 // Severity orders messages for filters.

@@ -1,0 +1,212 @@
+package watch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/cell"
+	"github.com/keyturn/keyturn/shared/detect"
+	"github.com/keyturn/keyturn/shared/history"
+	"github.com/keyturn/keyturn/shared/ledger"
+	"github.com/keyturn/keyturn/shared/notify"
+)
+
+const partAlerts = "alerts"
+
+// quiet is how long nothing must be found of one matter until it is news again.
+const quiet = 24 * time.Hour
+
+// again is the factor by which a matter must grow to be told again.
+const again = 10
+
+// matter is what was told of the findings of one group.
+type matter struct {
+	Count    int             `json:"count"`
+	Told     int             `json:"told"` // Count when it was told last
+	Severity detect.Severity `json:"severity"`
+	First    time.Time       `json:"first"`
+	Last     time.Time       `json:"last"`
+	Recent   []string        `json:"recent"` // IDs of findings that were counted, newest last
+	Episode  string          `json:"episode"`
+}
+
+// maxRecent bounds how many findings a matter knows again. A finding comes again
+// only with the batch that it was found in.
+const maxRecent = 200
+
+// Alerts tells people of findings: the first of a matter, and then only if it has
+// grown tenfold or become worse. All fields are needed. It is safe for concurrent use.
+type Alerts struct {
+	Cells    cell.Store
+	Notifier notify.Notifier
+	// Key returns a secret's vendor and owner, "" if they are not known.
+	Key func(secret string) (vendor, owner string)
+}
+
+// told is a finding and where the ledger has it.
+type told struct {
+	detect.Finding
+	index int64
+}
+
+// Tell tells what is news of found. After an error all of it may be told again: the
+// messages then have the same IDs.
+func (a *Alerts) Tell(ctx context.Context, found []told) error {
+	groups := map[string][]told{}
+	var order []string
+	for _, f := range found {
+		if groups[f.Group] == nil {
+			order = append(order, f.Group)
+		}
+		groups[f.Group] = append(groups[f.Group], f)
+	}
+	for _, g := range order {
+		if err := a.tell(ctx, g, groups[g]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Alerts) tell(ctx context.Context, group string, found []told) error {
+	const attempts = 5
+	for range attempts {
+		m, c, err := a.load(ctx, group)
+		if err != nil {
+			return err
+		}
+		news, worst := m.take(found)
+		if news {
+			if err := a.Notifier.Notify(ctx, a.message(group, m, worst)); err != nil {
+				return fmt.Errorf("tell of %s: %w", worst.Rule, err)
+			}
+			m.Told = m.Count
+		}
+		if c.Data, err = json.Marshal(m); err != nil {
+			return errors.New("store what was told: a time that JSON does not know")
+		}
+		c.Expires = m.Last.Add(30 * quiet)
+		switch err := a.Cells.Put(ctx, c); {
+		case errors.Is(err, cell.ErrConflict):
+			continue
+		case err != nil:
+			return fmt.Errorf("store what was told: %w", err)
+		}
+		return nil
+	}
+	return fmt.Errorf("store what was told: %w", cell.ErrConflict)
+}
+
+func (a *Alerts) load(ctx context.Context, group string) (matter, cell.Cell, error) {
+	cells, err := a.Cells.Load(ctx, partAlerts, []string{group})
+	if err != nil {
+		return matter{}, cell.Cell{}, fmt.Errorf("load what was told: %w", err)
+	}
+	if len(cells) == 0 {
+		return matter{}, cell.Cell{Part: partAlerts, Name: group}, nil
+	}
+	var m matter
+	if err := json.Unmarshal(cells[0].Data, &m); err != nil { // it is told again, and not lost
+		m = matter{}
+	}
+	return m, cells[0], nil
+}
+
+// take counts what m does not know, and reports whether it is news, and the worst of
+// it.
+func (m *matter) take(found []told) (news bool, worst told) {
+	for _, f := range found {
+		if slices.Contains(m.Recent, f.ID) {
+			continue
+		}
+		if !m.Last.IsZero() && f.Time.Sub(m.Last) > quiet { // it had ended
+			*m = matter{Recent: m.Recent}
+		}
+		if m.Count == 0 {
+			m.First, m.Episode = f.Time, f.ID
+		}
+		m.Count += max(f.Count, 1)
+		m.Recent = append(m.Recent, f.ID)
+		if f.Time.After(m.Last) {
+			m.Last = f.Time
+		}
+		if f.Severity > m.Severity || m.Told == 0 || m.Count >= again*m.Told {
+			news = true
+		}
+		m.Severity = max(m.Severity, f.Severity)
+		if f.Severity >= worst.Severity {
+			worst = f
+		}
+	}
+	m.Recent = m.Recent[max(0, len(m.Recent)-maxRecent):]
+	return news, worst
+}
+
+// message says what, who, where from, which key, on what evidence, why, and what to
+// do next.
+func (a *Alerts) message(group string, m matter, f told) notify.Message {
+	out := notify.Message{
+		Version: 1, ID: f.Rule + "-" + m.Episode + "-" + strconv.Itoa(m.Count), Time: f.Time, Kind: notify.Finding, Severity: severity(f.Severity),
+		Summary: f.Title + ": " + f.Why, Alert: f.Rule + "-" + m.Episode,
+		Detail: map[string]string{
+			"rule": f.Rule, "severity": f.Severity.String(), "group": group, "count": strconv.Itoa(m.Count),
+			"first": m.First.UTC().Format(time.RFC3339), "last": m.Last.UTC().Format(time.RFC3339),
+			"events": strings.Join(f.Events, " "), "ledger_index": strconv.FormatInt(f.index, 10),
+		},
+	}
+	for k, v := range map[string]string{"technique": f.Technique, "user_agent": cut(f.Agent, 200), "secrets": cut(strings.Join(f.Secrets, " "), 1000)} {
+		if v != "" {
+			out.Detail[k] = v
+		}
+	}
+	if len(f.Secrets) > 0 {
+		out.Secret = f.Secrets[0]
+		out.Vendor, out.Owner = a.Key(out.Secret)
+	}
+	who := f.Principal
+	if f.Session != "" {
+		who += " as " + f.Session
+	}
+	if who != "" {
+		out.Known = append(out.Known, "It was "+cut(who, 600)+".")
+	}
+	if len(f.Where) > 0 {
+		out.Known = append(out.Known, "It came from "+cut(strings.Join(f.Where, ", "), 400)+".")
+	}
+	if m.Told > 0 {
+		out.Known = append(out.Known, fmt.Sprintf("It goes on: %d since %s, %d when it was told last.", m.Count, m.First.UTC().Format("2006-01-02 15:04 UTC"), m.Told))
+	}
+	if f.Next != "" {
+		out.Next = append(out.Next, f.Next)
+	}
+	return out
+}
+
+func severity(s detect.Severity) notify.Severity {
+	switch {
+	case s >= detect.High:
+		return notify.Critical
+	case s >= detect.Low:
+		return notify.Warning
+	default:
+		return notify.Info
+	}
+}
+
+// alertEntry returns the entry of a finding.
+func alertEntry(f detect.Finding, response string) (ledger.Entry, error) {
+	a := &history.Alert{
+		Rule: f.Rule, Severity: f.Severity.String(), Principal: cut(f.Principal, 512), Why: cut(f.Why, 1000),
+		Source: cut(strings.Join(f.Where, " "), 400), Events: f.Events, First: f.Time, Last: f.Time, Response: response,
+	}
+	if len(f.Secrets) > 0 {
+		a.Secret = cut(f.Secrets[0], 512)
+	}
+	return history.Entry(Writer, "alert/"+f.ID, f.Time, history.Fact{Kind: history.KindAlert, Alert: a})
+}
