@@ -33,26 +33,33 @@ func read(dir string) (made, error) {
 			m.stacks++
 		}
 		// What is found is beside the template, by the construct's path.
-		var found map[string][]struct{ Type string }
+		var found map[string][]note
 		if err := decode(strings.TrimSuffix(path, ".template.json")+".metadata.json", &found); err != nil {
 			return m, err
 		}
 		for _, all := range found {
-			for _, f := range all {
-				switch f.Type {
-				case "aws:cdk:error":
-					m.findings++
-				case "aws:cdk:warning":
-					m.warnings++
-				}
-			}
+			m.count(all)
 		}
 	}
 	return m, nil
 }
 
+// note is what the CDK has noted of a construct.
+type note struct{ Type string }
+
+func (m *made) count(all []note) {
+	for _, n := range all {
+		switch n.Type {
+		case "aws:cdk:error":
+			m.findings++
+		case "aws:cdk:warning":
+			m.warnings++
+		}
+	}
+}
+
 func decode(path string, v any) error {
-	raw, err := os.ReadFile(path)
+	raw, err := os.ReadFile(path) //nolint:gosec // what was just written
 	if err != nil {
 		return err
 	}

@@ -118,7 +118,7 @@ func (s *Site) key(use ...iam.Statement) iam.Document {
 }
 
 // through lets whoever may use the service have it use the key.
-func through(sid string, actions, accounts iam.Strings, services iam.Strings) iam.Statement {
+func through(sid string, actions, accounts, services iam.Strings) iam.Statement {
 	slices.Sort(services)
 	return iam.Statement{
 		Sid: sid, Effect: iam.Allow, Principal: everyone(), Action: actions, Resource: iam.Strings{"*"},

@@ -57,22 +57,31 @@ func (s *Site) Where(name string) ([]Circumstance, error) {
 		for _, mfa := range s.factors(a) {
 			a.mfa = mfa.value
 			for _, n := range networks(t) {
-				c := Circumstance{Who: a.name, Principal: arnOf(a.who), MFA: mfa.name, From: n.name, Actions: actions}
-				if a.of == anybody {
-					c.Principal = ""
+				c, err := s.circumstance(d, t, a, n, actions)
+				if err != nil {
+					return nil, err
 				}
-				for _, action := range actions {
-					got, err := s.askWhere(d, t, a, n, action)
-					if err != nil {
-						return nil, fmt.Errorf("%s: %s: %w", a.name, action, err)
-					}
-					c.Allowed = append(c.Allowed, got.Effect == iam.Allowed)
-				}
+				c.MFA = mfa.name
 				out = append(out, c)
 			}
 		}
 	}
 	return out, nil
+}
+
+func (s *Site) circumstance(d *documents, t *target, a actor, n network, actions []string) (Circumstance, error) {
+	c := Circumstance{Who: a.name, Principal: arnOf(a.who), From: n.name, Actions: actions}
+	if a.of == anybody {
+		c.Principal = ""
+	}
+	for _, action := range actions {
+		got, err := s.askWhere(d, t, a, n, action)
+		if err != nil {
+			return c, fmt.Errorf("%s: %s: %w", a.name, action, err)
+		}
+		c.Allowed = append(c.Allowed, got.Effect == iam.Allowed)
+	}
+	return c, nil
 }
 
 // factor is a value of aws:MultiFactorAuthPresent, empty where it is missing.

@@ -199,7 +199,7 @@ var identity = map[string][]string{
 
 // identified is a resource's type with the properties that make it what it is.
 func identified(r resource) string {
-	out := r.Type
+	out := []string{r.Type}
 	for _, p := range identity[r.Type] {
 		v := r.Properties[p]
 		if all, ok := v.([]any); ok && p == "AttributeDefinitions" { // others are of global indexes, which may come and go
@@ -208,10 +208,10 @@ func identified(r resource) string {
 			})
 		}
 		if v != nil {
-			out += " " + p + "=" + written(v)
+			out = append(out, p+"="+written(v))
 		}
 	}
-	return out
+	return strings.Join(out, " ")
 }
 
 // TestStable_identity changes each property whose change replaces a resource.

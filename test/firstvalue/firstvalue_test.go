@@ -34,7 +34,7 @@ const (
 )
 
 // answer is what CloudFormation reads.
-type answer struct{ Status, Reason, PhysicalResourceId string } //nolint:revive,staticcheck // its names
+type answer struct{ Status, Reason, PhysicalResourceId string } //nolint:revive // its names
 
 // world is a deployment before its first value.
 type world struct {
@@ -147,7 +147,6 @@ func (w *world) value() string {
 // within runs a test in a bubble, and looks that nothing secret was said.
 func within(t *testing.T, f func(*world)) {
 	t.Helper()
-	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		f(w)
@@ -163,6 +162,7 @@ func within(t *testing.T, f func(*world)) {
 }
 
 func TestCreate(t *testing.T) {
+	t.Parallel()
 	within(t, func(w *world) {
 		if a := w.ask("Create", "r-1", "false"); a.Status != "SUCCESS" {
 			w.t.Fatalf("%+v", a)
@@ -195,6 +195,7 @@ func TestCreate(t *testing.T) {
 }
 
 func TestCreate_fails(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		test, admin string
 		want        string
@@ -203,6 +204,7 @@ func TestCreate_fails(t *testing.T) {
 		{"the admin credential is empty", `{"hosts":["` + host + `"],"apiKey":""}`, "run keyturn admin put main, then deploy again"},
 	} {
 		t.Run(tt.test, func(t *testing.T) {
+			t.Parallel()
 			within(t, func(w *world) {
 				w.put(admin, tt.admin)
 				if a := w.ask("Create", "r-1", "false"); a.Status != "FAILED" || !strings.Contains(a.Reason, tt.want) {
@@ -227,6 +229,7 @@ func TestCreate_fails(t *testing.T) {
 }
 
 func TestCreate_existing(t *testing.T) {
+	t.Parallel()
 	within(t, func(w *world) {
 		a := w.ask("Create", "r-1", "true")
 		if a.Status != "FAILED" || !strings.Contains(a.Reason, "keyturn init "+name) || !strings.Contains(a.Reason, "no value") {
@@ -252,6 +255,7 @@ func (w *world) holds() bool {
 // vendor has made a key, and it cannot be stored, or nobody hears that it was.
 // A deployment after it ends with one key, which the secret holds.
 func TestCreate_interrupted(t *testing.T) {
+	t.Parallel()
 	denied := &wire.Error{Code: "AccessDeniedException", Message: "you may not"}
 	for _, tt := range []struct {
 		test  string
@@ -264,6 +268,7 @@ func TestCreate_interrupted(t *testing.T) {
 		{"the store is away", cloud.Fault{Operation: "PutSecretValue", Nth: 1, Count: 3}, "SUCCESS"},
 	} {
 		t.Run(tt.test, func(t *testing.T) {
+			t.Parallel()
 			within(t, func(w *world) {
 				w.region.Cloud.Inject(tt.fault)
 				if a := w.ask("Create", "r-1", "false"); a.Status != tt.want {
@@ -288,6 +293,7 @@ func TestCreate_interrupted(t *testing.T) {
 // TestAnswer_lost loses every try of an answer: the function fails, so that
 // Lambda sends the same request again, and CloudFormation need not wait an hour.
 func TestAnswer_lost(t *testing.T) {
+	t.Parallel()
 	within(t, func(w *world) {
 		w.lose = 3
 		out, failure, err := w.region.Lambda.Invoke(w.t.Context(), stack.Rotate(account), w.event("Create", "r-1", "false"))

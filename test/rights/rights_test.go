@@ -185,6 +185,7 @@ func tail(s string) string { return s[max(0, len(s)-1500):] }
 
 // Nothing missing, nothing spare.
 func TestRolesAreWhatTheLivesOfKeysTake(t *testing.T) {
+	t.Parallel()
 	calls := lives(t)
 	for function, d := range roles(t) {
 		missing, spare := compare(function, d, calls)
@@ -199,6 +200,7 @@ func TestRolesAreWhatTheLivesOfKeysTake(t *testing.T) {
 
 // A right more or a right less must not go unseen.
 func TestComparisonSeesEveryChangeOfARole(t *testing.T) {
+	t.Parallel()
 	calls := lives(t)
 	for function, d := range roles(t) {
 		for i, s := range d.Statement {

@@ -114,7 +114,7 @@ func TestRecords(t *testing.T) {
 			t.Fatal(operation, err)
 		}
 	}
-	make := func(name string) *table.Table {
+	open := func(name string) *table.Table {
 		serve("CreateTable", map[string]any{
 			"TableName": name, "BillingMode": "PAY_PER_REQUEST",
 			"AttributeDefinitions": []any{map[string]string{"AttributeName": "secret", "AttributeType": "S"}, map[string]string{"AttributeName": "item", "AttributeType": "S"}},
@@ -126,7 +126,7 @@ func TestRecords(t *testing.T) {
 	}
 	var items []attr.Item
 	fixture(t, "records.json", func() any {
-		tb := make("writing")
+		tb := open("writing")
 		for _, k := range book().Keys {
 			k.Revision = 0
 			if _, err := tb.Put(t.Context(), k); err != nil {
@@ -149,7 +149,7 @@ func TestRecords(t *testing.T) {
 		}
 		return r.DynamoDB.Items("writing")
 	}, &items)
-	tb := make("reading")
+	tb := open("reading")
 	for _, it := range items {
 		serve("PutItem", map[string]any{"TableName": "reading", "Item": it})
 	}

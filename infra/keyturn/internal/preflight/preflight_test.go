@@ -200,17 +200,17 @@ func TestNotWell(t *testing.T) {
 		{"no such queue", region.Options{}, func(_ *account, f *keysfile.File) { tell(f, news) }, []string{"missing queue news: there is no such queue in us-east-1"}},
 		{"a queue without a policy", region.Options{}, func(a *account, f *keysfile.File) { a.queue(f, nil) }, []string{"warning queue news: its policy does not let the topic in, and it gets nothing: it has none"}},
 		{"a queue that lets another topic in", region.Options{}, func(a *account, f *keysfile.File) {
-			a.queue(f, map[string]string{"Policy": letsIn(news, topicARN+"-2")})
+			a.queue(f, map[string]string{"Policy": letsIn(topicARN + "-2")})
 		}, []string{"warning queue news: its policy does not let the topic in"}},
 		{"a queue of the escalation that lets the other topic in", region.Options{}, func(a *account, f *keysfile.File) {
-			a.queue(f, map[string]string{"Policy": letsIn(news, topicARN)})
+			a.queue(f, map[string]string{"Policy": letsIn(topicARN)})
 			f.Notifications = keysfile.Notifications{Escalation: &keysfile.Escalation{Subscriptions: f.Notifications.Subscriptions}}
 		}, []string{"warning queue news: its policy does not let the topic in"}},
 		{"a queue that lets the topic in", region.Options{}, func(a *account, f *keysfile.File) {
-			a.queue(f, map[string]string{"Policy": letsIn(news, topicARN)})
+			a.queue(f, map[string]string{"Policy": letsIn(topicARN)})
 		}, nil},
 		{"a queue under a key of AWS", region.Options{}, func(a *account, f *keysfile.File) {
-			a.queue(f, map[string]string{"Policy": letsIn(news, topicARN), "KmsMasterKeyId": "alias/aws/sqs"})
+			a.queue(f, map[string]string{"Policy": letsIn(topicARN), "KmsMasterKeyId": "alias/aws/sqs"})
 		}, []string{"warning queue news: it is encrypted with alias/aws/sqs"}},
 		{"a queue of another account", region.Options{}, func(_ *account, f *keysfile.File) { tell(f, "arn:aws:sqs:us-east-1:999988887777:news") }, nil},
 		{"a vendor account that is not in the file", region.Options{}, func(a *account, _ *keysfile.File) {
@@ -272,8 +272,8 @@ func (a *account) queue(f *keysfile.File, attributes map[string]string) {
 	tell(f, news)
 }
 
-func letsIn(queue, topic string) string {
-	text, err := access.Subscribed(queue, topic).Text()
+func letsIn(topic string) string {
+	text, err := access.Subscribed(news, topic).Text()
 	if err != nil {
 		panic(err)
 	}
