@@ -31,7 +31,7 @@ type Detector interface {
 	Process(ctx context.Context, now time.Time, events []trail.Event, deliver func(context.Context, []detect.Finding) error) error
 }
 
-// Watch handles the messages of the two queues. All fields but Respond are needed.
+// Watch handles the messages of the two queues. All fields are needed but Respond and Canary.
 // It is safe for concurrent use.
 type Watch struct {
 	Ledger   Ledger
@@ -47,6 +47,7 @@ type Watch struct {
 	// Respond starts what a finding asks for, and says what it started, "" if
 	// nothing. It is called again after a crash. Nil: findings start nothing.
 	Respond func(context.Context, detect.Finding) (string, error)
+	Canary  *Canary // nil: there is none
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -182,6 +183,11 @@ func (w *Watch) events(ctx context.Context, b *sorted) error {
 	for i := range b.events {
 		e := &b.events[i].event
 		all = append(all, *e)
+		if w.Canary != nil {
+			if err := w.Canary.Seen(ctx, e); err != nil {
+				return err
+			}
+		}
 		if !w.Ours(e) {
 			continue
 		}
