@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -97,11 +98,17 @@ func (a *app) runDiff(ctx context.Context, base, file string) error {
 	return nil
 }
 
-// sayRemoved says of the keys that are removed where it is written how they end.
+// sayRemoved says of the keys and vendor accounts that are removed how they end.
 func (a *app) sayRemoved(before, after *keysfile.File) {
 	for _, k := range before.Keys {
 		if !slices.ContainsFunc(after.Keys, func(n keysfile.Key) bool { return n.Name == k.Name }) {
 			a.say("%s ends by no deployment: before it, see keyturn status; then keyturn explain %s --removed", console.Clean(k.Name), console.Clean(k.Name))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(before.VendorAccounts)) {
+		if _, stays := after.VendorAccounts[name]; !stays {
+			stack := before.Name + "-vendor-" + name
+			a.say("%s stays deployed, with its functions, until its stack is deleted: after the deployment, aws cloudformation delete-stack --stack-name %s", console.Clean(name), console.Clean(stack))
 		}
 	}
 }
