@@ -175,13 +175,17 @@ func (s *Site) deployDuties() []duty {
 			queues = append(queues, calls(sub.SQS, nil, false, "sqs", "SetQueueAttributes", "ReceiveMessage")...)
 		}
 	}
+	var versions []duty
+	for _, region := range s.regions() {
+		versions = append(versions, do("ssm:GetParameter", s.arn("ssm", region, "parameter/cdk-bootstrap/"+s.env.Qualifier+"/version"), nil, true))
+	}
 	return slices.Concat(
 		queues, calls(s.here("sqs", "other"), nil, false, "sqs", "GetQueueAttributes", "GetQueueUrl"),
 		calls("*", nil, true, "cloudtrail", "DescribeTrails", "GetEventSelectors", "GetTrailStatus"), calls("*", nil, true, "lambda", "GetAccountSettings", "GetFunctionConcurrency"),
 		calls("*", nil, true, "secretsmanager", "ListSecrets"), calls("*", nil, true, "scheduler", "ListSchedules"), calls("*", nil, true, "sns", "GetSubscriptionAttributes", "ListSubscriptionsByTopic"),
 		calls(s.here("sns", s.name+"-notifications"), nil, true, "sns", "Publish"),
 		calls(s.here("sns", s.name+"-escalation"), nil, false, "sns", "Publish"),
-		calls(s.here("ssm", "parameter/cdk-bootstrap/"+s.env.Qualifier+"/version"), nil, true, "ssm", "GetParameter"),
+		versions,
 		calls(s.here("ssm", "parameter/other"), nil, false, "ssm", "GetParameter"),
 		calls(s.here("secretsmanager", "secret:x-AbCdEf"), nil, true, "secretsmanager", "DescribeSecret"),
 		calls(s.bootstrapRole("deploy"), nil, false, "iam", "DeleteRole"), calls(s.bootstrapRole("cfn-exec"), nil, false, "iam", "PassRole"), calls("*", nil, false, "cloudformation", "CreateStack"),

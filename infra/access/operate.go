@@ -13,15 +13,16 @@ import (
 // CloudFormation does the rest as its execution role: see [Site.Execution].
 // https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
 func (s *Site) Deploy() (iam.Document, error) {
-	prefix := "cdk-" + s.env.Qualifier + "-"
-	suffix := "-role-" + s.env.Account + "-" + s.env.Region
-	var roles iam.Strings
-	for _, r := range []string{"deploy", "file-publishing", "lookup"} {
-		roles = append(roles, s.arn("iam", "", "role/"+prefix+r+suffix))
+	var roles, versions iam.Strings
+	for _, region := range s.regions() {
+		for _, r := range []string{"deploy", "file-publishing", "lookup"} {
+			roles = append(roles, s.bootstrapRoleIn(region, r))
+		}
+		versions = append(versions, s.arn("ssm", region, "parameter/cdk-bootstrap/"+s.env.Qualifier+"/version"))
 	}
 	d := document(
 		allow("Bootstrap", iam.Strings{"sts:AssumeRole"}, roles, nil),
-		allow("BootstrapVersion", iam.Strings{"ssm:GetParameter"}, iam.Strings{s.here("ssm", "parameter/cdk-bootstrap/"+s.env.Qualifier+"/version")}, nil),
+		allow("BootstrapVersion", iam.Strings{"ssm:GetParameter"}, versions, nil),
 		allow("Preflight", iam.Strings{
 			"cloudtrail:DescribeTrails", "cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus",
 			"lambda:GetAccountSettings", "lambda:GetFunctionConcurrency", "scheduler:ListSchedules", "secretsmanager:ListSecrets",
@@ -34,6 +35,18 @@ func (s *Site) Deploy() (iam.Document, error) {
 		d.Statement = append(d.Statement, allow("PreflightQueues", iam.Strings{"sqs:GetQueueAttributes", "sqs:GetQueueUrl"}, queues, nil))
 	}
 	return fits("the policy to deploy", d, MaxManagedPolicy, "")
+}
+
+// regions are those that stacks go to: the environment's own, and those of its
+// replicas.
+func (s *Site) regions() []string {
+	all := []string{s.env.Region}
+	for _, e := range s.file.Environments {
+		if e.Account == s.env.Account && e.Region == s.env.Region {
+			all = append(all, e.Replicas...)
+		}
+	}
+	return sorted(all)
 }
 
 // Operate is the least policy of who operates: that of operators.

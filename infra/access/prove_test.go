@@ -26,6 +26,10 @@ var home = Environment{Account: "111122223333", Region: "eu-west-1"}
 func sample() *keysfile.File {
 	f := &keysfile.File{
 		Version: 1, Name: "keyturn",
+		Environments: map[string]keysfile.Environment{
+			"prod": {Account: home.Account, Region: home.Region, Replicas: []string{"eu-central-1"}},
+			"test": {Account: "444455556666", Region: home.Region, Replicas: []string{"eu-north-1"}},
+		},
 		VendorAccounts: map[string]keysfile.VendorAccount{
 			"sendgrid-main": {Provider: "sendgrid", Admin: "keyturn/admin/sendgrid"},
 			"openai-lab":    {Provider: "openai", Admin: "keyturn/admin/openai", Network: &keysfile.Network{VPC: "vpc-1", Subnets: []string{"subnet-1"}, RouteTables: []string{"rtb-1"}, Endpoints: true}},

@@ -209,13 +209,18 @@ func (s *Site) scheduleTrustRequests() []sent {
 // bootstrapRequests: the bootstrap's roles trust the account.
 func (s *Site) bootstrapRequests(d *documents) (all []sent) {
 	for name, want := range map[string]bool{"deploy": true, "file-publishing": true, "lookup": true, "cfn-exec": false} {
-		all = append(all, sent{who: s.ours(), action: "sts:AssumeRole", resource: s.bootstrapRole(name), identity: d.identity("deploy"), want: want})
+		for _, region := range s.regions() {
+			all = append(all, sent{who: s.ours(), action: "sts:AssumeRole", resource: s.bootstrapRoleIn(region, name), identity: d.identity("deploy"), want: want})
+		}
+		all = append(all, sent{who: s.ours(), action: "sts:AssumeRole", resource: s.bootstrapRoleIn("nowhere-1", name), identity: d.identity("deploy")})
 	}
 	return all
 }
 
-func (s *Site) bootstrapRole(name string) string {
-	return s.arn("iam", "", "role/cdk-"+s.env.Qualifier+"-"+name+"-role-"+s.env.Account+"-"+s.env.Region)
+func (s *Site) bootstrapRole(name string) string { return s.bootstrapRoleIn(s.env.Region, name) }
+
+func (s *Site) bootstrapRoleIn(region, name string) string {
+	return s.arn("iam", "", "role/cdk-"+s.env.Qualifier+"-"+name+"-role-"+s.env.Account+"-"+region)
 }
 
 func (s *Site) secretsKeyRequests() []sent {

@@ -116,25 +116,33 @@ const (
 	bootstrapLeast = 6
 )
 
+// bootstrap looks in each Region that stacks go to.
 func (p *Preflight) bootstrap(ctx context.Context) []Check {
-	const subject = "CDK bootstrap"
-	do := fmt.Sprintf("npx cdk bootstrap aws://%s/%s", p.place.Account, p.place.Region)
-	out, err := p.parameters.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(bootstrapName)})
+	all := []Check{p.bootstrapIn(ctx, "CDK bootstrap", p.place.Region)}
+	for _, region := range p.file.Environments[p.place.Environment].Replicas {
+		all = append(all, p.bootstrapIn(ctx, "CDK bootstrap in "+region, region))
+	}
+	return all
+}
+
+func (p *Preflight) bootstrapIn(ctx context.Context, subject, region string) Check {
+	do := fmt.Sprintf("npx cdk bootstrap aws://%s/%s", p.place.Account, region)
+	out, err := p.parameters.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(bootstrapName)}, func(o *ssm.Options) { o.Region = region })
 	if awserror.Code(err) == "ParameterNotFound" {
-		return []Check{missing(subject, "the account is not bootstrapped in this Region", do)}
+		return missing(subject, "the account is not bootstrapped in this Region", do)
 	}
 	if err != nil {
-		return []Check{unseen(subject, err)}
+		return unseen(subject, err)
 	}
 	text := aws.ToString(out.Parameter.Value)
 	version, err := strconv.Atoi(text)
 	switch {
 	case err != nil:
-		return []Check{warning(subject, "its version is no number", do)}
+		return warning(subject, "its version is no number", do)
 	case version < bootstrapLeast:
-		return []Check{missing(subject, fmt.Sprintf("its version is %d, and at least %d is needed", version, bootstrapLeast), do)}
+		return missing(subject, fmt.Sprintf("its version is %d, and at least %d is needed", version, bootstrapLeast), do)
 	}
-	return []Check{ok(subject, "version %d", version)}
+	return ok(subject, "version %d", version)
 }
 
 // What is left for functions without a reservation. AWS refuses a reservation
