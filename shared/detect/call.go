@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/keyturn/keyturn/shared/trail"
 )
@@ -105,10 +107,15 @@ func (c *Call) Finding(why string) Finding {
 	if from := c.from(); from != "" {
 		f.Where = []string{from}
 	}
-	f.matter = c.Who
-	for _, name := range f.Secrets {
-		f.matter += "\n" + name
-	}
+	f.matter = strings.Join(append([]string{c.Who}, f.Secrets...), "\n")
+	return f
+}
+
+// findingOn is Finding for one of the secrets, at most once in d.
+func (c *Call) findingOn(about Subject, d time.Duration, why string) Finding {
+	f := c.Finding(why)
+	f.Secrets, f.matter = []string{about.Name}, c.Who+"\n"+about.Name
+	f.per(d)
 	return f
 }
 

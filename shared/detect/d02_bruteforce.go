@@ -46,17 +46,3 @@ func bruteForce(n int) Rule {
 		},
 	}
 }
-
-// principal is the track of the caller.
-func principal(c *Call) string { return principalTrack + c.Who }
-
-const principalTrack = "principal "
-
-// notes marks every value on the track.
-func notes(on string, values []string) []Note {
-	out := make([]Note, 0, len(values))
-	for _, v := range values {
-		out = append(out, Note{on, v})
-	}
-	return out
-}

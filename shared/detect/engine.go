@@ -116,7 +116,7 @@ func (e *Engine) see(calls []Call, b batch) {
 				f.finish(r)
 				n := b.on(principal(c))
 				n.seen[r.ID] = append(n.seen[r.ID], f)
-				n.marks[r.ID] = append(n.marks[r.ID], Mark{minute(f.Time), cut(f.distinct), "", ""})
+				n.marks[r.ID] = append(n.marks[r.ID], Mark{minute(f.Time), f.ID, "", ""})
 			}
 		}
 	}
@@ -200,7 +200,7 @@ func (e *Engine) judgeOne(t *track, name string, now time.Time, added *news, ite
 			t.patterns[id] = marks
 		}
 		for _, m := range marks {
-			if end := m.Minute + p.minutes(); p.Settles && m.Minute >= p.floor(t.settled) && (due == 0 || end < due) {
+			if end := m.Minute + p.minutes() + uint32(p.Wait/time.Minute); p.Settles && end > p.floor(t.settled) && (due == 0 || end < due) { //nolint:gosec // waits are short
 				due = end
 			}
 			if end := m.Time().Add(p.Span + p.Bucket + Lateness); end.After(expires) {
@@ -244,7 +244,7 @@ var single = Pattern{Span: 48 * time.Hour, Bucket: time.Minute}
 // unseen returns what was not found before.
 func unseen(before []Mark, found []Finding) []Finding {
 	return slices.DeleteFunc(slices.Clone(found), func(f Finding) bool {
-		return slices.ContainsFunc(before, func(m Mark) bool { return m.Value == cut(f.distinct) })
+		return slices.ContainsFunc(before, func(m Mark) bool { return m.Value == f.ID })
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -83,7 +84,7 @@ func (f *Finding) finish(r *Rule) {
 		f.Next = r.Next
 	}
 	f.Group = r.ID + "-" + digest(f.matter)
-	f.ID = r.ID + "-" + digest(f.matter, f.distinct)
+	f.ID = r.ID + "-" + digest(f.matter, f.distinct, f.Severity.String())
 	if len(f.Events) > MaxEvidence {
 		f.Events = f.Events[:MaxEvidence]
 	}
@@ -96,4 +97,47 @@ func digest(parts ...string) string {
 		fmt.Fprintf(h, "%d:%s", len(p), p)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// per lets the finding come once in d, which is at most a day, for its group.
+func (f *Finding) per(d time.Duration) {
+	f.distinct = f.matter + "\n" + f.Time.Truncate(d).Format(time.RFC3339)
+}
+
+// finding returns one about what happened on the track, at the time of the last
+// of the marks, which are its evidence.
+func (h History) finding(marks []Mark) Finding {
+	last := marks[len(marks)-1]
+	f := Finding{Time: last.Time(), Count: len(marks), matter: h.On, distinct: last.Time().Format(time.RFC3339)}
+	f.evidence(marks)
+	f.about(h.On)
+	return f
+}
+
+// Tracks of principals begin so, and those of principals and secrets go on so.
+const principalTrack, withSecret = "principal ", " secret "
+
+// principal is the track of the caller.
+func principal(c *Call) string { return principalTrack + c.Who }
+
+// reading is the track of the caller with one secret.
+func reading(c *Call, one Subject) string { return principal(c) + withSecret + one.Name }
+
+// about fills in who and which secret a track is of.
+func (f *Finding) about(track string) {
+	if who, ok := strings.CutPrefix(track, principalTrack); ok {
+		who, name, _ := strings.Cut(who, withSecret)
+		if f.Principal = who; name != "" {
+			f.Secrets = []string{name}
+		}
+	}
+}
+
+// notes marks every value on the track.
+func notes(on string, values []string) []Note {
+	out := make([]Note, 0, len(values))
+	for _, v := range values {
+		out = append(out, Note{on, v})
+	}
+	return out
 }

@@ -62,6 +62,8 @@ type Pattern struct {
 	// so that it does not depend on the order. It is at least the highest threshold;
 	// 0: all.
 	Cap int
+	// Keep is a value that Cap never drops.
+	Keep string
 	// Most is how many marks are kept in all, the newest; 0: MaxMarks.
 	Most int
 	// Latest keeps, of the settled marks of one value, the latest only.
@@ -69,6 +71,9 @@ type Pattern struct {
 	// Settles says that Judge looks at what is settled, and wants to run again when
 	// more is.
 	Settles bool
+	// Wait is how much later than a mark's bucket Judge wants to run once more, to
+	// see what did not happen since: whole buckets.
+	Wait time.Duration
 	// Mark returns what to remember of the call.
 	Mark func(s *Site, c *Call) []Note
 	// Judge returns all that the marks show. More marks never show less; where

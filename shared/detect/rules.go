@@ -5,7 +5,16 @@ func All(s *Site) []Rule {
 	return []Rule{
 		honeytoken(),
 		bruteForce(s.threshold("D-02", 5)),
+		nameGuessing(s.threshold("D-03", 5)),
+		grantedAfterDenials(),
+		newReader(),
+		newNetwork(),
+		outside(),
+		noMFA(),
 		root(),
 		bulkRead(s.threshold("D-10", 20)),
+		batchRead(),
+		manyRegions(s.threshold("D-12", 3)),
+		enumerated(s.threshold("D-13", 5)),
 	}
 }

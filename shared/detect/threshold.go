@@ -80,9 +80,7 @@ func (w window) finding(name, on string, l Level, every time.Duration) Finding {
 		Severity: l.Severity, Time: last.Time(), Count: len(w.values), matter: name + "\n" + on,
 		distinct: fmt.Sprintf("%d\n%d", l.AtLeast, last.Time().Truncate(every).Unix()),
 	}
-	if who, ok := strings.CutPrefix(on, principalTrack); ok {
-		f.Principal = who
-	}
+	f.about(on)
 	f.evidence(w.marks)
 	return f
 }

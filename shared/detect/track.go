@@ -34,7 +34,7 @@ func merge(p *Pattern, marks, added []Mark) []Mark {
 	marks = slices.Concat(marks, added)
 	slices.SortFunc(marks, compare)
 	marks = slices.CompactFunc(marks, func(a, b Mark) bool { return a.Minute == b.Minute && a.Value == b.Value })
-	marks = capped(marks, p.Cap)
+	marks = capped(marks, p.Cap, p.Keep)
 	return marks[max(0, len(marks)-cmp.Or(p.Most, MaxMarks)):]
 }
 
@@ -72,7 +72,7 @@ func compare(a, b Mark) int {
 // capped leaves, in each bucket of more than n values, the n with the smallest
 // hashes: a part of what any other order would have left, and enough of it to
 // pass every threshold.
-func capped(marks []Mark, n int) []Mark {
+func capped(marks []Mark, n int, keep string) []Mark {
 	out := marks[:0]
 	for len(marks) > 0 {
 		end := 1
@@ -81,13 +81,22 @@ func capped(marks []Mark, n int) []Mark {
 		}
 		bucket := marks[:end]
 		if marks = marks[end:]; n > 0 && len(bucket) > n {
-			slices.SortFunc(bucket, func(a, b Mark) int { return cmp.Or(cmp.Compare(hash(a.Value), hash(b.Value)), compare(a, b)) })
+			slices.SortFunc(bucket, func(a, b Mark) int {
+				return cmp.Or(cmp.Compare(order(a.Value, keep), order(b.Value, keep)), compare(a, b))
+			})
 			bucket = bucket[:n]
 			slices.SortFunc(bucket, compare)
 		}
 		out = append(out, bucket...)
 	}
 	return out
+}
+
+func order(value, keep string) uint64 {
+	if keep != "" && value == keep {
+		return 0
+	}
+	return hash(value)
 }
 
 // hash is the same in every process.

@@ -1,0 +1,71 @@
+package detect
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/trail"
+)
+
+// outside is D-07: a value was asked for from outside the allowed networks. An
+// allowed VPC endpoint or an allowed address is enough; of several addresses, all
+// have to be allowed. An address that cannot be read is neither inside nor
+// outside, and calls by AWS's services come from no network of ours.
+//
+// A country is a hint, for such data is up to a year old: it is asked for public
+// addresses that no list of networks allows or forbids. False positives: a new
+// NAT address; a country's data that has aged, whose date is in the finding.
+func outside() Rule {
+	return Rule{
+		ID: "D-07", Title: "a secret was asked for from outside the allowed networks", Severity: High, Technique: "T1078.004", Default: true,
+		Next: "if the caller is not where its owner says, revoke its sessions and rotate the key",
+		See: func(s *Site, c *Call) []Finding {
+			if !c.Asks() || c.AddressClass() == trail.AddressService {
+				return nil
+			}
+			var out []Finding
+			for _, one := range c.About {
+				why, hint := one.Allow.refuses(s, c)
+				if why == "" {
+					continue
+				}
+				f := c.findingOn(one, time.Hour, why)
+				if c.Result != trail.Succeeded || hint {
+					f.Severity = Medium
+				}
+				f.Rotate = c.Result == trail.Succeeded && one.Tier == 1 && !hint
+				out = append(out, f)
+			}
+			return out
+		},
+	}
+}
+
+// refuses returns why the call is not allowed, or "". A hint is a guess.
+func (a *Allow) refuses(s *Site, c *Call) (why string, hint bool) {
+	addresses := c.Addresses()
+	if len(a.CIDRs) > 0 || len(a.Endpoints) > 0 {
+		if c.VPCEndpoint != "" && slices.Contains(a.Endpoints, c.VPCEndpoint) {
+			return "", false
+		}
+		if len(a.CIDRs) == 0 && (c.VPCEndpoint != "" || len(addresses) > 0) {
+			return quoted(c.from()) + " is none of the allowed VPC endpoints", false
+		}
+		for _, addr := range addresses {
+			if !a.in(addr) {
+				return addr.String() + " is in none of the allowed networks", false
+			}
+		}
+		return "", false
+	}
+	if len(a.Countries) == 0 || s.locator == nil {
+		return "", false
+	}
+	for _, addr := range addresses {
+		if country := s.locator.Country(addr); country != "" && !slices.Contains(a.Countries, country) {
+			return fmt.Sprintf("%s is in %s, as %s says, which is no allowed country", addr, country, s.locator.Dataset()), true
+		}
+	}
+	return "", false
+}
