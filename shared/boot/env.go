@@ -42,12 +42,34 @@ const (
 	ScheduleGroup     Variable = "KEYTURN_SCHEDULE_GROUP"      // EventBridge Scheduler group of one-time schedules
 	ScheduleRoleARN   Variable = "KEYTURN_SCHEDULE_ROLE_ARN"   // role of those schedules
 	RetireFunctionARN Variable = "KEYTURN_RETIRE_FUNCTION_ARN" // what they start
-	// Both, or no escalation:
+	// EscalationTopicARN and EscalateAfter go together: both, or no escalation.
 	EscalationTopicARN Variable = "KEYTURN_ESCALATION_TOPIC_ARN" // SNS topic of what nobody has acknowledged
 	EscalateAfter      Variable = "KEYTURN_ESCALATE_AFTER"       // after how long: "4h"
 
 	RotateFunctionARN Variable = "KEYTURN_ROTATE_FUNCTION_ARN" // what rotatenow asks for a plan
 )
+
+// The variables of the audit function.
+const (
+	AccountID     Variable = "KEYTURN_ACCOUNT_ID"      // the AWS account that it is in
+	WatchTable    Variable = "KEYTURN_WATCH_TABLE"     // DynamoDB table of what it remembers
+	LedgerBucket  Variable = "KEYTURN_LEDGER_BUCKET"   // S3 bucket of the ledger
+	LedgerKey     Variable = "KEYTURN_LEDGER_KEY"      // KMS key that signs its checkpoints
+	LedgerOrigin  Variable = "KEYTURN_LEDGER_ORIGIN"   // name of the log in its checkpoints
+	TrailQueueARN Variable = "KEYTURN_TRAIL_QUEUE_ARN" // SQS queue of CloudTrail's records
+	AuditQueueARN Variable = "KEYTURN_AUDIT_QUEUE_ARN" // SQS queue of AuditQueueURL
+	SitePath      Variable = "KEYTURN_SITE"            // file with what the detections know of the installation
+	CanarySecret  Variable = "KEYTURN_CANARY_SECRET"   // name of the secret that only the canary reads
+	AuditRoleARN  Variable = "KEYTURN_AUDIT_ROLE_ARN"  // role that reads it
+)
+
+// variables are all that a function may need.
+func variables() []Variable {
+	return []Variable{
+		TableName, TopicARN, AuditQueueURL, ScheduleGroup, ScheduleRoleARN, RetireFunctionARN, RotateFunctionARN, EscalationTopicARN, EscalateAfter,
+		AccountID, WatchTable, LedgerBucket, LedgerKey, LedgerOrigin, TrailQueueARN, AuditQueueARN, SitePath, CanarySecret, AuditRoleARN,
+	}
+}
 
 // The variables that every function reads.
 const (
@@ -107,7 +129,7 @@ func New(ctx context.Context, sys System, name string, needs ...Variable) (*Env,
 	sys.Stdout = &oneWriter{w: sys.Stdout}
 	e := &Env{Function: name, Installation: cmp.Or(sys.Getenv(string(installation)), "keyturn"), sys: sys, values: map[Variable]string{}, Clock: awsclock.New(sys.Now)}
 	var bad []string
-	for _, v := range []Variable{TableName, TopicARN, AuditQueueURL, ScheduleGroup, ScheduleRoleARN, RetireFunctionARN, RotateFunctionARN, EscalationTopicARN, EscalateAfter} {
+	for _, v := range variables() {
 		e.values[v] = sys.Getenv(string(v))
 		if e.values[v] == "" && slices.Contains(needs, v) {
 			bad = append(bad, string(v)+" is not set: set it in the function's environment")
@@ -164,6 +186,15 @@ func (e *Env) openAWS(ctx context.Context) error {
 	}
 	e.Clock.Watch(&e.AWS)
 	return nil
+}
+
+// ReadFile reads the file that v names.
+func (e *Env) ReadFile(v Variable) ([]byte, error) {
+	data, err := e.sys.ReadFile(e.values[v])
+	if err != nil {
+		return nil, &Error{Problems: []string{fmt.Sprintf("the file %q, which %s names, cannot be read: deploy again", e.values[v], v)}}
+	}
+	return data, nil
 }
 
 // Value returns an environment variable's value, "" if it is not set.

@@ -175,32 +175,18 @@ func (w *Watch) keep(m Message, queue, why string, b *sorted) {
 
 // events handles what CloudTrail recorded.
 func (w *Watch) events(ctx context.Context, b *sorted) error {
-	var (
-		entries []ledger.Entry
-		counted []tally.Read
-		all     []trail.Event
-	)
-	for i := range b.events {
-		e := &b.events[i].event
-		all = append(all, *e)
+	all := make([]trail.Event, len(b.events))
+	for i, r := range b.events {
+		all[i] = r.event
 		if w.Canary != nil {
-			if err := w.Canary.Seen(ctx, e); err != nil {
+			if err := w.Canary.Seen(ctx, &all[i]); err != nil {
 				return err
 			}
 		}
-		if !w.Ours(e) {
-			continue
-		}
-		switch {
-		case read(e):
-			counted = append(counted, reads(e)...)
-		case kept(e):
-			entry, err := call(e)
-			if err != nil {
-				return err
-			}
-			entries = append(entries, entry)
-		}
+	}
+	entries, counted, err := w.facts(all)
+	if err != nil {
+		return err
 	}
 	b.done.Calls, b.done.Reads = len(entries), len(counted)
 	if err := w.append(ctx, entries); err != nil {
@@ -216,6 +202,24 @@ func (w *Watch) events(ctx context.Context, b *sorted) error {
 		return fmt.Errorf("detect: %w", err)
 	}
 	return nil
+}
+
+// facts returns what of all goes into the ledger one by one, and what is counted.
+func (w *Watch) facts(all []trail.Event) (entries []ledger.Entry, counted []tally.Read, err error) {
+	for i := range all {
+		switch e := &all[i]; {
+		case !w.Ours(e):
+		case read(e):
+			counted = append(counted, reads(e)...)
+		case kept(e):
+			entry, err := call(e)
+			if err != nil {
+				return nil, nil, err
+			}
+			entries = append(entries, entry)
+		}
+	}
+	return entries, counted, nil
 }
 
 // deliver writes findings into the ledger, starts what they ask for, and tells of them.

@@ -1,0 +1,192 @@
+// Package audit is the audit function: it writes the ledger, runs the detections and
+// tells people of what they find. It alone may append to the ledger, and it may read
+// no secret but the canary.
+package audit
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"log/slog"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/keyturn/keyturn/shared/boot"
+	cells "github.com/keyturn/keyturn/shared/cell/dynamodb"
+	"github.com/keyturn/keyturn/shared/detect"
+	"github.com/keyturn/keyturn/shared/ledger"
+	heads "github.com/keyturn/keyturn/shared/ledger/dynamodb"
+	signer "github.com/keyturn/keyturn/shared/ledger/kms"
+	objects "github.com/keyturn/keyturn/shared/ledger/s3"
+	"github.com/keyturn/keyturn/shared/metric"
+	"github.com/keyturn/keyturn/shared/tally"
+	"github.com/keyturn/keyturn/shared/watch"
+)
+
+// Name is the function's name in logs and metrics.
+const Name = "audit"
+
+// The tasks of the function's schedules. A batch of messages has none.
+const (
+	TaskCanary = "canary" // every 15 minutes
+	TaskSeal   = "seal"   // every hour
+)
+
+// parallel is how many objects of the ledger are read or written at once.
+const parallel = 8
+
+// Needs returns the variables that the function cannot do without.
+func Needs() []boot.Variable {
+	return []boot.Variable{
+		boot.TableName, boot.TopicARN, boot.AccountID, boot.WatchTable, boot.LedgerBucket, boot.LedgerKey, boot.LedgerOrigin,
+		boot.TrailQueueARN, boot.AuditQueueARN, boot.SitePath, boot.CanarySecret, boot.AuditRoleARN,
+	}
+}
+
+// event is what the function is invoked with: by a queue, or by a schedule.
+type event struct {
+	Task    string `json:"task"`
+	Records []struct {
+		ID         string            `json:"messageId"`
+		Body       string            `json:"body"`
+		Queue      string            `json:"eventSourceARN"`
+		Attributes map[string]string `json:"attributes"`
+	} `json:"Records"`
+}
+
+// answer tells the queue which messages to give again.
+// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+type answer struct {
+	Failures []failure `json:"batchItemFailures"`
+}
+
+type failure struct {
+	ID string `json:"itemIdentifier"`
+}
+
+// function is the function, once it is open.
+type function struct {
+	watch  *watch.Watch
+	canary *watch.Canary
+	log    *slog.Logger
+}
+
+// Open implements [boot.Open]. It begins the ledger, if there is none, and finishes
+// what a crash left of it.
+func Open(ctx context.Context, e *boot.Env) (boot.Handler, error) {
+	site, err := readSite(e)
+	if err != nil {
+		return nil, err
+	}
+	store := dynamodb.NewFromConfig(e.AWS)
+	log, err := openLedger(ctx, e, store)
+	if err != nil {
+		return nil, err
+	}
+	f := newFunction(e, site, store, log)
+	return f.handle, nil
+}
+
+func readSite(e *boot.Env) (*detect.Site, error) {
+	data, err := e.ReadFile(boot.SitePath)
+	if err != nil {
+		return nil, err
+	}
+	var site detect.Site
+	if err := json.Unmarshal(data, &site); err != nil {
+		return nil, &boot.Error{Problems: []string{"a field of the file that " + string(boot.SitePath) + " names has another type: deploy again"}}
+	}
+	return site.Prepare(nil), nil
+}
+
+func openLedger(ctx context.Context, e *boot.Env, store *dynamodb.Client) (*ledger.Log, error) {
+	sign := signer.New(kms.NewFromConfig(e.AWS), e.Value(boot.LedgerKey))
+	verifier, err := sign.Verifier(ctx, e.Value(boot.LedgerOrigin))
+	if err != nil {
+		return nil, problem("the key that signs the ledger cannot be used", err, "check the KMS key that "+string(boot.LedgerKey)+" names")
+	}
+	log := ledger.New(ledger.Config{
+		Objects: objects.New(s3.NewFromConfig(e.AWS), e.Value(boot.LedgerBucket), "", objects.Lock{}),
+		Head:    heads.New(store, e.Value(boot.WatchTable), map[string]string{cells.Part: "ledger", cells.Name: "head"}),
+		Signer:  sign, Verifier: verifier, Parallel: parallel,
+	})
+	switch err := log.Create(ctx); {
+	case errors.Is(err, ledger.ErrHeadLost):
+		return nil, problem("the ledger cannot be written", err, "see docs/runbooks: a ledger that refuses")
+	case err != nil:
+		return nil, problem("the ledger cannot be opened", err, "check the bucket, the table and the KMS key")
+	}
+	return log, nil
+}
+
+func problem(what string, err error, next string) error {
+	return &boot.Error{Problems: []string{what + ": " + err.Error() + ": " + next}}
+}
+
+func newFunction(e *boot.Env, site *detect.Site, store *dynamodb.Client, log *ledger.Log) *function {
+	state := cells.New(store, e.Value(boot.WatchTable))
+	alerts := &watch.Alerts{Cells: state, Notifier: e.Notifier(), Key: func(secret string) (vendor, owner string) {
+		k, _ := e.Config.Key(secret)
+		return k.Vendor, k.Owner
+	}}
+	secrets := e.Store()
+	canary := &watch.Canary{
+		Cells: state, Secret: e.Value(boot.CanarySecret), Role: e.Value(boot.AuditRoleARN), Alerts: alerts, Ledger: log, Now: e.Clock.Now,
+		Read: func(ctx context.Context) error {
+			_, err := secrets.Get(ctx, e.Value(boot.CanarySecret), "", "AWSCURRENT")
+			return err
+		},
+	}
+	return &function{log: e.Log, canary: canary, watch: &watch.Watch{
+		Ledger: log, Counter: &tally.Counter{Cells: state, NewPart: rand.Text},
+		Detector: detect.New(site, detect.All(site), watch.State{Cells: state}), Alerts: alerts, Canary: canary,
+		Account: e.Value(boot.AccountID), TrailQueue: e.Value(boot.TrailQueueARN), AuditQueue: e.Value(boot.AuditQueueARN),
+		Ours: watch.About(site), Now: e.Clock.Now, Log: e.Log,
+	}}
+}
+
+func (f *function) handle(ctx context.Context, raw json.RawMessage) (any, error) {
+	ev, err := boot.Decode[event](raw)
+	if err != nil {
+		return nil, err
+	}
+	m := metric.From(ctx)
+	switch {
+	case ev.Task == TaskCanary:
+		m.Label(metric.Labels{Step: ev.Task})
+		silent, err := f.canary.Beat(ctx)
+		return map[string]bool{"silent": silent}, err
+	case ev.Task == TaskSeal:
+		m.Label(metric.Labels{Step: ev.Task})
+		n, err := f.watch.Seal(ctx)
+		return map[string]int{"tallies": n}, err
+	case ev.Task != "" || len(ev.Records) == 0:
+		return nil, eventError{}
+	}
+	m.Label(metric.Labels{Step: Name})
+	batch := make([]watch.Message, len(ev.Records))
+	for i, r := range ev.Records {
+		batch[i] = watch.Message{ID: r.ID, Queue: r.Queue, Sender: r.Attributes["SenderId"], Body: r.Body}
+	}
+	again, done := f.watch.Handle(ctx, batch)
+	f.log.LogAttrs(ctx, slog.LevelInfo, "batch handled", slog.Int("messages", len(batch)), slog.Int("again", len(again)),
+		slog.Int("acts", done.Acts), slog.Int("calls", done.Calls), slog.Int("reads", done.Reads), slog.Int("findings", done.Findings),
+		slog.Int("refused", done.Refused), slog.Int("unreadable", done.Unreadable))
+	out := answer{Failures: []failure{}}
+	for _, id := range again {
+		out.Failures = append(out.Failures, failure{ID: id})
+	}
+	return out, nil
+}
+
+// eventError is Lambda's answer to an event that is none.
+type eventError struct{}
+
+func (eventError) Error() string { return "neither a batch of messages nor a task: " + tasks }
+
+func (eventError) ErrorType() string { return "BadEvent" }
+
+const tasks = `write {"task":"` + TaskCanary + `"} or {"task":"` + TaskSeal + `"}`
