@@ -215,10 +215,21 @@ func (s *Site) documents() (*documents, error) {
 	}
 	put(d.roles, "rotatenow", s.RotateNow)
 	put(d.roles, "schedule", s.Schedule)
-	put(d.roles, "deploy", s.Deploy)
-	put(d.roles, "execution", s.Execution)
+	// These are printed for who wants them, who then hears of their length: it is
+	// no reason not to deploy.
+	offer := func(name string, build func() (iam.Document, error)) {
+		put(d.roles, name, func() (iam.Document, error) {
+			doc, err := build()
+			if _, long := errors.AsType[*SizeError](err); long {
+				err = nil
+			}
+			return doc, err
+		})
+	}
+	offer("deploy", s.Deploy)
+	offer("execution", s.Execution)
 	if len(s.executesNetworks()) > 0 {
-		put(d.roles, "execution-networks", s.ExecutionNetworks)
+		offer("execution-networks", s.ExecutionNetworks)
 	}
 	put(d.keys, "secrets", func() (iam.Document, error) { return s.SecretsKey(s.env.Region) })
 	put(d.keys, "data", s.DataKey)

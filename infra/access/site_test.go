@@ -111,6 +111,27 @@ func TestSizesAreChecked(t *testing.T) {
 	}
 }
 
+// TestOfferedPoliciesMayBeLong: with more keys that exist than CloudFormation's
+// least rights have room for, everything else is deployed and proven.
+func TestOfferedPoliciesMayBeLong(t *testing.T) {
+	t.Parallel()
+	f := sample()
+	for i := range 30 {
+		f.Keys = append(f.Keys, keysfile.Key{Name: fmt.Sprintf("team/existing-secret-%d", i), VendorAccount: "openai-lab", Existing: true})
+	}
+	s, err := New(f, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Execution()
+	if _, long := errors.AsType[*SizeError](err); !long {
+		t.Errorf("the policy fits: %v", err)
+	}
+	if _, err := s.Prove(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSizesDoNotGrowWithKeys: a thousand keys of one vendor account need no
 // longer policies than ten.
 func TestSizesDoNotGrowWithKeys(t *testing.T) {
