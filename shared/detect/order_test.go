@@ -140,7 +140,7 @@ func TestOrder(t *testing.T) {
 }
 
 // unordered are rules that no history of this test trips, and why.
-var unordered = map[string]bool{}
+var unordered = map[string]bool{"R-02": true, "R-04": true} // no calls to STS and Lambda
 
 // rival is a State in which somebody else stores between every load and store,
 // and which fails where told to.

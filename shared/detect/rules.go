@@ -16,5 +16,10 @@ func All(s *Site) []Rule {
 		batchRead(),
 		manyRegions(s.threshold("D-12", 3)),
 		enumerated(s.threshold("D-13", 5)),
+		pendingRead(),
+		strangeSession(),
+		adminRead(),
+		functionChanged(),
+		outsideRotation(),
 	}
 }
