@@ -21,5 +21,10 @@ func All(s *Site) []Rule {
 		adminRead(),
 		functionChanged(),
 		outsideRotation(),
+		unusualHour(s.threshold("D-15", 30)),
+		policyChange(),
+		rotationOff(),
+		rotationFailed(),
+		deletion(s.threshold("D-19", 3)),
 	}
 }

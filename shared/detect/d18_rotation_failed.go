@@ -1,0 +1,140 @@
+package detect
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// rotationFailed is D-18: a rotation failed, was abandoned because somebody
+// stored a version by hand, began and did not end within an hour, or did not
+// happen for a day longer than its interval. RotationFailed carries a message
+// and no error's code. Each failure is found; Secrets Manager tries again
+// several times, and alerts about one secret are counted together.
+//
+// The day of grace is Secrets Manager's own: it rotates at any time of the day
+// that is due. Overdue is noticed when the secret is used; one that nobody
+// uses is in the weekly page. False positives: a vendor's outage.
+func rotationFailed() Rule {
+	return Rule{
+		ID: "D-18", Title: "a rotation failed or is missing", Severity: Medium, Technique: "T1562.001", Ours: true, Services: true,
+		Next: "see the runbook of a failed rotation; the key in use still works",
+		See: func(_ *Site, c *Call) []Finding {
+			if !c.Manager() || len(c.About) == 0 {
+				return nil
+			}
+			switch c.Name {
+			case "RotationFailed", "TestRotationFailed", "RotationAbandoned":
+				f := c.Finding(c.Name)
+				if grave(c) {
+					f.Severity = High
+				}
+				return one(f)
+			default:
+				return nil
+			}
+		},
+		Patterns: []Pattern{unended(), overdue()},
+	}
+}
+
+// grave says that one of the secrets is an admin credential or of the first tier.
+func grave(c *Call) bool {
+	for _, one := range c.About {
+		if one.Admin || one.Tier == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+const secretTrack = "secret "
+
+// onSecrets marks the value on each of the call's secrets.
+func onSecrets(c *Call, value string) []Note {
+	var out []Note
+	for _, one := range c.About {
+		out = append(out, Note{secretTrack + one.Name, value})
+	}
+	return out
+}
+
+func secretFinding(h History, m Mark, why, distinct string) Finding {
+	f := Finding{Time: m.Time(), Count: 1, Why: why, matter: h.On, distinct: distinct, Secrets: []string{strings.TrimPrefix(h.On, secretTrack)}}
+	f.evidence([]Mark{m})
+	return f
+}
+
+func unended() Pattern {
+	const began, ended, limit = "began", "ended", 60
+	return Pattern{
+		Name: "unended", Span: 3 * time.Hour, Bucket: time.Minute, Settles: true, Wait: time.Hour,
+		Mark: func(_ *Site, c *Call) []Note {
+			switch c.Name {
+			case "RotationStarted":
+				return onSecrets(c, began)
+			case "RotationSucceeded", "RotationFailed", "RotationAbandoned":
+				return onSecrets(c, ended)
+			default:
+				return nil
+			}
+		},
+		Judge: func(_ *Site, h History) []Finding {
+			var found []Finding
+			open := false
+			var since Mark
+			check := func(now uint32) {
+				if open && now > since.Minute+limit {
+					found = append(found, secretFinding(h, since, "a rotation began and did not end within 1h", fmt.Sprint("unended ", since.Minute)))
+					open = false
+				}
+			}
+			for _, m := range h.Old() {
+				check(m.Minute)
+				if m.Value == ended {
+					open = false
+				} else if !open {
+					open, since = true, m
+				}
+			}
+			check(h.Settled)
+			return found
+		},
+	}
+}
+
+func overdue() Pattern {
+	const rotated, used = "rotated", "used"
+	return Pattern{
+		Name: "overdue", Span: 400 * 24 * time.Hour, Bucket: 24 * time.Hour, Latest: true, Settles: true,
+		Mark: func(_ *Site, c *Call) []Note {
+			switch {
+			case c.Name == "RotationSucceeded":
+				return onSecrets(c, rotated)
+			case c.Reads():
+				return onSecrets(c, used)
+			default:
+				return nil
+			}
+		},
+		Judge: func(s *Site, h History) []Finding {
+			secret := s.secrets[strings.TrimPrefix(h.On, secretTrack)]
+			if secret == nil || secret.Interval == 0 {
+				return nil
+			}
+			var found []Finding
+			var last *Mark
+			for _, m := range h.Old() {
+				// A bucket is a day: its end is when it is surely over.
+				if last != nil && m.Time().Sub(last.Time()) > secret.Interval+48*time.Hour {
+					found = append(found, secretFinding(h, *last, fmt.Sprintf("no rotation for more than %s and a day", short(secret.Interval)), fmt.Sprint("overdue ", last.Minute)))
+					last = nil
+				}
+				if m.Value == rotated {
+					last = &m
+				}
+			}
+			return found
+		},
+	}
+}
