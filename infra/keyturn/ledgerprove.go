@@ -59,13 +59,9 @@ func (a *app) proveEntry(ctx context.Context, where string, index int64, l ledge
 	if err != nil {
 		return ledgerFailure(ctx, err)
 	}
-	proof, err := ledger.Prove(ctx, store, v, checkpoint, index)
+	proof, err := ledger.Prove(ctx, store, checkpoint, index)
 	if errors.Is(err, ledger.ErrNoEntry) {
-		tree, err := ledger.OpenCheckpoint(checkpoint, v)
-		if err != nil {
-			return ledgerFailure(ctx, err)
-		}
-		return usage(fmt.Sprintf("there is no entry %d: there are %d, counted from 0", index, tree.N), "keyturn ledger prove --help")
+		return usage(fmt.Sprintf("there is no entry %d: there are %d, counted from 0", index, checkpoint.Tree.N), "keyturn ledger prove --help")
 	}
 	if err != nil {
 		return ledgerFailure(ctx, err)

@@ -74,6 +74,7 @@ type ledgerJSON struct {
 	Root        string     `json:"root,omitempty"`
 	Checkpoints int        `json:"checkpoints"`
 	Tiles       int        `json:"tiles"`
+	Aged        int        `json:"aged,omitempty"`    // partial tiles that are gone, and were computed
 	Pending     int        `json:"pending"`           // tiles of an append that is not finished
 	Against     *int64     `json:"against,omitempty"` // the size of the checkpoint that it extends
 	Bad         *ledgerBad `json:"bad,omitempty"`
@@ -114,7 +115,7 @@ func (a *app) verifyLedger(ctx context.Context, where, against string, v note.Ve
 		return ledgerFailure(ctx, err)
 	}
 	out.Proven, out.Size, out.Root = true, report.Tree.N, report.Tree.Hash.String()
-	out.Checkpoints, out.Tiles, out.Pending = report.Checkpoints, report.Tiles, report.Pending
+	out.Checkpoints, out.Tiles, out.Aged, out.Pending = report.Checkpoints, report.Tiles, report.Aged, report.Pending
 	if a.flags.json {
 		a.printJSON(out)
 		return nil
@@ -125,6 +126,9 @@ func (a *app) verifyLedger(ctx context.Context, where, against string, v note.Ve
 		a.say("it extends the checkpoint of %d entries in %s", *out.Against, against)
 	} else {
 		a.say("not compared with a checkpoint kept elsewhere: without --against, a cut end is not seen")
+	}
+	if report.Aged > 0 {
+		a.say("%d partial tiles have aged and are gone: they were computed from what is locked", report.Aged)
 	}
 	if out.Pending > 0 {
 		a.say("%d tiles are newer than the last checkpoint: an append is under way, or the next one finishes it", out.Pending)

@@ -91,7 +91,7 @@ func Collect(ctx context.Context, a ledger.Archive, o ledger.Objects, v note.Ver
 		return Pack{}, fmt.Errorf("find the newest checkpoint: %w", err)
 	}
 	for i := range found {
-		proof, err := ledger.Prove(ctx, o, v, checkpoint, found[i].Index)
+		proof, err := ledger.Prove(ctx, o, checkpoint, found[i].Index)
 		if err != nil {
 			return Pack{}, fmt.Errorf("prove entry %d: %w", found[i].Index, err)
 		}
@@ -101,7 +101,7 @@ func Collect(ctx context.Context, a ledger.Archive, o ledger.Objects, v note.Ver
 		Version: Version, Made: r.Now.UTC(), Secret: r.Secret, From: r.From, To: r.To,
 		Log: Log{
 			Origin: v.Name(), Verifier: verifier, Size: report.Tree.N,
-			Root: base64.StdEncoding.EncodeToString(report.Tree.Hash[:]), Checkpoint: string(checkpoint),
+			Root: base64.StdEncoding.EncodeToString(report.Tree.Hash[:]), Checkpoint: string(checkpoint.Signed),
 		},
 		Keys: lives(found), Readers: readers(found), Entries: found,
 	}, nil

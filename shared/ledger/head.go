@@ -17,10 +17,12 @@ type head struct {
 	Root     tlog.Hash `json:"root"`
 	PrevSize int64     `json:"prev_size"`
 	PrevRoot tlog.Hash `json:"prev_root"`
+	Before   int64     `json:"before"` // the size that the previous tree grew from: next/<before> is its head
 }
 
-func headOf(from, to tlog.Tree) head {
-	return head{Version: 1, Size: to.N, Root: to.Hash, PrevSize: from.N, PrevRoot: from.Hash}
+// grown returns the head of a tree that grew from that of h.
+func (h head) grown(to tlog.Tree) head {
+	return head{Version: 1, Size: to.N, Root: to.Hash, PrevSize: h.Size, PrevRoot: h.Root, Before: h.PrevSize}
 }
 
 func (h head) tree() tlog.Tree { return tlog.Tree{N: h.Size, Hash: h.Root} }
@@ -36,7 +38,7 @@ func parseHead(b []byte) (head, error) {
 	if err := json.Unmarshal(b, &h); err != nil {
 		return head{}, fmt.Errorf("parse head: %w", err)
 	}
-	if h.Version != 1 || h.Size < 0 || h.PrevSize < 0 || h.PrevSize > h.Size || h.PrevSize == h.Size && h.Size != 0 {
+	if h.Version != 1 || h.Size < 0 || h.PrevSize < 0 || h.PrevSize > h.Size || h.PrevSize == h.Size && h.Size != 0 || h.Before < 0 || h.Before > h.PrevSize {
 		return head{}, errors.New("parse head: not a head of this version")
 	}
 	return h, nil
@@ -63,8 +65,8 @@ const PassingDir = "passing/"
 
 // Passing reports whether the object at path may be deleted when it has aged: a
 // partial tile, which a wider one replaces. All other objects are to be locked; the
-// entries of a partial tile are in a staged batch too, which is. A partial tile must
-// outlive the longest time without an append, for the newest are in use.
+// entries of a partial tile are in a staged batch too, which is: from it the newest
+// partial tiles are computed if they are gone.
 func Passing(path string) bool {
 	return strings.HasPrefix(path, "tile/") && strings.Contains(path, ".p/")
 }

@@ -72,7 +72,8 @@ func (l *Log) Create(ctx context.Context) error {
 		return fmt.Errorf("read first checkpoint: %w", err)
 	}
 	empty := tlog.Tree{Hash: sha256.Sum256(nil)}
-	if err := l.cfg.Head.Swap(ctx, nil, headOf(empty, empty).encode()); err != nil && !errors.Is(err, ErrConflict) {
+	first := head{Version: 1, Root: empty.Hash, PrevRoot: empty.Hash}
+	if err := l.cfg.Head.Swap(ctx, nil, first.encode()); err != nil && !errors.Is(err, ErrConflict) {
 		return fmt.Errorf("create head: %w", err)
 	}
 	_, _, err := l.settle(ctx)
@@ -139,11 +140,11 @@ func newBatch(entries []Entry) (batch, error) {
 
 // try appends once. It returns ErrConflict if another writer was first.
 func (l *Log) try(ctx context.Context, b batch) ([]Placed, error) {
-	tree, raw, err := l.settle(ctx)
+	h, raw, err := l.settle(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r := newReader(l.cfg.Objects.Read, tree)
+	r := newReader(l.cfg.Objects.Read, h)
 	placed, err := l.find(ctx, r, b)
 	if err != nil {
 		return nil, err
@@ -154,7 +155,7 @@ func (l *Log) try(ctx context.Context, b batch) ([]Placed, error) {
 		case b.first[i] != i:
 			placed[i] = Placed{Index: placed[b.first[i]].Index, Duplicate: true, Differs: !bytes.Equal(b.leaves[i], b.leaves[b.first[i]])}
 		case !placed[i].Duplicate:
-			placed[i].Index = tree.N + int64(len(fresh))
+			placed[i].Index = h.Size + int64(len(fresh))
 			fresh = append(fresh, b.leaves[i])
 		}
 	}
@@ -165,15 +166,14 @@ func (l *Log) try(ctx context.Context, b batch) ([]Placed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("append: %w", err)
 	}
-	if err := l.commit(ctx, raw, g); err != nil {
+	if err := l.commit(ctx, raw, h.grown(g.to), g); err != nil {
 		return nil, err
 	}
 	return placed, nil
 }
 
 // commit makes g the log: from the swap on, whatever happens.
-func (l *Log) commit(ctx context.Context, raw []byte, g growth) error {
-	next := headOf(g.from, g.to)
+func (l *Log) commit(ctx context.Context, raw []byte, next head, g growth) error {
 	staged, err := join(g.leaves)
 	if err != nil {
 		return err
@@ -184,7 +184,7 @@ func (l *Log) commit(ctx context.Context, raw []byte, g growth) error {
 	if err := l.cfg.Head.Swap(ctx, raw, next.encode()); err != nil {
 		return fmt.Errorf("swap head: %w", err)
 	}
-	return l.publish(ctx, g)
+	return l.publish(ctx, next, g)
 }
 
 // find looks for the entries of b that the log has.

@@ -12,63 +12,104 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
+// Checkpoint is a signed tree. Its zero value is none.
+type Checkpoint struct {
+	Signed []byte // the note
+	Tree   tlog.Tree
+
+	head head // from which partial tiles that are gone are computed
+}
+
+// Latest returns the newest checkpoint, after it finished what the last writer may
+// not have finished. It reads three objects at most if there is nothing to finish.
+func (l *Log) Latest(ctx context.Context) (Checkpoint, error) {
+	h, _, err := l.settle(ctx)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	signed, err := l.cfg.Objects.Read(ctx, checkpointPath(h.Size))
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("read %s: %w", checkpointPath(h.Size), err)
+	}
+	tree, err := OpenCheckpoint(signed, l.cfg.Verifier)
+	if err != nil {
+		return Checkpoint{}, &TamperError{Path: checkpointPath(h.Size), Index: -1, Why: err.Error()}
+	}
+	return Checkpoint{Signed: signed, Tree: tree, head: h}, nil
+}
+
 // Latest returns the newest checkpoint of the log in a, which v signed. It lists the
-// whole log, and proves nothing about it.
-func Latest(ctx context.Context, a Archive, v note.Verifier) ([]byte, error) {
-	size := int64(-1)
+// whole log, for who has no head, and proves nothing about it.
+func Latest(ctx context.Context, a Archive, v note.Verifier) (Checkpoint, error) {
+	size, before := int64(-1), int64(-1)
+	var noted []int64
 	err := a.Walk(ctx, func(path string, _ int) error {
-		if name, ok := strings.CutPrefix(path, checkpointDir); ok {
-			if n, err := strconv.ParseInt(name, 10, 64); err == nil {
-				size = max(size, n)
-			}
+		dir, name, _ := strings.Cut(path, "/")
+		switch n, err := strconv.ParseInt(name, 10, 64); {
+		case err != nil:
+		case dir+"/" == checkpointDir:
+			size = max(size, n)
+		case dir+"/" == nextDir:
+			noted = append(noted, n)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list objects: %w", err)
+		return Checkpoint{}, fmt.Errorf("list objects: %w", err)
 	}
 	if size < 0 {
-		return nil, ErrNoLog
+		return Checkpoint{}, ErrNoLog
 	}
 	path := checkpointPath(size)
 	signed, err := a.Read(ctx, path)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return Checkpoint{}, fmt.Errorf("read %s: %w", path, err)
 	}
-	switch tree, err := OpenCheckpoint(signed, v); {
+	tree, err := OpenCheckpoint(signed, v)
+	switch {
 	case err != nil:
-		return nil, &TamperError{Path: path, Index: -1, Why: err.Error()}
+		return Checkpoint{}, &TamperError{Path: path, Index: -1, Why: err.Error()}
 	case tree.N != size:
-		return nil, &TamperError{Path: path, Index: size, Why: fmt.Sprintf("is of %d entries", tree.N)}
+		return Checkpoint{}, &TamperError{Path: path, Index: size, Why: fmt.Sprintf("is of %d entries", tree.N)}
 	}
-	return signed, nil
+	for _, n := range noted {
+		if n < size {
+			before = max(before, n)
+		}
+	}
+	c := Checkpoint{Signed: signed, Tree: tree, head: head{Size: tree.N, Root: tree.Hash}}
+	if before >= 0 { // without it, partial tiles must be there
+		data, err := a.Read(ctx, nextPath(before))
+		if err != nil {
+			return Checkpoint{}, fmt.Errorf("read %s: %w", nextPath(before), err)
+		}
+		if h, err := parseHead(data); err == nil && h.tree() == tree {
+			c.head = h
+		}
+	}
+	return c, nil
 }
 
 // ErrNoEntry says that the log does not have as many entries.
 var ErrNoEntry = errors.New("the log has no entry of this index")
 
 // Prove returns a proof (https://c2sp.org/tlog-proof) that the entry at index is in
-// the log of checkpoint, which is its latest: the partial tiles of older ones may be
-// gone. The entry is in it, as its extra data. Few objects are read. An object that
+// the log of c, its latest checkpoint. The entry is in it, as its extra data. Few objects are read. An object that
 // does not fit the checkpoint is a *TamperError.
-func Prove(ctx context.Context, o Objects, v note.Verifier, checkpoint []byte, index int64) ([]byte, error) {
-	tree, err := OpenCheckpoint(checkpoint, v)
-	if err != nil {
-		return nil, err
-	}
-	if index < 0 || index >= tree.N {
+func Prove(ctx context.Context, o Objects, c Checkpoint, index int64) ([]byte, error) {
+	if index < 0 || index >= c.Tree.N {
 		return nil, ErrNoEntry
 	}
-	r := newReader(o.Read, tree)
+	r := newReader(o.Read, c.head)
 	leaf, err := r.entry(ctx, index)
 	if err != nil {
 		return nil, r.blame(err, index)
 	}
-	p, err := tlog.ProveRecord(tree.N, index, r.hashes(ctx))
+	p, err := tlog.ProveRecord(c.Tree.N, index, r.hashes(ctx))
 	if err != nil {
 		return nil, r.blame(err, index)
 	}
-	return torchwood.FormatProofWithExtraData(index, leaf, p, checkpoint), nil
+	return torchwood.FormatProofWithExtraData(index, leaf, p, c.Signed), nil
 }
 
 // blame returns err as a *TamperError if all was read: what tlog finds are hashes that

@@ -11,29 +11,29 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// settle returns the tree of the head, and the head as stored, after it finished
+// settle returns the head, and as it is stored, after it finished
 // what the writer of the head may not have finished.
-func (l *Log) settle(ctx context.Context) (tlog.Tree, []byte, error) {
+func (l *Log) settle(ctx context.Context) (head, []byte, error) {
 	raw, err := l.cfg.Head.Load(ctx)
 	if errors.Is(err, ErrNotFound) {
-		return tlog.Tree{}, nil, ErrNoLog
+		return head{}, nil, ErrNoLog
 	}
 	if err != nil {
-		return tlog.Tree{}, nil, fmt.Errorf("load head: %w", err)
+		return head{}, nil, fmt.Errorf("load head: %w", err)
 	}
 	h, err := parseHead(raw)
 	if err != nil {
-		return tlog.Tree{}, nil, err
+		return head{}, nil, err
 	}
 	switch err := l.signed(ctx, h.tree()); {
 	case errors.Is(err, ErrNotFound):
 		if err := l.mend(ctx, h); err != nil {
-			return tlog.Tree{}, nil, fmt.Errorf("finish the last append: %w", err)
+			return head{}, nil, fmt.Errorf("finish the last append: %w", err)
 		}
 	case err != nil:
-		return tlog.Tree{}, nil, err
+		return head{}, nil, err
 	}
-	return h.tree(), raw, nil
+	return h, raw, nil
 }
 
 // signed returns nil if there is a checkpoint of tree, and an error that is
@@ -70,22 +70,34 @@ func (l *Log) mend(ctx context.Context, h head) error {
 	if err != nil {
 		return &TamperError{Path: path, Index: h.PrevSize, Why: err.Error()}
 	}
-	g, err := newReader(l.cfg.Objects.Read, h.prev()).grow(ctx, leaves)
+	before, err := l.before(ctx, h)
+	if err != nil {
+		return err
+	}
+	g, err := newReader(l.cfg.Objects.Read, before).grow(ctx, leaves)
 	if err != nil {
 		return err
 	}
 	if g.to != h.tree() {
 		return &TamperError{Path: path, Index: h.PrevSize, Why: "does not make the tree of the head"}
 	}
-	return l.publish(ctx, g)
+	return l.publish(ctx, h, g)
+}
+
+// before returns the head that h grew from.
+func (l *Log) before(ctx context.Context, h head) (head, error) {
+	if h.PrevSize == 0 {
+		return head{Version: 1, Root: h.PrevRoot, PrevRoot: h.PrevRoot}, nil
+	}
+	return readHead(ctx, l.cfg.Objects.Read, h)
 }
 
 // publish writes what follows from a head that is in place. Every writer that does
 // this writes the same. The head's successor comes first: a head that was put back
 // to an older one is refused there, before anything of a fork is signed. The
 // checkpoint comes last: it says that all the rest is there.
-func (l *Log) publish(ctx context.Context, g growth) error {
-	if err := l.keep(ctx, nextPath(g.from.N), headOf(g.from, g.to).encode()); err != nil {
+func (l *Log) publish(ctx context.Context, h head, g growth) error {
+	if err := l.keep(ctx, nextPath(h.PrevSize), h.encode()); err != nil {
 		return err
 	}
 	objects := g.tiles

@@ -13,16 +13,19 @@ import (
 // reader reads the objects of one tree. Every hash and entry that it returns is
 // proven against the root.
 type reader struct {
-	read func(ctx context.Context, path string) ([]byte, error)
+	read readFunc
+	head head
 	tree tlog.Tree
 	got  map[string][]byte
 
 	unread bool // a read failed
 }
 
-func newReader(read func(context.Context, string) ([]byte, error), tree tlog.Tree) *reader {
-	return &reader{read: read, tree: tree, got: map[string][]byte{}}
+func newReader(read readFunc, h head) *reader {
+	return &reader{read: read, head: h, tree: h.tree(), got: map[string][]byte{}}
 }
+
+type readFunc = func(ctx context.Context, path string) ([]byte, error)
 
 // ReadEndpoint reads an object, once.
 func (r *reader) ReadEndpoint(ctx context.Context, path string) ([]byte, error) {
@@ -30,6 +33,9 @@ func (r *reader) ReadEndpoint(ctx context.Context, path string) ([]byte, error) 
 		return data, nil
 	}
 	data, err := r.read(ctx, path)
+	if errors.Is(err, ErrNotFound) && Passing(path) {
+		return r.again(ctx, path)
+	}
 	if errors.Is(err, ErrNotFound) {
 		return nil, &TamperError{Path: path, Index: -1, Why: "missing"}
 	}

@@ -28,6 +28,7 @@ type Report struct {
 	Tree        tlog.Tree // of the latest checkpoint
 	Checkpoints int
 	Tiles       int
+	Aged        int // partial tiles that are gone, and were computed
 	Pending     int // tiles past the latest checkpoint: an append is under way, or waits to be finished
 }
 
@@ -79,6 +80,7 @@ type scan struct {
 	latest  tlog.Tree
 	claims  []claim         // by size
 	next    map[int64]int64 // from a size to the one that followed
+	heads   map[int64]head  // by the size that they are of
 	end     int64           // what may be stored: appended while the objects were listed, and the last unfinished
 	ids     map[string]bool // those that are stored, and whether there was an entry
 
@@ -97,7 +99,7 @@ func (s *scan) bad(path string, index int64, why string, args ...any) {
 
 // inventory looks at the list of objects, and reads what says how large the log is.
 func (s *scan) inventory(ctx context.Context, v note.Verifier) error {
-	s.next = map[int64]int64{}
+	s.next, s.heads = map[int64]int64{}, map[int64]head{}
 	var tiles []tlog.Tile
 	err := s.archive.Walk(ctx, func(path string, versions int) error {
 		dir, name, _ := strings.Cut(path, "/")
@@ -163,7 +165,7 @@ func (s *scan) claim(ctx context.Context, path string, size int64, v note.Verifi
 			s.bad(path, size, "is not what followed a tree of %d", size)
 			return nil //nolint:nilerr // it is a finding
 		}
-		s.next[size] = h.Size
+		s.next[size], s.heads[h.Size] = h.Size, h
 		s.claims = append(s.claims, claim{path, h.tree(), false}, claim{path, h.prev(), false})
 		return nil
 	}
@@ -210,7 +212,7 @@ func (s *scan) entries(ctx context.Context) error {
 	for n := int64(0); n*torchwood.TileWidth < s.latest.N; n++ {
 		path := bundlePath(s.latest.N, n)
 		first := n * torchwood.TileWidth
-		data, err := s.archive.Read(ctx, path)
+		data, err := s.bundle(ctx, path)
 		if errors.Is(err, ErrNotFound) {
 			s.bad(path, first, "missing")
 			return nil
@@ -232,6 +234,25 @@ func (s *scan) entries(ctx context.Context) error {
 		}
 	}
 	return s.flush(ctx)
+}
+
+// bundle reads the bundle at path. A partial one that is gone is computed.
+func (s *scan) bundle(ctx context.Context, path string) ([]byte, error) {
+	data, err := s.archive.Read(ctx, path)
+	if !errors.Is(err, ErrNotFound) || !Passing(path) {
+		return data, err
+	}
+	tiles, err := partials(ctx, s.archive.Read, s.heads[s.latest.N])
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tiles {
+		if t.path == path {
+			s.report.Aged++
+			return t.data, nil
+		}
+	}
+	return nil, ErrNotFound
 }
 
 // compare compares the claims about a tree of size with the entries so far, and
