@@ -31,7 +31,7 @@ func bruteForce(n int) Rule {
 		Next: "ask the principal's owner; if nobody knows of it, revoke its sessions",
 		Patterns: []Pattern{
 			counted("calls", "denied calls", 10*time.Minute, time.Minute, few, byPrincipal(event)),
-			counted("secrets", "secrets denied", 10*time.Minute, time.Minute, []Level{{3, High}}, byPrincipal((*Call).names)),
+			counted(countsSecrets, "secrets denied", 10*time.Minute, time.Minute, []Level{{3, High}}, byPrincipal((*Call).names)),
 			counted("day", "denied calls", 24*time.Hour, time.Hour, []Level{{4 * n, High}}, byPrincipal(event)),
 			counted("network", "calls denied from one network", 10*time.Minute, time.Minute, few, func(_ *Site, c *Call) []Note {
 				if !denied(c) {

@@ -21,7 +21,7 @@ import (
 func bulkRead(n int) Rule {
 	const span, wrote = 6 * time.Minute, "wrote "
 	levels := []Level{{n, High}}
-	byName := counted("secrets", "distinct secrets read", span, time.Minute, levels, func(_ *Site, c *Call) []Note {
+	byName := counted(countsSecrets, "distinct secrets read", span, time.Minute, levels, func(_ *Site, c *Call) []Note {
 		if !c.Reads() {
 			return nil
 		}

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -51,6 +52,9 @@ type window struct {
 	values map[string]int
 }
 
+// countsSecrets is the name of patterns whose values are secrets: findings name them.
+const countsSecrets = "secrets"
+
 // windows yields the marks that are within span before each bucket, itself
 // included. The window is good until the next one.
 func windows(marks []Mark, span time.Duration) func(yield func(window) bool) {
@@ -81,6 +85,10 @@ func (w window) finding(name, on string, l Level, every time.Duration) Finding {
 		distinct: fmt.Sprintf("%d\n%d", l.AtLeast, last.Time().Truncate(every).Unix()),
 	}
 	f.about(on)
+	if name == countsSecrets {
+		f.Secrets = slices.Sorted(maps.Keys(w.values))
+		f.Secrets = f.Secrets[:min(len(f.Secrets), MaxEvidence)]
+	}
 	f.evidence(w.marks)
 	return f
 }

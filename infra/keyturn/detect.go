@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyturn/keyturn/shared/detect"
+	"github.com/keyturn/keyturn/shared/trail"
+)
+
+// detectFlags are those of keyturn detect.
+type detectFlags struct {
+	site, since string
+	rules       []string
+}
+
+func (a *app) detect() *cobra.Command {
+	var d detectFlags
+	c := &cobra.Command{
+		Use:   "detect DIR|FILE...",
+		Short: "Try the detections on CloudTrail files of your own",
+		Long: `Run the detections over CloudTrail files and print what they find, to see how
+loud they would be before they are turned on. Files are as CloudTrail writes
+them: JSON, JSON lines or EventBridge envelopes, plain or gzip; in a DIR, all
+*.json, *.jsonl and *.gz. Nothing is sent anywhere. All events are held in
+memory, about 3 KB each.
+
+--site says what is yours: keyturn.yaml, or a JSON file with more (secrets,
+roles, automation, allow-lists, thresholds; see docs/detection.md). Without it,
+every secret is watched. What is normal is learned from the first 14 days.
+
+One line for each finding, then a summary; with --json each line is an object,
+the last one the summary. All rules run, those too that are off by default.
+Exit codes: 0 done, 1 failed, 2 usage, 3 no event in the files.`,
+		Example: `  keyturn detect ./AWSLogs --site keyturn.yaml
+  keyturn detect trail.json.gz --rules D-10,D-13 --since 2026-11-01 --json`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("which files?", c.CommandPath()+" DIR")
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&d.site, "site", "", "`FILE` that says what is yours, keyturn.yaml or JSON (else every secret is watched)")
+	f.StringVar(&a.flags.environment, "environment", "", "`NAME` in keyturn.yaml (else the only one)")
+	f.StringSliceVar(&d.rules, "rules", nil, "run these `IDS` only, such as D-01,D-10")
+	f.StringVar(&d.since, "since", "", "leave out findings before this `DAY` or time; the events before it still teach")
+	return command(c, func(c *cobra.Command, args []string) error { return a.runDetect(c.Context(), args, d) })
+}
+
+// detected is the summary.
+type detected struct {
+	Files      int            `json:"files"`
+	Events     int            `json:"events"`
+	Unreadable int            `json:"unreadable"`
+	First      time.Time      `json:"first"`
+	Last       time.Time      `json:"last"`
+	Findings   map[string]int `json:"findings"` // by rule
+	Off        []string       `json:"off"`      // rules of these that are off by default
+	Tracks     int            `json:"tracks"`
+	TrackBytes int            `json:"trackBytes"`
+	PerSecond  int            `json:"eventsPerSecond"` // reading included
+}
+
+func (a *app) runDetect(ctx context.Context, paths []string, d detectFlags) error {
+	site, err := a.detectSite(d.site)
+	if err != nil {
+		return err
+	}
+	since, err := parseSince(d.since)
+	if err != nil {
+		return err
+	}
+	rules, err := chosen(site, d.rules)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	sum := detected{Findings: map[string]int{}, Off: []string{}}
+	events, err := a.readTrail(paths, &sum)
+	if err != nil {
+		return err
+	}
+	if len(events) == 0 {
+		if a.flags.json {
+			a.printJSONLine(map[string]detected{"summary": sum})
+		} else {
+			a.say("no event could be read in %d files (%d unreadable)", sum.Files, sum.Unreadable)
+		}
+		return exit(exitNothing)
+	}
+	if site.Installed.IsZero() {
+		site.Installed = events[0].Time
+	}
+	sum.Events, sum.First, sum.Last = len(events), events[0].Time, events[len(events)-1].Time
+	state := &detect.Memory{}
+	engine := detect.New(site, rules, state)
+	show := func(_ context.Context, found []detect.Finding) error {
+		for _, f := range found {
+			if !f.Time.Before(since) {
+				sum.Findings[f.Rule]++
+				a.sayFinding(f)
+			}
+		}
+		return nil
+	}
+	const batch = 1000
+	for part := range slices.Chunk(events, batch) {
+		if err := engine.Process(ctx, part[len(part)-1].Time, part, show); err != nil {
+			return failed("Detect", err.Error(), "leave out --rules one by one, to see which of them it is")
+		}
+	}
+	if err := engine.Process(ctx, sum.Last.Add(detect.Lateness+time.Hour), nil, show); err != nil {
+		return failed("Detect", err.Error(), "run it again")
+	}
+	for _, r := range rules {
+		if !r.Default && sum.Findings[r.ID] > 0 {
+			sum.Off = append(sum.Off, r.ID)
+		}
+	}
+	sum.Tracks, sum.TrackBytes = state.Size()
+	sum.PerSecond = int(float64(sum.Events) / time.Since(began).Seconds())
+	a.saySummary(sum, rules)
+	return nil
+}
+
+// chosen returns the rules, turned on: all of them, or those that are named.
+func chosen(site *detect.Site, ids []string) ([]detect.Rule, error) {
+	all := detect.All(site)
+	site.Rules = map[string]bool{}
+	for i, id := range ids {
+		ids[i] = strings.ToUpper(strings.TrimSpace(id))
+		if !slices.ContainsFunc(all, func(r detect.Rule) bool { return r.ID == ids[i] }) {
+			return nil, usage(fmt.Sprintf("there is no rule %q", id), "the rules are D-01 to D-27 and R-01 to R-05: see docs/detection.md")
+		}
+	}
+	var out []detect.Rule
+	for _, r := range all {
+		if len(ids) == 0 || slices.Contains(ids, r.ID) {
+			site.Rules[r.ID] = true
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+func parseSince(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	for _, form := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(form, s); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, usage(fmt.Sprintf("--since %q is no time", s), "write 2026-11-01 or 2026-11-01T10:00:00Z")
+}
+
+// readTrail reads all files, by the events' time.
+func (a *app) readTrail(paths []string, sum *detected) ([]trail.Event, error) {
+	var files []string
+	for _, path := range paths {
+		err := filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
+			if err == nil && !e.IsDir() && (p == path || slices.Contains([]string{".json", ".jsonl", ".gz"}, filepath.Ext(p))) {
+				files = append(files, p)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, failed("File", errors.Unwrap(err).Error()+": "+path, "say where the files are: keyturn detect DIR")
+		}
+	}
+	var events []trail.Event
+	for _, path := range files {
+		f, err := readTrailFile(path)
+		if err != nil {
+			sum.Unreadable++ // what was read before is kept
+		}
+		sum.Files++
+		sum.Unreadable += f.Refused
+		events = append(events, f.Events...)
+	}
+	slices.SortStableFunc(events, func(a, b trail.Event) int { return a.Time.Compare(b.Time) })
+	return events, nil
+}
+
+func readTrailFile(path string) (trail.File, error) {
+	r, err := os.Open(path)
+	if err != nil {
+		return trail.File{}, err
+	}
+	defer r.Close() //nolint:errcheck // it was only read
+	return trail.ReadFile(r)
+}

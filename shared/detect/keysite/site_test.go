@@ -1,0 +1,42 @@
+package keysite
+
+import (
+	"slices"
+	"testing"
+	"testing/fstest"
+
+	"github.com/keyturn/keyturn/shared/catalog"
+	"github.com/keyturn/keyturn/shared/detect"
+	"github.com/keyturn/keyturn/shared/keysfile"
+)
+
+// TestSite: every key of the example is known with its rotators, and so is every
+// admin credential.
+func TestSite(t *testing.T) {
+	t.Parallel()
+	f, err := keysfile.Load(fstest.MapFS{"keyturn.yaml": {Data: []byte(keysfile.Example())}}, keysfile.Options{Vendors: catalog.All()}, "keyturn.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Site(f, "123456789012", "eu-west-1")
+	known := map[string]detect.Secret{}
+	for _, one := range s.Secrets {
+		known[one.Name] = one
+	}
+	if len(f.Keys) == 0 || len(known) != len(s.Secrets) {
+		t.Fatalf("%d keys; %d secrets, of which %d have names of their own", len(f.Keys), len(s.Secrets), len(known))
+	}
+	for _, k := range f.Keys {
+		one := known[k.Name]
+		rotator := "arn:aws:iam::123456789012:role/" + f.Name + "-rotate-" + k.VendorAccount
+		if !slices.Contains(one.Rotators, rotator) || !slices.Contains(s.Roles, rotator) || one.Tier != k.Tier || one.Admin {
+			t.Errorf("%s is known as %+v", k.Name, one)
+		}
+		if !slices.Contains(s.Functions, one.Function) {
+			t.Errorf("%s is rotated by %q, which is no function", k.Name, one.Function)
+		}
+		if admin := known[f.VendorAccounts[k.VendorAccount].Admin]; !admin.Admin || !slices.Contains(admin.Rotators, rotator) {
+			t.Errorf("the admin credential of %s is known as %+v", k.VendorAccount, admin)
+		}
+	}
+}
