@@ -26,5 +26,13 @@ func All(s *Site) []Rule {
 		rotationOff(),
 		rotationFailed(),
 		deletion(s.threshold("D-19", 3)),
+		outOfBand(),
+		staleVersion(),
+		tampering(),
+		silence(s.threshold("D-23", 45)),
+		stolenCredentials(s.threshold("D-24", 3)),
+		attackTool(),
+		otherAccount(),
+		endpointDenial(),
 	}
 }

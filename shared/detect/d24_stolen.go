@@ -1,0 +1,61 @@
+package detect
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/trail"
+)
+
+// stolenCredentials is D-24: one access key is used from several networks within
+// an hour, or from two countries; or credentials that AWS gave to an
+// instance, a function or a task come from a public address that is not on the
+// allow-list. A program has one way out; a stolen key has two users.
+//
+// Threshold: n networks, of 24 bits of IPv4 or 48 of IPv6; two are common where
+// there are several NAT gateways, or for a laptop that changes networks.
+// Countries are a hint, and need an offline database. False positives: a VPN.
+func stolenCredentials(n int) Rule {
+	from := func(c *Call) bool {
+		return c.Identity.AccessKeyID != "" && c.Concerns() && c.AddressClass() == trail.AddressPublic
+	}
+	return Rule{
+		ID: "D-24", Title: "credentials seem to be used by two", Severity: High, Technique: "T1078.004",
+		Next: "revoke the access key or the role's sessions, and rotate what was read with them",
+		See: func(_ *Site, c *Call) []Finding {
+			if !c.Identity.Workload() || !c.Asks() || c.AddressClass() != trail.AddressPublic {
+				return nil
+			}
+			for _, one := range c.About {
+				if len(one.Allow.CIDRs) == 0 || !slices.ContainsFunc(c.Addresses(), func(a netip.Addr) bool { return !one.Allow.in(a) }) {
+					continue
+				}
+				f := c.findingOn(one, time.Hour, "a workload's credentials came from a public address outside the allowed networks")
+				f.Rotate = c.Result == trail.Succeeded && one.Tier == 1
+				return []Finding{f}
+			}
+			return nil
+		},
+		Patterns: []Pattern{
+			counted("networks", "networks used one access key", time.Hour, 5*time.Minute, []Level{{n, High}}, func(_ *Site, c *Call) []Note {
+				if !from(c) {
+					return nil
+				}
+				return notes("key "+c.Identity.AccessKeyID, c.networks())
+			}),
+			counted("countries", "countries used one access key", time.Hour, 5*time.Minute, []Level{{2, High}}, func(s *Site, c *Call) []Note {
+				if s.locator == nil || !from(c) {
+					return nil
+				}
+				var out []Note
+				for _, a := range c.Addresses() {
+					if country := s.locator.Country(a); country != "" {
+						out = append(out, Note{"key " + c.Identity.AccessKeyID, country})
+					}
+				}
+				return out
+			}),
+		},
+	}
+}
