@@ -41,24 +41,9 @@ func (l *Log) Latest(ctx context.Context) (Checkpoint, error) {
 // Latest returns the newest checkpoint of the log in a, which v signed. It lists the
 // whole log, for who has no head, and proves nothing about it.
 func Latest(ctx context.Context, a Archive, v note.Verifier) (Checkpoint, error) {
-	size, before := int64(-1), int64(-1)
-	var noted []int64
-	err := a.Walk(ctx, func(path string, _ int) error {
-		dir, name, _ := strings.Cut(path, "/")
-		switch n, err := strconv.ParseInt(name, 10, 64); {
-		case err != nil:
-		case dir+"/" == checkpointDir:
-			size = max(size, n)
-		case dir+"/" == nextDir:
-			noted = append(noted, n)
-		}
-		return nil
-	})
+	size, before, err := newest(ctx, a)
 	if err != nil {
-		return Checkpoint{}, fmt.Errorf("list objects: %w", err)
-	}
-	if size < 0 {
-		return Checkpoint{}, ErrNoLog
+		return Checkpoint{}, err
 	}
 	path := checkpointPath(size)
 	signed, err := a.Read(ctx, path)
@@ -72,11 +57,6 @@ func Latest(ctx context.Context, a Archive, v note.Verifier) (Checkpoint, error)
 	case tree.N != size:
 		return Checkpoint{}, &TamperError{Path: path, Index: size, Why: fmt.Sprintf("is of %d entries", tree.N)}
 	}
-	for _, n := range noted {
-		if n < size {
-			before = max(before, n)
-		}
-	}
 	c := Checkpoint{Signed: signed, Tree: tree, head: head{Size: tree.N, Root: tree.Hash}}
 	if before >= 0 { // without it, partial tiles must be there
 		data, err := a.Read(ctx, nextPath(before))
@@ -88,6 +68,35 @@ func Latest(ctx context.Context, a Archive, v note.Verifier) (Checkpoint, error)
 		}
 	}
 	return c, nil
+}
+
+// newest returns the size of the newest checkpoint, and that of the one before, or -1.
+func newest(ctx context.Context, a Archive) (size, before int64, err error) {
+	size, before = -1, -1
+	var noted []int64
+	err = a.Walk(ctx, func(path string, _ int) error {
+		dir, name, _ := strings.Cut(path, "/")
+		n, parsed := strconv.ParseInt(name, 10, 64)
+		if parsed == nil && dir+"/" == checkpointDir {
+			size = max(size, n)
+		}
+		if parsed == nil && dir+"/" == nextDir {
+			noted = append(noted, n)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("list objects: %w", err)
+	}
+	if size < 0 {
+		return 0, 0, ErrNoLog
+	}
+	for _, n := range noted {
+		if n < size {
+			before = max(before, n)
+		}
+	}
+	return size, before, nil
 }
 
 // ErrNoEntry says that the log does not have as many entries.

@@ -79,7 +79,7 @@ func (b *bucket) list(w http.ResponseWriter, r *http.Request) {
 	var out struct {
 		XMLName                            xml.Name `xml:"ListVersionsResult"`
 		IsTruncated                        bool
-		NextKeyMarker, NextVersionIdMarker string
+		NextKeyMarker, NextVersionIdMarker string //nolint:revive // AWS's name
 		Version, DeleteMarker              []listed
 	}
 	keys := make([]string, 0, len(b.keys))
