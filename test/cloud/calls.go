@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/keyturn/keyturn/test/cloud/s3"
 	"github.com/keyturn/keyturn/test/cloud/wire"
 )
 
@@ -97,6 +98,9 @@ func (c *Cloud) end(seq int, call *wire.Call, f *fault, reply *wire.Reply, aws *
 
 // target names what a call is about.
 func (c *Cloud) target(call *wire.Call) string {
+	if call.Service == "s3" {
+		return s3.Name(call.HTTP)
+	}
 	var named struct {
 		SecretID     string `json:"SecretId"`
 		Name         string

@@ -26,6 +26,9 @@ func (c *Cloud) Config() aws.Config {
 		Credentials:  credentials.NewStaticCredentialsProvider(AccessKey, SecretKey, ""),
 		HTTPClient:   &http.Client{Transport: c.Transport()},
 		BaseEndpoint: aws.String("http://127.0.0.1"),
+		// As config.LoadDefaultConfig sets them: an unset one checks nothing.
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
 	}
 }
 

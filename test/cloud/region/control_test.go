@@ -139,7 +139,7 @@ func TestControl_refuses(t *testing.T) {
 		{"web page", "POST", "clock", `{"advance":"1h"}`, func(q *http.Request) { q.Header.Set("Origin", "http://example.com") }, 403},
 		{"another name", "GET", "calls", ``, func(q *http.Request) { q.Host = "example.com" }, 403},
 		{"meant for AWS", "GET", "clock", ``, func(q *http.Request) {
-			q.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIALOCALLOCALLOCAL0/20260101/us-east-1/s3/aws4_request")
+			q.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIALOCALLOCALLOCAL0/20260101/us-east-1/ec2/aws4_request")
 		}, 501},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -5,6 +5,7 @@ package region
 
 import (
 	"context"
+	"crypto/rand"
 	"net"
 	"sync/atomic"
 
@@ -13,7 +14,9 @@ import (
 	"github.com/keyturn/keyturn/test/cloud/cloudtrail"
 	"github.com/keyturn/keyturn/test/cloud/control"
 	"github.com/keyturn/keyturn/test/cloud/dynamodb"
+	"github.com/keyturn/keyturn/test/cloud/kms"
 	"github.com/keyturn/keyturn/test/cloud/lambda"
+	"github.com/keyturn/keyturn/test/cloud/s3"
 	"github.com/keyturn/keyturn/test/cloud/scheduler"
 	"github.com/keyturn/keyturn/test/cloud/sns"
 	"github.com/keyturn/keyturn/test/cloud/sqs"
@@ -38,6 +41,8 @@ type Region struct {
 	SNS      *sns.Service
 	SQS      *sqs.Service
 	DynamoDB *dynamodb.Service
+	S3       *s3.Service
+	KMS      *kms.Service
 	// Scheduler starts functions on the Cloud's clock.
 	Scheduler *scheduler.Service
 	// STS knows the functions' processes by their access keys.
@@ -71,6 +76,14 @@ func New(o Options) *Region {
 	r.SNS = sns.New(sns.Options{Clock: o.Cloud.Clock, Endpoint: r.url, Queues: r.SQS, Functions: r.Lambda})
 	r.Scheduler = scheduler.New(scheduler.Options{Clock: o.Cloud.Clock, Functions: r.Lambda, Queues: r.SQS})
 	r.STS = sts.New(sts.Options{Caller: r.Lambda.Caller})
+	random := o.Cloud.Rand
+	if random == nil {
+		random = rand.Reader
+	}
+	r.S3 = s3.New(o.Cloud.Clock, random)
+	r.KMS = kms.New()
+	r.Cloud.Register("s3", r.S3)
+	r.Cloud.Register("kms", r.KMS)
 	r.Cloud.Register("lambda", r.Lambda)
 	r.Cloud.Register("sns", r.SNS)
 	r.Cloud.Register("sqs", r.SQS)

@@ -64,6 +64,10 @@ type Error struct {
 	Code    string
 	Message string
 	Status  int // 0: 400
+	// Header and Members are more of the answer's headers and of the error's
+	// members, for services that have such (S3).
+	Header  http.Header
+	Members map[string]string
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }

@@ -28,6 +28,9 @@ func Config(name string, s wire.Service, clk *clock.Clock) aws.Config {
 		Credentials:  credentials.NewStaticCredentialsProvider(AccessKey, "fake", ""),
 		HTTPClient:   &http.Client{Transport: transport{name, s, clk}},
 		Retryer:      func() aws.Retryer { return aws.NopRetryer{} },
+		// As config.LoadDefaultConfig sets them: an unset one checks nothing.
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
 	}
 }
 
