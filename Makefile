@@ -168,6 +168,7 @@ mutants: ## Break the code on purpose, a mutant at a time: the tests must find e
 .PHONY: bench
 bench: ## Print the figures, one per line: name value unit
 	go run ./test/bench/figures
+	go run ./test/bench/trail
 
 .PHONY: tools
 tools: ## Build the pinned tools of tools.mod, to have them at hand

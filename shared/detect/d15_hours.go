@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/trail"
@@ -45,7 +46,7 @@ func unusualHours(h History, n int) []Finding {
 		near := hours[kind][hour] + hours[kind][(hour+1)%24] + hours[kind][(hour+23)%24]
 		if total >= n && at.Sub(h.Marks[0].Time()) >= 7*24*time.Hour && near*100 < total {
 			f := Finding{
-				Time: at, Count: 1, matter: h.On, distinct: fmt.Sprint(m.Minute), Principal: h.On[len(principalTrack):],
+				Time: at, Count: 1, matter: h.On, distinct: strconv.FormatUint(uint64(m.Minute), 10), Principal: h.On[len(principalTrack):],
 				Why: fmt.Sprintf("%d of %d hours with reads in 4 weeks were near %02d:00 UTC on such days; threshold 1%%", near, total, hour),
 			}
 			f.evidence([]Mark{m})

@@ -80,19 +80,27 @@ func opened(s *Site, c *Call) string {
 		}
 	}
 	for _, st := range all {
-		if st.Effect != "Allow" || st.narrow() {
-			continue
+		if why := st.opens(s, c); why != "" {
+			return why
 		}
-		if st.NotPrincipal != nil {
-			return "lets in everybody but some"
+	}
+	return ""
+}
+
+// opens says to whom the statement opens the secret, or nothing.
+func (st policyStatement) opens(s *Site, c *Call) string {
+	if st.Effect != "Allow" || st.narrow() {
+		return ""
+	}
+	if st.NotPrincipal != nil {
+		return "lets in everybody but some"
+	}
+	for _, p := range principals(st.Principal) {
+		if p == "*" {
+			return "lets in everybody"
 		}
-		for _, p := range principals(st.Principal) {
-			if p == "*" {
-				return "lets in everybody"
-			}
-			if id := accountOf(p); id != "" && foreign(s, c, id) {
-				return "lets in account " + id
-			}
+		if id := accountOf(p); id != "" && foreign(s, c, id) {
+			return "lets in account " + id
 		}
 	}
 	return ""

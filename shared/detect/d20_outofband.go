@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,28 +22,30 @@ import (
 func outOfBand() Rule {
 	return Rule{
 		ID: "D-20", Title: "a secret was changed by somebody who does not rotate it", Severity: High, Technique: "T1098", Default: true, Ours: true, Services: true,
-		Next: "compare the key in use with the ledger; if nobody knows of the change, put the former label back and rotate",
-		See: func(s *Site, c *Call) []Finding {
-			if c.Ours || c.Service || !c.Manager() || c.Result != trail.Succeeded || !changes(c) {
-				return nil
-			}
-			for _, one := range c.About {
-				if len(one.Rotators) == 0 || c.Name == "UpdateSecret" && matches(s.Deployers, c.Who) {
-					continue
-				}
-				f := c.Finding(c.Name + " by somebody else than its rotator")
-				if one.Ref.Stage != "" {
-					f.Why += ", label " + quoted(one.Ref.Stage)
-				}
-				if one.Admin {
-					f.Severity = Critical
-				}
-				return []Finding{f}
-			}
-			return nil
-		},
+		Next:     "compare the key in use with the ledger; if nobody knows of the change, put the former label back and rotate",
+		See:      changedBy,
 		Patterns: []Pattern{unexplained()},
 	}
+}
+
+func changedBy(s *Site, c *Call) []Finding {
+	if c.Ours || c.Service || !c.Manager() || c.Result != trail.Succeeded || !changes(c) {
+		return nil
+	}
+	i := slices.IndexFunc(c.About, func(one Subject) bool {
+		return len(one.Rotators) > 0 && (c.Name != "UpdateSecret" || !matches(s.Deployers, c.Who))
+	})
+	if i < 0 {
+		return nil
+	}
+	f := c.Finding(c.Name + " by somebody else than its rotator")
+	if stage := c.About[i].Ref.Stage; stage != "" {
+		f.Why += ", label " + quoted(stage)
+	}
+	if c.About[i].Admin {
+		f.Severity = Critical
+	}
+	return one(f)
 }
 
 // changes says that the call changes a value or moves a label.
@@ -50,17 +53,20 @@ func changes(c *Call) bool {
 	return c.Name == "PutSecretValue" || c.Name == "UpdateSecret" || c.Name == "UpdateSecretVersionStage"
 }
 
+// movedMark is that of a call that may have moved AWSCURRENT; labelWide is how many
+// minutes it may be away, and the bucket.
+const movedMark, labelWide = "moved", 15
+
 func unexplained() Pattern {
-	const moved, wide = "moved", 15
 	return Pattern{
-		Name: "label", Span: 2 * time.Hour, Bucket: wide * time.Minute, Settles: true, Wait: wide * time.Minute,
+		Name: "label", Span: 2 * time.Hour, Bucket: labelWide * time.Minute, Settles: true, Wait: labelWide * time.Minute,
 		Mark: func(_ *Site, c *Call) []Note {
 			label, version, ok := c.Label()
 			switch {
 			case ok && label == "AWSCURRENT":
 				return onSecrets(c, "label "+version)
 			case c.Manager() && c.Result == trail.Succeeded && (changes(c) || c.Name == "CreateSecret" || c.Name == "RotationSucceeded"):
-				return onSecrets(c, moved)
+				return onSecrets(c, movedMark)
 			default:
 				return nil
 			}
@@ -70,22 +76,25 @@ func unexplained() Pattern {
 			if secret == nil || len(secret.Rotators) == 0 {
 				return nil
 			}
-			explained := map[uint32]bool{}
-			for _, m := range h.Marks {
-				if m.Value == moved {
-					explained[m.Minute-wide], explained[m.Minute], explained[m.Minute+wide] = true, true, true
-				}
-			}
-			var found []Finding
-			for _, m := range h.Old() {
-				// The bucket after this one must be settled, too.
-				if m.Value == moved || explained[m.Minute] || m.Minute+2*wide > h.Settled {
-					continue
-				}
-				f := secretFinding(h, m, "AWSCURRENT moved, and no call within 15m explains it", fmt.Sprint(m.Value, " ", m.Minute))
-				found = append(found, f)
-			}
-			return found
+			return unexplainedLabels(h)
 		},
 	}
+}
+
+func unexplainedLabels(h History) []Finding {
+	explained := map[uint32]bool{}
+	for _, m := range h.Marks {
+		if m.Value == movedMark {
+			explained[m.Minute-labelWide], explained[m.Minute], explained[m.Minute+labelWide] = true, true, true
+		}
+	}
+	var found []Finding
+	for _, m := range h.Old() {
+		// The bucket after this one must be settled, too.
+		if m.Value == movedMark || explained[m.Minute] || m.Minute+2*labelWide > h.Settled {
+			continue
+		}
+		found = append(found, secretFinding(h, m, "AWSCURRENT moved, and no call within 15m explains it", fmt.Sprint(m.Value, " ", m.Minute)))
+	}
+	return found
 }

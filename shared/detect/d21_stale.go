@@ -34,45 +34,51 @@ func staleVersion() Rule {
 	}
 }
 
+// Values of marks begin so: a version came into use, or was read by somebody.
+const currentMark, readMark = "current ", "read "
+
 func replaced() Pattern {
-	const current, read, grace = "current ", "read ", 24 * time.Hour
 	return Pattern{
 		Name: "versions", Span: 90 * 24 * time.Hour, Bucket: time.Hour, Latest: true, Settles: true,
 		Mark: func(_ *Site, c *Call) []Note {
+			moved := c.Type == trail.TypeLabel || c.Name == "UpdateSecretVersionStage" && c.Result == trail.Succeeded
+			read := c.Reads() && !c.Ours && !c.Service
 			var out []Note
 			for _, one := range c.About {
 				version := strings.ToLower(one.Ref.Version)
 				switch {
 				case version == "":
-				case one.Ref.Stage == "AWSCURRENT" && (c.Type == trail.TypeLabel || c.Name == "UpdateSecretVersionStage" && c.Result == trail.Succeeded):
-					out = append(out, Note{secretTrack + one.Name, current + version})
-				case c.Reads() && !c.Ours && !c.Service:
-					out = append(out, Note{secretTrack + one.Name, read + version + " " + c.Who})
+				case moved && one.Ref.Stage == "AWSCURRENT":
+					out = append(out, Note{secretTrack + one.Name, currentMark + version})
+				case read:
+					out = append(out, Note{secretTrack + one.Name, readMark + version + " " + c.Who})
 				}
 			}
 			return out
 		},
-		Judge: func(_ *Site, h History) []Finding {
-			var found []Finding
-			now, since := "", map[string]Mark{}
-			for _, m := range h.Old() {
-				if v, ok := strings.CutPrefix(m.Value, current); ok {
-					if now != "" && now != v {
-						since[now] = m
-					}
-					delete(since, v)
-					now = v
-					continue
-				}
-				version, who, _ := strings.Cut(strings.TrimPrefix(m.Value, read), " ")
-				if old, ok := since[version]; ok && m.Time().Sub(old.Time()) >= grace {
-					f := secretFinding(h, m, "a version that was replaced more than 24h ago was read by its id", "")
-					f.Principal, f.matter = who, h.On+"\n"+who
-					f.per(24 * time.Hour)
-					found = append(found, f)
-				}
-			}
-			return unique(found)
-		},
+		Judge: func(_ *Site, h History) []Finding { return staleReads(h) },
 	}
+}
+
+func staleReads(h History) []Finding {
+	var found []Finding
+	now, since := "", map[string]Mark{}
+	for _, m := range h.Old() {
+		if v, ok := strings.CutPrefix(m.Value, currentMark); ok {
+			if now != "" && now != v {
+				since[now] = m
+			}
+			delete(since, v)
+			now = v
+			continue
+		}
+		version, who, _ := strings.Cut(strings.TrimPrefix(m.Value, readMark), " ")
+		if old, ok := since[version]; ok && m.Time().Sub(old.Time()) >= 24*time.Hour {
+			f := secretFinding(h, m, "a version that was replaced more than 24h ago was read by its id", "")
+			f.Principal, f.matter = who, h.On+"\n"+who
+			f.per(24 * time.Hour)
+			found = append(found, f)
+		}
+	}
+	return unique(found)
 }

@@ -15,7 +15,7 @@ func TestStaleVersion(t *testing.T) {
 	stage := func(s string) func(*trail.Event) { return set("versionStage", s) }
 	version := func(s string) func(*trail.Event) { return set("versionId", s) }
 	stale := "low: a version that was replaced more than 24h ago was read by its id"
-	moves := []trail.Event{labelled(0, "AWSCURRENT", "a"), labelled(day, "AWSCURRENT", "B")}
+	moves := []trail.Event{relabeled(0, "AWSCURRENT", "a"), relabeled(day, "AWSCURRENT", "B")}
 	after := func(events ...trail.Event) []trail.Event { return append(events, moves...) }
 	check(t, staleVersion(), []ruleCase{
 		{name: "previous, twice a day", events: []trail.Event{read(0, mailer, stage("AWSPREVIOUS")), read(60, mailer, stage("AWSPREVIOUS"))}, want: []string{"low: the version before was asked for"}},
@@ -27,7 +27,7 @@ func TestStaleVersion(t *testing.T) {
 		{name: "replaced a day ago, every hour", events: after(many(5, func(i int) trail.Event { return read(2*day+3600*(i+1), mailer, version("a")) })...), want: []string{stale}},
 		{name: "within the day", events: after(read(day+7200, mailer, version("a")))},
 		{name: "in use", events: after(read(3*day, mailer, version("b")))},
-		{name: "rolled back", events: after(labelled(day+7200, "AWSCURRENT", "a"), read(3*day, mailer, version("a")))},
+		{name: "rolled back", events: after(relabeled(day+7200, "AWSCURRENT", "a"), read(3*day, mailer, version("a")))},
 		{name: "not known", events: after(read(3*day, mailer, version("c")))},
 		{name: "the rotator by id", events: after(read(3*day, rotator, version("a")))},
 	})

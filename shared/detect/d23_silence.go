@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -21,7 +22,7 @@ func silence(n int) Rule {
 		Next: "see the runbook of a silent log: the trail, the rule's state, the queue; then reconcile the time of the gap",
 		Patterns: []Pattern{{
 			Name: "canary", Span: 3 * 24 * time.Hour, Bucket: 5 * time.Minute, Settles: true,
-			Wait: time.Duration(n+5) * time.Minute / (5 * time.Minute) * (5 * time.Minute),
+			Wait: time.Duration((n+9)/5*5) * time.Minute,
 			Mark: func(_ *Site, c *Call) []Note {
 				if !c.Reads() {
 					return nil
@@ -51,7 +52,7 @@ func gaps(h History, limit uint32) []Finding {
 		}
 		f := h.finding(old[i : i+1])
 		f.Why = fmt.Sprintf("the canary was seen last at %s, more than %dm before", m.Time().Format(time.RFC3339), limit)
-		f.distinct = fmt.Sprint(m.Minute)
+		f.distinct = strconv.FormatUint(uint64(m.Minute), 10)
 		found = append(found, f)
 	}
 	return found

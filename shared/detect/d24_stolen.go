@@ -17,35 +17,19 @@ import (
 // there are several NAT gateways, or for a laptop that changes networks.
 // Countries are a hint, and need an offline database. False positives: a VPN.
 func stolenCredentials(n int) Rule {
-	from := func(c *Call) bool {
-		return c.Identity.AccessKeyID != "" && c.Concerns() && c.AddressClass() == trail.AddressPublic
-	}
 	return Rule{
 		ID: "D-24", Title: "credentials seem to be used by two", Severity: High, Technique: "T1078.004",
 		Next: "revoke the access key or the role's sessions, and rotate what was read with them",
-		See: func(_ *Site, c *Call) []Finding {
-			if !c.Identity.Workload() || !c.Asks() || c.AddressClass() != trail.AddressPublic {
-				return nil
-			}
-			for _, one := range c.About {
-				if len(one.Allow.CIDRs) == 0 || !slices.ContainsFunc(c.Addresses(), func(a netip.Addr) bool { return !one.Allow.in(a) }) {
-					continue
-				}
-				f := c.findingOn(one, time.Hour, "a workload's credentials came from a public address outside the allowed networks")
-				f.Rotate = c.Result == trail.Succeeded && one.Tier == 1
-				return []Finding{f}
-			}
-			return nil
-		},
+		See:  workloadOutside,
 		Patterns: []Pattern{
 			counted("networks", "networks used one access key", time.Hour, 5*time.Minute, []Level{{n, High}}, func(_ *Site, c *Call) []Note {
-				if !from(c) {
+				if !withKey(c) {
 					return nil
 				}
 				return notes("key "+c.Identity.AccessKeyID, c.networks())
 			}),
 			counted("countries", "countries used one access key", time.Hour, 5*time.Minute, []Level{{2, High}}, func(s *Site, c *Call) []Note {
-				if s.locator == nil || !from(c) {
+				if s.locator == nil || !withKey(c) {
 					return nil
 				}
 				var out []Note
@@ -58,4 +42,24 @@ func stolenCredentials(n int) Rule {
 			}),
 		},
 	}
+}
+
+// withKey says that the call shows where its access key is used.
+func withKey(c *Call) bool {
+	return c.Identity.AccessKeyID != "" && c.Concerns() && c.AddressClass() == trail.AddressPublic
+}
+
+func workloadOutside(_ *Site, c *Call) []Finding {
+	if !c.Identity.Workload() || !c.Asks() || c.AddressClass() != trail.AddressPublic {
+		return nil
+	}
+	for _, about := range c.About {
+		if len(about.Allow.CIDRs) == 0 || !slices.ContainsFunc(c.Addresses(), func(a netip.Addr) bool { return !about.Allow.in(a) }) {
+			continue
+		}
+		f := c.findingOn(about, time.Hour, "a workload's credentials came from a public address outside the allowed networks")
+		f.Rotate = c.Result == trail.Succeeded && about.Tier == 1
+		return one(f)
+	}
+	return nil
 }
