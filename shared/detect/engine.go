@@ -250,16 +250,17 @@ func unseen(before []Mark, found []Finding) []Finding {
 
 // grown returns what is found after, but not before.
 func grown(s *Site, r *Rule, p *Pattern, before, after History) []Finding {
+	found := p.Judge(s, after)
+	if len(found) == 0 {
+		return nil
+	}
 	known := map[string]bool{}
 	for _, f := range p.Judge(s, before) {
 		f.finish(r)
 		known[f.ID] = true
 	}
-	var found []Finding
-	for _, f := range p.Judge(s, after) {
-		if f.finish(r); !known[f.ID] {
-			found = append(found, f)
-		}
+	for i := range found {
+		found[i].finish(r)
 	}
-	return found
+	return slices.DeleteFunc(found, func(f Finding) bool { return known[f.ID] })
 }

@@ -78,6 +78,9 @@ func run(ctx context.Context) error {
 	if err = ledgerFigures(ctx); err != nil {
 		return err
 	}
+	if err = detectFigures(ctx); err != nil {
+		return err
+	}
 	return synthFigures(ctx, dir)
 }
 
