@@ -16,12 +16,11 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	ddbsdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	kmssdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
-	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/keyturn/keyturn/shared/ledger"
@@ -42,6 +41,18 @@ type line struct {
 	calls int
 	// lost says whether a call, from 0, is lost, and whether it has taken effect.
 	lost func(call int) (lost, done bool)
+}
+
+// config returns c with its calls over l; the SDK makes each up to tries times.
+func (l *line) config(c aws.Config, tries int) aws.Config {
+	c.HTTPClient = l.over(c.HTTPClient.(*http.Client).Transport)
+	c.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.RateLimiter = tries, unlimited{}
+			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+		})
+	}
+	return c
 }
 
 func (l *line) over(next http.RoundTripper) *http.Client {
@@ -72,7 +83,8 @@ func (t trip) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
 
 // account is a ledger on AWS.
 type account struct {
-	bucket   *bucket
+	*place
+
 	ddb      aws.Config
 	kms      aws.Config
 	key      string
@@ -84,9 +96,9 @@ func newAccount(t *testing.T) *account {
 	clk := clock.New()
 	t.Cleanup(clk.Stop)
 	a := &account{
-		bucket: &bucket{keys: map[string][]version{}},
-		ddb:    wiretest.Config("dynamodb", localddb.New(clk, localddb.Options{StaleFor: time.Hour}), clk),
-		kms:    wiretest.Config("kms", localkms.New(), clk),
+		place: newPlace(t),
+		ddb:   wiretest.Config("dynamodb", localddb.New(clk, localddb.Options{StaleFor: time.Hour}), clk),
+		kms:   wiretest.Config("kms", localkms.New(), clk),
 	}
 	if _, err := ddbsdk.NewFromConfig(a.ddb).CreateTable(t.Context(), &ddbsdk.CreateTableInput{
 		TableName: new("watch"), BillingMode: ddb.BillingModePayPerRequest,
@@ -109,23 +121,10 @@ func newAccount(t *testing.T) *account {
 
 // log returns a writer, whose calls go over l; the SDK makes each up to tries times.
 func (a *account) log(l *line, tries int) *ledger.Log {
-	config := func(c aws.Config, next http.RoundTripper) aws.Config {
-		c.Region, c.HTTPClient = "us-east-1", l.over(next)
-		c.Credentials = credentials.NewStaticCredentialsProvider(wiretest.AccessKey, "fake", "")
-		c.Retryer = func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) {
-				o.MaxAttempts, o.RateLimiter = tries, unlimited{}
-				o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
-			})
-		}
-		return c
-	}
-	of := func(c aws.Config) http.RoundTripper { return c.HTTPClient.(*http.Client).Transport }
-	objects := sdk.NewFromConfig(config(aws.Config{BaseEndpoint: aws.String("http://local.aws")}, a.bucket), func(o *sdk.Options) { o.UsePathStyle = true })
 	return ledger.New(ledger.Config{
-		Objects:  s3.New(objects, "ledger", "log/", s3.Lock{}),
-		Head:     dynamodb.New(ddbsdk.NewFromConfig(config(a.ddb, of(a.ddb))), "watch", map[string]string{"id": "ledger"}),
-		Signer:   kms.New(kmssdk.NewFromConfig(config(a.kms, of(a.kms))), a.key),
+		Objects:  s3.New(a.client(l, tries), "ledger", "log/", s3.Lock{Mode: types.ObjectLockModeCompliance, For: time.Hour, Now: a.clock.Now}),
+		Head:     dynamodb.New(ddbsdk.NewFromConfig(l.config(a.ddb, tries)), "watch", map[string]string{"id": "ledger"}),
+		Signer:   kms.New(kmssdk.NewFromConfig(l.config(a.kms, tries)), a.key),
 		Verifier: a.verifier, Attempts: 1000, Parallel: 4,
 	})
 }
@@ -149,8 +148,7 @@ func entries(writer string, from, to int) []ledger.Entry {
 // holds fails the test unless the log verifies and has want entries, each once.
 func (a *account) holds(t *testing.T, want int) {
 	t.Helper()
-	s, _ := storeOf(a.bucket)
-	report, err := ledger.Verify(t.Context(), s, a.verifier, ledger.Check{})
+	report, err := ledger.Verify(t.Context(), a.store(s3.Lock{}), a.verifier, ledger.Check{})
 	if err != nil || report.Tree.N != int64(want) || report.Pending != 0 {
 		t.Errorf("%+v, want %d: %v", report, want, err)
 	}

@@ -66,7 +66,7 @@ func (s *Service) getObject(q *request, b *bucket) (*wire.Reply, error) {
 		return nil, err
 	}
 	h := http.Header{"Etag": {v.etag}, "Accept-Ranges": {"bytes"}, "X-Amz-Server-Side-Encryption": {"AES256"}}
-	maps.Copy(h, v.header)
+	maps.Copy(h, v.header.Clone())
 	h.Set("Last-Modified", v.at.UTC().Format(http.TimeFormat))
 	b.showVersion(h, v)
 	if n := len(v.tags); n > 0 {
