@@ -39,6 +39,11 @@ func NotProbed() []Unprobed {
 		{"sts: a caller is the role", "about the local AWS only"},
 		{"cloudtrail: no rate limit", "AWS documents one; the local AWS has none, for the clients' waits are not what it is for"},
 		{"cloudtrail: the resources", "the probe trail asks it with the answers"},
+		{"DeleteObjects: a wrong id", "no probe of S3 is written yet"},
+		{"Deleting a version that is not there", "no probe of S3 is written yet"},
+		{"The default retention applies", "a locked object stays for a day at least, and its bucket with it"},
+		{"A message of 1 to 4,096 bytes", "a key stays for 7 days at least, after which a probe would have ended long ago"},
+		{"A key is there, disabled or enabled", "nothing makes AWS answer late"},
 		{"ssm: others are refused", "about the local AWS only"},
 		{"ssm: parameters are of type String", "about the local AWS only"},
 	}

@@ -1,13 +1,13 @@
 // Package kms is the local AWS's Key Management Service, as far as signing with
 // Ed25519 goes.
 //
-// Operations: CreateKey, DescribeKey, GetPublicKey, Sign, Verify, DisableKey,
-// EnableKey. Anything else answers NotImplemented.
+// Operations: CreateKey, CreateAlias, DescribeKey, GetPublicKey, Sign, Verify,
+// DisableKey, EnableKey. Anything else answers NotImplemented.
 //
 // Documented: the operations, their errors' codes, the limit of 4,096 bytes and
 // the public key as DER. Assumed: the texts of the errors, and which requests
 // are a ValidationException. Keys are of spec
-// ECC_NIST_EDWARDS25519 only; key policies, grants, aliases and deletion are not modeled.
+// ECC_NIST_EDWARDS25519 only; key policies, grants and deletion are not modeled.
 package kms
 
 import (
@@ -15,6 +15,7 @@ import (
 	"crypto/ed25519"
 	"crypto/x509"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +30,9 @@ const (
 	algorithm = "ED25519_SHA_512"
 	usage     = "SIGN_VERIFY"
 	limit     = 4096 // bytes of a RAW message
-	arnPrefix = "arn:aws:kms:" + wire.Region + ":" + wire.Account + ":key/"
+	arnPrefix = aliasPrefix + "key/"
+	// aliasPrefix begins the ARN of an alias, whose name begins with "alias/".
+	aliasPrefix = "arn:aws:kms:" + wire.Region + ":" + wire.Account + ":"
 )
 
 // Service is a [wire.Service]. Use [New]; a Service is safe for concurrent use.
@@ -38,8 +41,9 @@ const (
 type Service struct {
 	handlers map[string]wire.Handler
 
-	mu   sync.Mutex
-	keys map[string]*key
+	mu      sync.Mutex
+	keys    map[string]*key
+	aliases map[string]string // ids, by "alias/NAME"
 }
 
 type key struct {
@@ -51,9 +55,9 @@ type key struct {
 
 // New returns a Service without keys.
 func New() *Service {
-	s := &Service{keys: map[string]*key{}}
+	s := &Service{keys: map[string]*key{}, aliases: map[string]string{}}
 	s.handlers = map[string]wire.Handler{
-		"CreateKey": wire.Typed(s.create), "DescribeKey": wire.Typed(s.describe), "GetPublicKey": wire.Typed(s.public),
+		"CreateKey": wire.Typed(s.create), "CreateAlias": wire.Typed(s.alias), "DescribeKey": wire.Typed(s.describe), "GetPublicKey": wire.Typed(s.public),
 		"Sign": wire.Typed(s.sign), "Verify": wire.Typed(s.verify),
 		"DisableKey": wire.Typed(s.disable), "EnableKey": wire.Typed(s.enable),
 	}
@@ -100,6 +104,31 @@ func (s *Service) create(_ context.Context, c *wire.Call, in *createInput) (*des
 	id, k := uuid.NewString(), &key{private: private, created: c.Now, description: in.Description}
 	s.keys[id] = k
 	return describe(id, k), nil
+}
+
+type aliasInput struct {
+	AliasName, TargetKeyId string //nolint:revive // AWS's names
+}
+
+// https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateAlias.html
+func (s *Service) alias(_ context.Context, _ *wire.Call, in *aliasInput) (*empty, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]{1,250}$`).MatchString(in.AliasName) || strings.HasPrefix(in.AliasName, "alias/aws/") {
+		return nil, &wire.Error{Code: "InvalidAliasNameException", Message: "an alias is alias/ and letters, digits, /, _ and -, and not alias/aws/"}
+	}
+	if strings.Contains(in.TargetKeyId, "alias/") {
+		return nil, invalid("Aliases must refer to keys. Not aliases")
+	}
+	id, _, err := s.find(in.TargetKeyId)
+	if err != nil {
+		return nil, err
+	}
+	if _, taken := s.aliases[in.AliasName]; taken {
+		return nil, &wire.Error{Code: "AlreadyExistsException", Message: "An alias with the name " + aliasPrefix + in.AliasName + " already exists"}
+	}
+	s.aliases[in.AliasName] = id
+	return &empty{}, nil
 }
 
 type keyInput struct {
@@ -222,9 +251,16 @@ func (s *Service) turn(id string, disabled bool) (*empty, error) {
 	return &empty{}, nil
 }
 
-// find looks id up, an id or an ARN; s.mu is held.
+// find looks id up: an id, an alias, or the ARN of either; s.mu is held.
 func (s *Service) find(id string) (string, *key, error) {
-	id = strings.TrimPrefix(id, arnPrefix)
+	id = strings.TrimPrefix(strings.TrimPrefix(id, arnPrefix), aliasPrefix)
+	if strings.HasPrefix(id, "alias/") {
+		target, ok := s.aliases[id]
+		if !ok {
+			return "", nil, &wire.Error{Code: "NotFoundException", Message: "Alias " + aliasPrefix + id + " is not found."}
+		}
+		id = target
+	}
 	k, ok := s.keys[id]
 	if !ok {
 		return "", nil, &wire.Error{Code: "NotFoundException", Message: "Key '" + arnPrefix + id + "' does not exist"}

@@ -94,6 +94,37 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+func TestAlias(t *testing.T) {
+	t.Parallel()
+	c, id := client(t)
+	alias := func(name, target string) string {
+		_, err := c.CreateAlias(t.Context(), &sdk.CreateAliasInput{AliasName: &name, TargetKeyId: &target})
+		return code(err)
+	}
+	for _, tt := range []struct{ name, target, want string }{
+		{"alias/ledger", *id, ""},
+		{"alias/ledger", *id, "AlreadyExistsException"},
+		{"ledger", *id, "InvalidAliasNameException"},
+		{"alias/aws/ledger", *id, "InvalidAliasNameException"},
+		{"alias/other", "none", "NotFoundException"},
+		{"alias/other", "alias/ledger", "ValidationException"},
+	} {
+		if got := alias(tt.name, tt.target); got != tt.want {
+			t.Errorf("%s of %s: %q, want %q", tt.name, tt.target, got, tt.want)
+		}
+	}
+	for _, name := range []string{"alias/ledger", "arn:aws:kms:us-east-1:123456789012:alias/ledger"} {
+		out, err := c.Sign(t.Context(), &sdk.SignInput{KeyId: &name, Message: []byte("x"), SigningAlgorithm: types.SigningAlgorithmSpecEd25519Sha512})
+		if err != nil || *out.KeyId != *id {
+			t.Errorf("%s: %+v, %v", name, out, err)
+		}
+	}
+	_, err := c.GetPublicKey(t.Context(), &sdk.GetPublicKeyInput{KeyId: aws.String("alias/none")})
+	if code(err) != "NotFoundException" {
+		t.Errorf("no alias: %v", err)
+	}
+}
+
 // code is the code AWS answered with, "" for a success.
 func code(err error) string {
 	if err == nil {

@@ -41,7 +41,8 @@ type mapping struct {
 // failure the messages stay hidden for the queue's visibility timeout and are
 // then received again or dead-lettered. The function may answer
 // {"batchItemFailures": [{"itemIdentifier": ID}]}; an answer that names an unknown
-// message, or none, fails the whole batch.
+// message, or no message, or is no such object fails the whole batch; null, {} and an
+// empty or missing list are a success.
 //
 // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 func (s *Service) Map(ctx context.Context, queue, function string, batchSize int, inv Invoker) error {
@@ -122,9 +123,8 @@ func failures(result []byte, batch []message) (ids []string, ok bool) {
 			ID *string `json:"itemIdentifier"`
 		} `json:"batchItemFailures"`
 	}
-	// What is no such object says nothing about single messages.
-	if json.Unmarshal(result, &answer) != nil {
-		return nil, true
+	if len(result) > 0 && json.Unmarshal(result, &answer) != nil {
+		return nil, false
 	}
 	for _, f := range answer.Failures {
 		if f.ID == nil || !slices.ContainsFunc(batch, func(m message) bool { return m.ID == *f.ID }) {

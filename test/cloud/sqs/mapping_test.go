@@ -64,6 +64,12 @@ func TestMappingRetriesThenDeadLetters(t *testing.T) {
 		{"not invoked", func([]byte) (string, string, error) { return "", "", errors.New("throttled") }},
 		{"unknown item", func([]byte) (string, string, error) { return `{"batchItemFailures":[{"itemIdentifier":"?"}]}`, "", nil }},
 		{"item without a name", func([]byte) (string, string, error) { return `{"batchItemFailures":[{}]}`, "", nil }},
+		{"item of null", func([]byte) (string, string, error) {
+			return `{"batchItemFailures":[{"itemIdentifier":null}]}`, "", nil
+		}},
+		{"empty item", func([]byte) (string, string, error) { return `{"batchItemFailures":[{"itemIdentifier":""}]}`, "", nil }},
+		{"no JSON", func([]byte) (string, string, error) { return `{"batchItem`, "", nil }},
+		{"no list", func([]byte) (string, string, error) { return `{"batchItemFailures":"x"}`, "", nil }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -87,6 +93,23 @@ func TestMappingRetriesThenDeadLetters(t *testing.T) {
 					t.Errorf("dead letters %v", dead)
 				}
 			})
+		})
+	}
+}
+
+func TestMappingSucceedsWithoutFailures(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{"", "null", "{}", `{"batchItemFailures":null}`, `{"batchItemFailures":[]}`} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, nil)
+			if err := w.service.Map(t.Context(), "q", "retire", 10, invoker(func([]byte) (string, string, error) { return answer, "", nil })); err != nil {
+				t.Fatal(err)
+			}
+			w.send(t, "x")
+			synctest.Wait()
+			if m := w.service.Messages("q"); len(m) != 1 || !m[0].Deleted || m[0].Receives != 1 {
+				t.Errorf("%q: %+v", answer, m)
+			}
 		})
 	}
 }
