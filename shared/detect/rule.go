@@ -68,6 +68,8 @@ type Pattern struct {
 	Most int
 	// Latest keeps, of the settled marks of one value, the latest only.
 	Latest bool
+	// Fold keeps, of a settled bucket, only how many values there were: see counts.
+	Fold bool
 	// Settles says that Judge looks at what is settled, and wants to run again when
 	// more is.
 	Settles bool

@@ -16,6 +16,7 @@ func All(s *Site) []Rule {
 		batchRead(),
 		manyRegions(s.threshold("D-12", 3)),
 		enumerated(s.threshold("D-13", 5)),
+		volume(s.threshold("D-14", 10)),
 		pendingRead(),
 		strangeSession(),
 		adminRead(),

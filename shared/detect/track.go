@@ -46,6 +46,9 @@ func forget(p *Pattern, marks []Mark, settled uint32) []Mark {
 	keep := uint32((p.Span + p.Bucket + Lateness) / time.Minute) //nolint:gosec // spans are short
 	newest := max(marks[len(marks)-1].Minute, settled)
 	settled = p.floor(settled)
+	if p.Fold {
+		marks = fold(p, marks, settled)
+	}
 	latest := map[string]uint32{}
 	if p.Latest {
 		for _, m := range marks {
@@ -93,15 +96,19 @@ func capped(marks []Mark, n int, keep string) []Mark {
 }
 
 func order(value, keep string) uint64 {
-	if keep != "" && value == keep {
+	if keep != "" && value == keep || strings.HasPrefix(value, folded) {
 		return 0
 	}
 	return hash(value)
 }
 
-// hash is the same in every process.
+// hash is the same in every process, and spread evenly: FNV alone is not, in its
+// upper bits, for short texts, so its sum is mixed as SplitMix64 does.
 func hash(s string) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(s))
-	return h.Sum64()
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(s))
+	h := sum.Sum64()
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	return h ^ h>>31
 }

@@ -1,0 +1,78 @@
+package detect
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// volume is D-14: a principal reads, or a secret is read, much more in an hour
+// than in the hours of the 14 days before. Hours are judged when they have
+// settled, 15 minutes after their end, and there must be 7 days of them. Above 128
+// reads an hour the count is an estimate, which is 9 % wrong on average.
+//
+// Threshold: n reads, and more than the mean and 3 standard deviations, as
+// Splunk has it. False positives: a new release that reads more often, a job
+// that runs once a week; so it stays a hint.
+func volume(n int) Rule {
+	const back, history, sketch = 14 * 24 * time.Hour, 7 * 24 * time.Hour, 128
+	pattern := func(name string, on func(c *Call) []string) Pattern {
+		return Pattern{
+			Name: name, Span: back, Bucket: time.Hour, Cap: sketch, Most: 14*24 + 6*sketch, Fold: true, Settles: true,
+			Mark: func(_ *Site, c *Call) []Note {
+				if !c.Reads() || len(c.About) == 0 {
+					return nil
+				}
+				var out []Note
+				for _, track := range on(c) {
+					out = append(out, Note{track, digest(c.ID)})
+				}
+				return out
+			},
+			Judge: func(s *Site, h History) []Finding {
+				var found []Finding
+				hours := counts(h.Old(), sketch)
+				for i, at := range hours {
+					if at.Time().Sub(hours[0].Time()) < history || at.Time().Before(s.Learned()) || at.n < float64(n) {
+						continue
+					}
+					var sum, squares float64
+					from := at.Time().Add(-back)
+					if first := hours[0].Time(); first.After(from) {
+						from = first
+					}
+					for _, past := range hours[:i] {
+						if !past.Time().Before(from) {
+							sum, squares = sum+past.n, squares+past.n*past.n
+						}
+					}
+					all := at.Time().Sub(from).Hours()
+					mean := sum / all
+					limit := mean + 3*math.Sqrt(max(0, squares/all-mean*mean))
+					if at.n <= limit {
+						continue
+					}
+					f := h.finding([]Mark{at.Mark})
+					f.Count, f.Events = int(at.n), nil
+					f.Why = fmt.Sprintf("%.0f reads in an hour; usual are %.1f, at most %.1f", at.n, mean, limit)
+					found = append(found, f)
+				}
+				return found
+			},
+		}
+	}
+	return Rule{
+		ID: "D-14", Title: "much more was read than usual", Severity: Medium, Technique: "T1555.006", Automation: true,
+		Next: "ask the principal's owner what has changed",
+		Patterns: []Pattern{
+			pattern("principal", func(c *Call) []string { return []string{principal(c)} }),
+			pattern("secret", func(c *Call) []string {
+				var out []string
+				for _, name := range c.names() {
+					out = append(out, "reads of "+name)
+				}
+				return out
+			}),
+		},
+	}
+}
