@@ -1,0 +1,85 @@
+// Package review says who can read each key and who did, and what needs a decision:
+// rights that nobody uses, keys that are overdue, and what could not be told.
+//
+// It calls nothing. Everything known is in an [Input], and the same Input makes the
+// same [Review].
+package review
+
+import (
+	"time"
+
+	"github.com/keyturn/keyturn/shared/iam"
+)
+
+// Input is all that a review looks at.
+type Input struct {
+	Account    string // 12 digits
+	Partition  string // "aws", "aws-cn" or "aws-us-gov"
+	Region     string
+	Now        time.Time
+	Since      time.Time     // from when Reads are complete; zero: no reads are known
+	Unused     time.Duration // a key, or a right, that nobody used for so long is unused; 0: 90 days
+	Principals []Principal
+	Secrets    []Secret
+	KMS        map[string]Policy // key policies by ARN of the KMS key
+	// ServiceControl has a list for each level; ControlKnown is false when they could
+	// not be read, which the page then says.
+	ServiceControl [][]iam.Policy
+	ControlKnown   bool
+	Reads          []Read
+	OwnRoles       []string // ARNs of Keyturn's roles: their reads are no use of a key
+}
+
+// Principal is a user or a role of the account, with the policies that it has by
+// itself and by its groups.
+type Principal struct {
+	ARN      string
+	Role     bool
+	Identity []Policy
+	Boundary *Policy
+	Tags     map[string]string
+	Person   bool // a human: a user with a password, a role of Identity Center
+}
+
+// Policy is a document as text. Text that [iam.Parse] refuses makes the answer
+// unknown, never "denied".
+type Policy struct {
+	Name string
+	Text string
+}
+
+// Secret is a key: what Secrets Manager, the keys' file and the vendor say of it.
+// A zero time is unknown, or never.
+type Secret struct {
+	ARN, Name, Owner  string
+	Tier              int
+	Tags              map[string]string
+	Policy            string // of the resource; empty: none
+	PolicyUnread      bool   // it could not be read
+	KMSKey            string // ARN; empty: aws/secretsmanager
+	Schedule          string // as [keysfile.ParseSchedule] reads it; empty: none
+	Window            time.Duration
+	RotationOn        bool
+	CannotRotate      bool // by the vendor's rules: a person has to
+	Paused            bool
+	Created           time.Time
+	LastRotated       time.Time
+	LastRead          time.Time // Secrets Manager's LastAccessedDate: a day, and of anybody
+	Pending           string    // version with AWSPENDING that is not current
+	PendingSince      time.Time
+	Current, InLedger string // key ids: of AWSCURRENT, and of the last rotation in the ledger
+	AtVendor          *Vendor
+}
+
+// Vendor is what the vendor says of a secret's keys.
+type Vendor struct {
+	Keys  []string // ids
+	Limit int      // how many keys there may be; 0: unknown
+}
+
+// Read is a count of reads of one secret by one principal.
+type Read struct {
+	Secret, Principal string // ARNs; of a role, not of its session
+	Count             int64
+	Last              time.Time
+}
