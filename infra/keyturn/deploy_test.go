@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"strings"
 	"time"
 
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -14,7 +17,9 @@ import (
 	"github.com/keyturn/keyturn/shared/provider/cloudflare/cloudflaretest"
 	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
 	"github.com/keyturn/keyturn/shared/providertest"
+	"github.com/keyturn/keyturn/test/cloud"
 	"github.com/keyturn/keyturn/test/cloud/region"
+	"github.com/keyturn/keyturn/test/cloud/secretsmanager"
 	"github.com/keyturn/keyturn/test/stack"
 )
 
@@ -45,25 +50,40 @@ func vendors(now func() time.Time) map[string]struct {
 }
 
 // cmdDeploy gives a script another AWS, with the real functions and a vendor's
-// simulator (SendGrid's, unless it names another), and prod/mailer without a
+// simulator (SendGrid's, unless it names another; loopback: SendGrid's where the
+// command reaches it too, with its credential in good.json), and prod/mailer without a
 // value.
 func cmdDeploy(ts *testscript.TestScript, neg bool, args []string) {
 	w, ok := ts.Value(worldKey{}).(*world)
 	if !ok || neg || len(args) > 1 {
 		ts.Fatalf("wrong use")
 	}
-	const host = "vendor.test"
-	r := region.New(region.Options{})
+	host, base := "vendor.test", "https://vendor.test"
+	r := region.New(region.Options{Cloud: cloud.Options{SecretsManager: secretsmanager.Options{RetryDelay: time.Millisecond}}})
 	name := "sendgrid"
-	if len(args) > 0 {
+	loopback := len(args) > 0 && args[0] == "loopback"
+	if len(args) > 0 && !loopback {
 		name = args[0]
 	}
 	v := vendors(r.Cloud.Clock().Now)[name]
+	out := &outage{next: v.vendor}
+	var way http.RoundTripper
+	if loopback {
+		server := httptest.NewServer(out)
+		ts.Defer(server.Close)
+		base, host, way = server.URL, strings.TrimPrefix(server.URL, "http://"), nil
+		good, err := json.Marshal(map[string]string{"apiKey": v.Admin(host).Field("apiKey").Reveal()})
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs("good.json"), good, 0o600))
+		ts.Check(os.WriteFile(ts.MkAbs("keyturn.yaml"), []byte(strings.ReplaceAll(keysYAML, "HOST", host)), 0o600))
+	} else {
+		way = &providertest.Transport{Handler: out, Host: host}
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	s, err := stack.Deploy(ctx, r, stack.Options{
-		Accounts: map[string]stack.Account{"main": {Provider: name, Base: "https://" + host + v.path, Hosts: []string{host}, Admin: v.Admin(host)}},
+		Accounts: map[string]stack.Account{"main": {Provider: name, Base: base + v.path, Hosts: []string{host}, Admin: v.Admin(host)}},
 		Keys:     map[string]stack.Key{"prod/mailer": {Account: "main", Settings: v.settings}},
-		Vendors:  &providertest.Transport{Handler: v.vendor, Host: host},
+		Vendors:  way,
 	})
 	ts.Check(err)
 	l, err := r.Listen(ctx, "127.0.0.1:0")
@@ -77,7 +97,7 @@ func cmdDeploy(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Logf("end: %v", err)
 		}
 	})
-	w.stack, w.vendor = s, v.vendor
+	w.stack, w.vendor, w.outage = s, v.vendor, out
 	ts.Setenv("AWS_ENDPOINT_URL", r.Endpoint())
 	ts.Check(os.WriteFile(ts.MkAbs("keyturn.json"), s.Config, 0o600))
 }

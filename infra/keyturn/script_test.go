@@ -20,6 +20,7 @@ import (
 
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	records "github.com/keyturn/keyturn/shared/keyrecord/dynamodb"
+	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/store"
 	adapter "github.com/keyturn/keyturn/shared/store/secretsmanager"
 	"github.com/keyturn/keyturn/test/cloud"
@@ -65,34 +66,38 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error { return setup(t, env) },
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":      cmdExits,
-			"json":       cmdJSON,
-			"secret":     on((*world).cmdSecret),
-			"advance":    on((*world).cmdAdvance),
-			"older":      on((*world).cmdOlder),
-			"failure":    on((*world).cmdFailure),
-			"alerted":    on((*world).cmdAlerted),
-			"rotation":   on((*world).cmdRotation),
-			"fault":      on((*world).cmdFault),
-			"value":      on((*world).cmdValue),
-			"asked":      on((*world).cmdAsked),
-			"deploy":     cmdDeploy,
-			"enable":     on((*world).cmdEnable),
-			"idle":       on((*world).cmdIdle),
-			"hand":       on((*world).cmdHand),
-			"vendor":     cmdVendor,
-			"account":    on((*world).cmdAccount),
-			"topic":      on((*world).cmdTopic),
-			"mailed":     on((*world).cmdMailed),
-			"may":        cmdMay,
-			"credential": cmdCredential,
-			"spoil":      on((*world).cmdSpoil),
-			"local":      cmdLocal,
-			"ledger":     cmdLedger,
-			"end":        cmdEnd,
-		},
+		Cmds:  commands(),
 	})
+}
+
+func commands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"exits":      cmdExits,
+		"json":       cmdJSON,
+		"secret":     on((*world).cmdSecret),
+		"advance":    on((*world).cmdAdvance),
+		"older":      on((*world).cmdOlder),
+		"failure":    on((*world).cmdFailure),
+		"alerted":    on((*world).cmdAlerted),
+		"rotation":   on((*world).cmdRotation),
+		"fault":      on((*world).cmdFault),
+		"value":      on((*world).cmdValue),
+		"asked":      on((*world).cmdAsked),
+		"deploy":     cmdDeploy,
+		"enable":     on((*world).cmdEnable),
+		"idle":       on((*world).cmdIdle),
+		"hand":       on((*world).cmdHand),
+		"vendor":     cmdVendor,
+		"account":    on((*world).cmdAccount),
+		"topic":      on((*world).cmdTopic),
+		"mailed":     on((*world).cmdMailed),
+		"may":        cmdMay,
+		"credential": cmdCredential,
+		"spoil":      on((*world).cmdSpoil),
+		"local":      cmdLocal,
+		"ledger":     cmdLedger,
+		"end":        cmdEnd,
+	}
 }
 
 type worldKey struct{}
@@ -107,6 +112,10 @@ type world struct {
 	server   *server      // keyturn local, while it runs
 	stack    *stack.Stack // the real functions, once deployed
 	vendor   vendor
+	outage   *outage         // of the deployed vendor
+	mend     func()          // ends what cmdDenied began
+	extra    provider.Issued // the last that cmdCrowd made
+	value    string          // that cmdRemember keeps
 }
 
 func setup(t *testing.T, env *testscript.Env) error {
