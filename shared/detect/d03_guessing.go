@@ -15,7 +15,7 @@ func nameGuessing(n int) Rule {
 	return Rule{
 		ID: "D-03", Title: "names of secrets were guessed", Severity: Medium, Technique: "T1526", Automation: true,
 		Next: "ask the principal's owner; look for what it read before and after",
-		Patterns: []Pattern{counted("names", "names that no secret has", 10*time.Minute, time.Minute, []Level{{n, Medium}}, func(s *Site, c *Call) []Note {
+		Patterns: []Pattern{counted("names", "names that no secret has", 10*time.Minute, time.Minute, []Level{{n, Medium}}, func(_ *Site, c *Call) []Note {
 			if !c.Manager() || c.Result != trail.NotFound {
 				return nil
 			}

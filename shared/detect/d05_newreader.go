@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"fmt"
 	"slices"
 	"time"
 )
@@ -14,50 +13,65 @@ import (
 //
 // False positives: a new consumer; add it to the readers in keyturn.yaml.
 func newReader() Rule {
-	const forget = 90 * 24 * time.Hour
-	listed := func(one Subject) bool { return one.Tier == 1 && len(one.Readers) > 0 }
 	return Rule{
 		ID: "D-05", Title: "a secret has a new reader", Severity: Medium, Technique: "T1555.006", Default: true,
 		Next: "ask the key's owner; if nobody knows of the reader, take its right away and rotate the key",
-		See: func(_ *Site, c *Call) []Finding {
-			var out []Finding
-			for _, one := range c.About {
-				if !c.Reads() || one.Admin || !listed(one) || matches(one.Readers, c.Who) || matches(one.Rotators, c.Who) {
-					continue
-				}
-				f := c.findingOn(one, time.Hour, one.Name+" is of tier 1, and its readers do not include the caller")
-				f.Severity = High
-				out = append(out, f)
-			}
-			return out
-		},
+		See:  seeStranger,
 		Patterns: []Pattern{{
-			Name: "first", Span: forget, Bucket: time.Minute, Latest: true, Settles: true,
-			Mark: func(s *Site, c *Call) []Note {
-				if !c.Reads() || !s.Rules["D-05"] {
-					return nil
-				}
-				var out []Note
-				for _, one := range c.About {
-					if !listed(one) && !matches(one.Readers, c.Who) {
-						out = append(out, Note{reading(c, one), ""})
-					}
-				}
-				return out
-			},
-			Judge: func(s *Site, h History) []Finding {
-				var found []Finding
-				for _, m := range firsts(h, forget) {
-					if m.Time().Before(s.Learned()) {
-						continue
-					}
-					f := h.finding([]Mark{m})
-					f.Why = fmt.Sprintf("not seen to read it in %s before", short(forget))
-					found = append(found, f)
-				}
-				return found
-			},
+			Name: "first", Span: remembered, Bucket: time.Minute, Latest: true, Settles: true,
+			Mark: markReader, Judge: judgeFirst("not seen to read it in 90d before", Medium),
 		}},
+	}
+}
+
+// remembered is how long a reader is known that does not read.
+const remembered = 90 * 24 * time.Hour
+
+// listed says that a list of readers decides, and nothing is learned.
+func (s Subject) listed() bool { return s.Tier == 1 && len(s.Readers) > 0 }
+
+func seeStranger(_ *Site, c *Call) []Finding {
+	if !c.Reads() {
+		return nil
+	}
+	var out []Finding
+	for _, one := range c.About {
+		if one.Admin || !one.listed() || matches(one.Readers, c.Who) || matches(one.Rotators, c.Who) {
+			continue
+		}
+		f := c.findingOn(one, time.Hour, one.Name+" is of tier 1, and its readers do not include the caller")
+		f.Severity = High
+		out = append(out, f)
+	}
+	return out
+}
+
+func markReader(s *Site, c *Call) []Note {
+	if !c.Reads() || !s.Rules["D-05"] {
+		return nil
+	}
+	var out []Note
+	for _, one := range c.About {
+		if !one.listed() && !matches(one.Readers, c.Who) {
+			out = append(out, Note{reading(c, one), ""})
+		}
+	}
+	return out
+}
+
+// judgeFirst finds first marks after learning.
+func judgeFirst(why string, severity Severity) func(*Site, History) []Finding {
+	return func(s *Site, h History) []Finding {
+		var found []Finding
+		for _, m := range firsts(h, remembered) {
+			if m.Time().Before(s.Learned()) {
+				continue
+			}
+			f := h.finding([]Mark{m})
+			f.Why, f.Severity = why, severity
+			found = append(found, f)
+		}
+		return found
 	}
 }
 

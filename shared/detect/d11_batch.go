@@ -13,7 +13,6 @@ import (
 //
 // False positives: backups and migrations; list them as automation.
 func batchRead() Rule {
-	const forget = 90 * 24 * time.Hour
 	batch := func(c *Call) bool { return c.Manager() && c.Name == "BatchGetSecretValue" }
 	return Rule{
 		ID: "D-11", Title: "secrets were read as a batch", Severity: High, Technique: "T1555.006", Automation: true,
@@ -30,25 +29,14 @@ func batchRead() Rule {
 			return one(f)
 		},
 		Patterns: []Pattern{{
-			Name: "first", Span: forget, Bucket: time.Minute, Latest: true, Settles: true,
+			Name: "first", Span: remembered, Bucket: time.Minute, Latest: true, Settles: true,
 			Mark: func(_ *Site, c *Call) []Note {
 				if !batch(c) || c.Result != trail.Succeeded {
 					return nil
 				}
 				return []Note{{principal(c), ""}}
 			},
-			Judge: func(s *Site, h History) []Finding {
-				var found []Finding
-				for _, m := range firsts(h, forget) {
-					if m.Time().Before(s.Learned()) {
-						continue
-					}
-					f := h.finding([]Mark{m})
-					f.Severity, f.Why = Medium, "first use of BatchGetSecretValue in "+short(forget)
-					found = append(found, f)
-				}
-				return found
-			},
+			Judge: judgeFirst("first use of BatchGetSecretValue in 90d", Medium),
 		}},
 	}
 }

@@ -15,49 +15,55 @@ import (
 // Threshold: n secrets in the 10 minutes after a list. False positives: people
 // who look around in the console.
 func enumerated(n int) Rule {
-	const span, listed = 10 * time.Minute, "list"
 	return Rule{
 		ID: "D-13", Title: "secrets were listed, then read", Severity: High, Technique: "T1526", Automation: true,
 		Next: "ask the principal's owner; if nobody knows of it, revoke its sessions and rotate what it read",
 		Patterns: []Pattern{{
-			Name: "principal", Span: span + period, Bucket: time.Minute, Cap: n + 1, Keep: listed,
-			Mark: func(s *Site, c *Call) []Note {
-				if c.Manager() && c.Name == "ListSecrets" && c.Result == trail.Succeeded && !matches(s.Listers, c.Who) {
-					return []Note{{principal(c), listed}}
-				}
-				if !c.Reads() {
-					return nil
-				}
-				var out []Note
-				for _, one := range c.About {
-					if one.Ref.Version == "" {
-						out = append(out, Note{principal(c), "read " + one.Name})
-					}
-				}
-				return out
-			},
-			Judge: func(_ *Site, h History) []Finding {
-				var found []Finding
-				for i, l := range h.Marks {
-					if l.Value != listed {
-						continue
-					}
-					evidence, read := []Mark{l}, map[string]bool{}
-					for _, m := range h.Marks {
-						if m.Value != listed && m.Minute >= l.Minute && m.Minute <= h.Marks[i].Minute+uint32(span/time.Minute) {
-							evidence, read[m.Value] = append(evidence, m), true
-						}
-					}
-					if len(read) < n {
-						continue
-					}
-					f := h.finding(evidence)
-					f.Count, f.Why = len(read), fmt.Sprintf("%s secrets read within %s after a list; threshold %d", atMost(len(read), n), short(span), n)
-					f.distinct = l.Time().Truncate(period).Format(time.RFC3339)
-					found = append(found, f)
-				}
-				return unique(found)
-			},
+			Name: "principal", Span: afterList + period, Bucket: time.Minute, Cap: n + 1, Keep: listed,
+			Mark: markEnumeration, Judge: judgeEnumeration(n),
 		}},
+	}
+}
+
+const afterList, listed = 10 * time.Minute, "list"
+
+func markEnumeration(s *Site, c *Call) []Note {
+	if c.Manager() && c.Name == "ListSecrets" && c.Result == trail.Succeeded && !matches(s.Listers, c.Who) {
+		return []Note{{principal(c), listed}}
+	}
+	if !c.Reads() {
+		return nil
+	}
+	var out []Note
+	for _, one := range c.About {
+		if one.Ref.Version == "" {
+			out = append(out, Note{principal(c), "read " + one.Name})
+		}
+	}
+	return out
+}
+
+func judgeEnumeration(n int) func(*Site, History) []Finding {
+	return func(_ *Site, h History) []Finding {
+		var found []Finding
+		for _, l := range h.Marks {
+			if l.Value != listed {
+				continue
+			}
+			evidence, read := []Mark{l}, map[string]bool{}
+			for _, m := range h.Marks {
+				if m.Value != listed && m.Minute >= l.Minute && m.Time().Sub(l.Time()) <= afterList {
+					evidence, read[m.Value] = append(evidence, m), true
+				}
+			}
+			if len(read) < n {
+				continue
+			}
+			f := h.finding(evidence)
+			f.Count, f.Why = len(read), fmt.Sprintf("%s secrets read within %s after a list; threshold %d", atMost(len(read), n), short(afterList), n)
+			f.distinct = l.Time().Truncate(period).Format(time.RFC3339)
+			found = append(found, f)
+		}
+		return unique(found)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -21,14 +22,14 @@ const (
 	Critical
 )
 
-var severities = [...]string{"none", "info", "low", "medium", "high", "critical"}
+func severities() []string { return []string{"none", "info", "low", "medium", "high", "critical"} }
 
 // String returns the severity in lower case.
 func (s Severity) String() string {
-	if s < 0 || int(s) >= len(severities) {
+	if s < 0 || int(s) >= len(severities()) {
 		return fmt.Sprintf("severity %d", int(s))
 	}
-	return severities[s]
+	return severities()[s]
 }
 
 // MarshalText writes what String returns.
@@ -36,7 +37,7 @@ func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil
 
 // UnmarshalText reads what MarshalText writes.
 func (s *Severity) UnmarshalText(b []byte) error {
-	i := slices.Index(severities[:], string(b))
+	i := slices.Index(severities(), string(b))
 	if i < 0 {
 		return fmt.Errorf("no severity is called %.20q", b)
 	}
@@ -94,7 +95,8 @@ func (f *Finding) finish(r *Rule) {
 func digest(parts ...string) string {
 	h := sha256.New()
 	for _, p := range parts {
-		fmt.Fprintf(h, "%d:%s", len(p), p)
+		_, _ = h.Write(strconv.AppendInt(nil, int64(len(p)), 10)) // a hash never fails
+		_, _ = h.Write([]byte(":" + p))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

@@ -106,7 +106,7 @@ func TestOrder(t *testing.T) {
 	}
 	byRule := map[string]int{}
 	for seed := range cases {
-		r := rand.New(rand.NewPCG(seed, 5)) //nolint:gosec // not for secrets
+		r := rand.New(rand.NewPCG(seed, 5))
 		s := ours()
 		s.Installed = start.Add(-s.Learning + 30*time.Minute) // learning ends within the history
 		s.Allow.CIDRs = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("10.0.0.0/8")}

@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/trail"
@@ -23,7 +22,7 @@ func adminRead() Rule {
 				if !one.Admin || !c.Asks() || matches(one.Rotators, c.Who) {
 					continue
 				}
-				f := c.findingOn(one, time.Hour, fmt.Sprintf("%s is for the rotation only", one.Name))
+				f := c.findingOn(one, time.Hour, one.Name+" is for the rotation only")
 				if c.Result != trail.Succeeded {
 					f.Severity = High
 				}

@@ -33,7 +33,7 @@ type Rule struct {
 	ID        string   // "D-01"
 	Title     string   // what happened, in a few words
 	Severity  Severity // of findings that do not say otherwise
-	Technique string   // of MITRE ATT&CK, such as "T1555.006"
+	Technique string   // of ATT&CK, such as "T1555.006"
 	// Default says that the rule is on where the site does not say otherwise.
 	Default bool
 	Next    string // what to do about a finding
@@ -114,7 +114,7 @@ func (h History) Old() []Mark {
 	return h.Marks
 }
 
-func minute(t time.Time) uint32 { return uint32(max(0, min(t.Unix()/60, 1<<32-1))) } //nolint:gosec // bounded
+func minute(t time.Time) uint32 { return uint32(max(0, min(t.Unix()/60, 1<<32-1))) }
 
 // newCalls reads the events once for all rules.
 func newCalls(s *Site, events []trail.Event) []Call {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -125,7 +126,7 @@ func atMost(n, top int) string {
 	if n >= top {
 		return fmt.Sprintf("%d or more", n)
 	}
-	return fmt.Sprint(n)
+	return strconv.Itoa(n)
 }
 
 // short writes a duration without zeros.

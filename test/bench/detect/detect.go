@@ -100,7 +100,7 @@ func keyName(i int) string { return fmt.Sprintf("prod/service-%d/vendor-key", i)
 
 // records makes files as CloudTrail writes them; a file is 5 minutes.
 func records() [][]byte {
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // not for secrets
+	r := rand.New(rand.NewPCG(1, 2))
 	files := make([][]byte, Files)
 	for f := range files {
 		var b bytes.Buffer
