@@ -169,7 +169,7 @@ func next(k config.Key, out Key, now time.Time) Act {
 	case Empty:
 		return Act{What: "make its first key: keyturn init " + k.Secret}
 	case Stuck:
-		return Act{What: "the sweep removes what is pending, then rotate it: keyturn rotate-now " + k.Secret}
+		return Act{What: "the sweep removes what is pending, then rotate it: keyturn rotate-now " + k.Secret + " --reason WHY"}
 	case Rotating:
 		return Act{What: "Secrets Manager goes on with the rotation"}
 	case Paused:
