@@ -37,6 +37,14 @@ type Record struct {
 	ManagementEvent     bool              `json:"managementEvent"`
 	RecipientAccountID  string            `json:"recipientAccountId"`
 	EventCategory       string            `json:"eventCategory"`
+	TLSDetails          *TLSDetails       `json:"tlsDetails,omitempty"`
+}
+
+// TLSDetails is how a caller was connected.
+type TLSDetails struct {
+	Version string `json:"tlsVersion"`
+	Cipher  string `json:"cipherSuite"`
+	Host    string `json:"clientProvidedHostHeader"`
 }
 
 // Trail returns the CloudTrail records so far, oldest first; see [Options].Keep.
@@ -74,6 +82,7 @@ func (c *Cloud) recordCall(call *wire.Call, reply *wire.Reply, failure *wire.Err
 		SourceIPAddress: "127.0.0.1", UserAgent: call.HTTP.UserAgent(),
 		RequestParameters: parameters(call.Body), RequestID: call.RequestID,
 		ReadOnly: readOnly(call.Operation), EventType: "AwsApiCall",
+		TLSDetails: &TLSDetails{"TLSv1.3", "TLS_AES_128_GCM_SHA256", "secretsmanager." + wire.Region + ".amazonaws.com"},
 	}
 	if failure != nil {
 		r.ErrorCode, r.ErrorMessage = failure.Code, failure.Message

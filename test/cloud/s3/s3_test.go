@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,8 +28,10 @@ const name = "ledger"
 // world is a client of an S3 with one bucket, and what the client sent last.
 type world struct {
 	*sdk.Client
-	t      *testing.T
-	clock  *clock.Clock
+	t     *testing.T
+	clock *clock.Clock
+
+	mu     sync.Mutex
 	header http.Header
 	host   string
 }
@@ -39,7 +42,9 @@ func open(t *testing.T, lock bool, options ...func(*sdk.Options)) *world {
 	cfg := wiretest.Config("s3", s3.New(w.clock, rand.Reader), w.clock)
 	inner := cfg.HTTPClient
 	cfg.HTTPClient = doer(func(r *http.Request) (*http.Response, error) {
+		w.mu.Lock()
 		w.header, w.host = r.Header.Clone(), r.URL.Host
+		w.mu.Unlock()
 		return inner.Do(r)
 	})
 	options = append([]func(*sdk.Options){func(o *sdk.Options) { o.UsePathStyle = true }}, options...)
