@@ -70,6 +70,8 @@ type detected struct {
 	Tracks     int            `json:"tracks"`
 	TrackBytes int            `json:"trackBytes"`
 	PerSecond  int            `json:"eventsPerSecond"` // reading included
+
+	state *detect.Memory
 }
 
 func (a *app) runDetect(ctx context.Context, paths []string, d detectFlags) error {
@@ -86,7 +88,7 @@ func (a *app) runDetect(ctx context.Context, paths []string, d detectFlags) erro
 		return err
 	}
 	began := time.Now()
-	sum := detected{Findings: map[string]int{}, Off: []string{}}
+	sum := detected{Findings: map[string]int{}, Off: []string{}, state: &detect.Memory{}}
 	events, err := a.readTrail(paths, &sum)
 	if err != nil {
 		return err
@@ -102,9 +104,23 @@ func (a *app) runDetect(ctx context.Context, paths []string, d detectFlags) erro
 	if site.Installed.IsZero() {
 		site.Installed = events[0].Time
 	}
+	if err := a.replay(ctx, detect.New(site, rules, sum.state), events, since, &sum); err != nil {
+		return failed("Detect", err.Error(), "run it with --rules one by one, to see which of them it is")
+	}
+	for _, r := range rules {
+		if !r.Default && sum.Findings[r.ID] > 0 {
+			sum.Off = append(sum.Off, r.ID)
+		}
+	}
+	sum.Tracks, sum.TrackBytes = sum.state.Size()
+	sum.PerSecond = int(float64(sum.Events) / time.Since(began).Seconds())
+	a.saySummary(sum, rules)
+	return nil
+}
+
+// replay prints what is found in the events, which are by time.
+func (a *app) replay(ctx context.Context, e *detect.Engine, events []trail.Event, since time.Time, sum *detected) error {
 	sum.Events, sum.First, sum.Last = len(events), events[0].Time, events[len(events)-1].Time
-	state := &detect.Memory{}
-	engine := detect.New(site, rules, state)
 	show := func(_ context.Context, found []detect.Finding) error {
 		for _, f := range found {
 			if !f.Time.Before(since) {
@@ -116,22 +132,12 @@ func (a *app) runDetect(ctx context.Context, paths []string, d detectFlags) erro
 	}
 	const batch = 1000
 	for part := range slices.Chunk(events, batch) {
-		if err := engine.Process(ctx, part[len(part)-1].Time, part, show); err != nil {
-			return failed("Detect", err.Error(), "leave out --rules one by one, to see which of them it is")
+		if err := e.Process(ctx, part[len(part)-1].Time, part, show); err != nil {
+			return err
 		}
 	}
-	if err := engine.Process(ctx, sum.Last.Add(detect.Lateness+time.Hour), nil, show); err != nil {
-		return failed("Detect", err.Error(), "run it again")
-	}
-	for _, r := range rules {
-		if !r.Default && sum.Findings[r.ID] > 0 {
-			sum.Off = append(sum.Off, r.ID)
-		}
-	}
-	sum.Tracks, sum.TrackBytes = state.Size()
-	sum.PerSecond = int(float64(sum.Events) / time.Since(began).Seconds())
-	a.saySummary(sum, rules)
-	return nil
+	// What waits is settled as if nothing more had happened in the hours after.
+	return e.Process(ctx, sum.Last.Add(detect.Lateness+2*time.Hour), nil, show)
 }
 
 // chosen returns the rules, turned on: all of them, or those that are named.
@@ -195,7 +201,7 @@ func (a *app) readTrail(paths []string, sum *detected) ([]trail.Event, error) {
 }
 
 func readTrailFile(path string) (trail.File, error) {
-	r, err := os.Open(path)
+	r, err := os.Open(path) //nolint:gosec // what the operator names
 	if err != nil {
 		return trail.File{}, err
 	}

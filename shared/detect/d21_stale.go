@@ -39,7 +39,7 @@ const currentMark, readMark = "current ", "read "
 
 func replaced() Pattern {
 	return Pattern{
-		Name: "versions", Span: 90 * 24 * time.Hour, Bucket: time.Hour, Latest: true, Settles: true,
+		Name: "versions", Span: 90 * 24 * time.Hour, Bucket: time.Hour, Latest: true, Every: currentMark, Settles: true,
 		Mark: func(_ *Site, c *Call) []Note {
 			moved := c.Type == trail.TypeLabel || c.Name == "UpdateSecretVersionStage" && c.Result == trail.Succeeded
 			read := c.Reads() && !c.Ours && !c.Service

@@ -191,55 +191,53 @@ func (e *Engine) judge(ctx context.Context, now time.Time, added batch) ([]Item,
 
 // judgeOne changes t, and the times of the item.
 func (e *Engine) judgeOne(t *track, name string, now time.Time, added *news, item *Item) (found []Finding, changed bool) {
-	settledBefore, patterns := t.settled, t.patterns
+	was, patterns := t.settled, t.patterns
 	t.settled, t.patterns = max(t.settled, minute(now.Add(-Lateness))), map[string][]Mark{} // rules that are off are forgotten
 	changed = !item.Due.IsZero() && !item.Due.After(now.Add(-Lateness))
-	due, expires := uint32(0), time.Time{}
-	keep := func(id string, p *Pattern, marks []Mark) {
-		if marks = forget(p, marks, t.settled); len(marks) > 0 {
-			t.patterns[id] = marks
-		}
-		for _, m := range marks {
-			if end := m.Minute + p.minutes() + uint32(p.Wait/time.Minute); p.Settles && end > p.floor(t.settled) && (due == 0 || end < due) { //nolint:gosec // waits are short
-				due = end
-			}
-			if end := m.Time().Add(p.Span + p.Bucket + Lateness); end.After(expires) {
-				expires = end
-			}
-		}
-	}
+	item.Due, item.Expires = time.Time{}, time.Time{}
+	once := single()
 	for i := range e.rules {
 		r := &e.rules[i]
 		if before, extra := patterns[r.ID], added.marks[r.ID]; len(before)+len(extra) > 0 {
 			found = append(found, unseen(before, added.seen[r.ID])...)
 			changed = changed || len(extra) > 0
-			keep(r.ID, &single, merge(&single, before, extra))
+			t.keep(r.ID, &once, merge(&once, before, extra), item)
 		}
 		for j := range r.Patterns {
 			p := &r.Patterns[j]
 			id := r.ID + "." + p.Name
-			before, extra := patterns[id], added.marks[id]
-			if len(before)+len(extra) == 0 {
-				continue
-			}
-			after := merge(p, before, extra)
-			if was, is := p.floor(settledBefore), p.floor(t.settled); !slices.Equal(before, after) || p.Settles && was != is {
+			before := History{name, p.floor(was), patterns[id]}
+			after := History{name, p.floor(t.settled), merge(p, before.Marks, added.marks[id])}
+			if !slices.Equal(before.Marks, after.Marks) || p.Settles && before.Settled != after.Settled && len(after.Marks) > 0 {
 				changed = true
-				found = append(found, grown(e.site, r, p, History{name, was, before}, History{name, is, after})...)
+				found = append(found, grown(e.site, r, p, before, after)...)
 			}
-			keep(id, p, after)
+			t.keep(id, p, after.Marks, item)
 		}
-	}
-	item.Due, item.Expires = time.Time{}, expires
-	if due != 0 {
-		item.Due = time.Unix(int64(due)*60, 0).UTC()
 	}
 	return found, changed
 }
 
+// keep stores what is of use of a pattern's marks, and says in the item when
+// the next of them settles and until when they are of use.
+func (t *track) keep(id string, p *Pattern, marks []Mark, item *Item) {
+	if marks = forget(p, marks, t.settled); len(marks) > 0 {
+		t.patterns[id] = marks
+	}
+	for _, m := range marks {
+		settles := m.Time().Add(p.Bucket + p.Wait)
+		if p.Settles && minute(settles) > p.floor(t.settled) && (item.Due.IsZero() || settles.Before(item.Due)) {
+			item.Due = settles
+		}
+		if end := m.Time().Add(p.Span + p.Bucket + Lateness); end.After(item.Expires) {
+			item.Expires = end
+		}
+	}
+}
+
 // single remembers what single calls showed, so that an event that comes twice
 // is not found twice, nor one that is found once a day.
-var single = Pattern{Span: 48 * time.Hour, Bucket: time.Minute}
+func single() Pattern { return Pattern{Span: 48 * time.Hour, Bucket: time.Minute} }
 
 // unseen returns what was not found before.
 func unseen(before []Mark, found []Finding) []Finding {

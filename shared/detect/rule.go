@@ -68,6 +68,8 @@ type Pattern struct {
 	Most int
 	// Latest keeps, of the settled marks of one value, the latest only.
 	Latest bool
+	// Every is how values begin that Latest leaves alone, where there is one.
+	Every string
 	// Fold keeps, of a settled bucket, only how many values there were: see counts.
 	Fold bool
 	// Settles says that Judge looks at what is settled, and wants to run again when

@@ -58,8 +58,16 @@ func forget(p *Pattern, marks []Mark, settled uint32) []Mark {
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(marks), func(m Mark) bool {
-		return m.Minute+keep < newest || p.Latest && m.Minute < settled && m.Minute != latest[m.Value]
+		return m.Minute+keep < newest || p.passed(m, settled, latest)
 	})
+}
+
+// passed says that a later mark has taken the place of m.
+func (p *Pattern) passed(m Mark, settled uint32, latest map[string]uint32) bool {
+	if !p.Latest || m.Minute >= settled || m.Minute == latest[m.Value] {
+		return false
+	}
+	return p.Every == "" || !strings.HasPrefix(m.Value, p.Every)
 }
 
 func (p *Pattern) minutes() uint32 { return uint32(p.Bucket / time.Minute) } //nolint:gosec // buckets are short
