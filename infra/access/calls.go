@@ -217,6 +217,29 @@ func (s *Site) executionDutiesForOthers() (duties []duty) {
 	return duties
 }
 
+// boundaryDuties are to make roles of ours and give them rights, and not beyond
+// the boundary, if there is one. Nobody attaches a policy to them, for they have
+// their own.
+func (s *Site) boundaryDuties() []duty {
+	ours, give := s.RoleARN(s.name+"-rotate-x"), []string{"CreateRole", "DeleteRolePolicy", "PutRolePermissionsBoundary", "PutRolePolicy"}
+	within := func(boundary string) map[string]string { return map[string]string{"iam:PermissionsBoundary": boundary} }
+	boundary := s.file.Functions.PermissionsBoundary
+	context := within(boundary)
+	if boundary == "" {
+		context = nil
+	}
+	duties := slices.Concat(
+		calls(ours, context, true, "iam", give...),
+		calls(s.RoleARN("other"), context, false, "iam", give...),
+		calls(ours, context, false, "iam", "AttachRolePolicy", "DeleteRolePermissionsBoundary"),
+	)
+	if boundary != "" {
+		duties = append(duties, calls(ours, within(boundary+"-2"), false, "iam", give...)...)
+		duties = append(duties, calls(boundary, nil, false, "iam", "CreatePolicyVersion", "DeletePolicy", "DeletePolicyVersion", "SetDefaultPolicyVersion")...)
+	}
+	return duties
+}
+
 // executionDuties has one call at least for each kind of thing; which calls
 // CloudFormation makes is not known here.
 func (s *Site) executionDuties() []duty {
@@ -239,7 +262,7 @@ func (s *Site) executionDuties() []duty {
 		calls(key, tag("Resource"), false, "kms", "ScheduleKeyDeletion", "DisableKey", "Decrypt"), calls(alias, nil, true, "kms", "CreateAlias"),
 		calls(s.here("kms", "alias/other"), nil, false, "kms", "CreateAlias"),
 		calls("*", nil, true, "lambda", "CreateEventSourceMapping"), calls("*", nil, true, "logs", "PutQueryDefinition"),
-		calls(s.RoleARN(s.name+"-rotate-x"), nil, true, "iam", "CreateRole", "PutRolePolicy"), calls(s.RoleARN("other"), nil, false, "iam", "CreateRole", "PutRolePolicy"),
+		s.boundaryDuties(),
 		calls(s.arn("iam", "", "policy/"+s.name+"-viewer"), nil, true, "iam", "CreatePolicy"), calls(s.arn("iam", "", "user/"+s.name+"-x"), nil, false, "iam", "CreateUser"),
 		calls(s.RoleARN(s.name+"-rotate-x"), to, true, "iam", "PassRole"), calls(s.RoleARN(s.ScheduleName()), toScheduler, true, "iam", "PassRole"),
 		calls(s.RoleARN("other"), to, false, "iam", "PassRole"),

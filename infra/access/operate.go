@@ -87,15 +87,18 @@ func (s *Site) Execution() (iam.Document, error) {
 		allow("EventSources", iam.Strings{"lambda:*EventSourceMapping", "logs:DescribeLogGroups", "logs:*QueryDefinition*"},
 			iam.Strings{"*"}, nil),
 		allow("Roles", iam.Strings{
-			"iam:*RolePolicy", "iam:CreateRole", "iam:DeleteRole", "iam:GetRole", "iam:PutRolePermissionsBoundary", "iam:TagRole", "iam:UntagRole",
+			"iam:DeleteRole", "iam:GetRole", "iam:GetRolePolicy", "iam:TagRole", "iam:UntagRole",
 			"iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:*PolicyVersion", "iam:ListPolicyVersions", "iam:CreatePolicy", "iam:DeletePolicy", "iam:GetPolicy",
 			"iam:TagPolicy", "iam:UntagPolicy",
 		}, iam.Strings{s.RoleARN(s.name + "-*"), s.arn("iam", "", "policy/"+s.name+"-*")}, nil),
+		allow("RoleRights", iam.Strings{"iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"},
+			iam.Strings{s.RoleARN(s.name + "-*")}, s.bounded()),
 		allow("PassRoles", iam.Strings{"iam:PassRole"}, iam.Strings{s.RoleARN(s.name + "-*")},
 			iam.Conditions{"StringEquals": {"iam:PassedToService": {"chatbot.amazonaws.com", "events.amazonaws.com", "lambda.amazonaws.com", "scheduler.amazonaws.com"}}}),
 		allow("Assets", iam.Strings{"s3:GetObject"}, iam.Strings{"arn:" + s.env.Partition + ":s3:::cdk-" + s.env.Qualifier + "-assets-" + s.env.Account + "-" + s.env.Region + "/*"}, nil),
 		allow("BootstrapVersion", iam.Strings{"ssm:GetParameters"}, iam.Strings{s.here("ssm", "parameter/cdk-bootstrap/*")}, nil),
 	)
+	d.Statement = append(d.Statement, s.keepsBoundary()...)
 	d.Statement = append(d.Statement, s.executesForOthers()...)
 	if foreign := s.foreign(""); len(foreign) > 0 {
 		d.Statement = append(d.Statement, allow("ExistingSecrets", iam.Strings{
@@ -103,6 +106,29 @@ func (s *Site) Execution() (iam.Document, error) {
 		}, foreign, nil))
 	}
 	return fits("the policy of CloudFormation's execution role", d, MaxManagedPolicy, "keep administrator rights for it, or let Keyturn make the secrets that exist")
+}
+
+// bounded keeps the rights of our roles within the boundary of the file, if it
+// has one: without it, whoever deploys could give a role of ours any policy.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html#access_policies_boundaries-delegate
+func (s *Site) bounded() iam.Conditions {
+	if s.file.Functions.PermissionsBoundary == "" {
+		return nil
+	}
+	return iam.Conditions{"StringEquals": {"iam:PermissionsBoundary": {s.file.Functions.PermissionsBoundary}}}
+}
+
+// keepsBoundary keeps the boundary itself from being rewritten, where its name is
+// like that of our own policies.
+func (s *Site) keepsBoundary() []iam.Statement {
+	boundary := s.file.Functions.PermissionsBoundary
+	if !strings.HasPrefix(boundary, s.arn("iam", "", "policy/"+s.name+"-")) {
+		return nil
+	}
+	return []iam.Statement{{
+		Sid: "Boundary", Effect: iam.Deny, Resource: iam.Strings{boundary},
+		Action: iam.Strings{"iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:SetDefaultPolicyVersion"},
+	}}
 }
 
 // executesForOthers are the rights to connect what is not ours: people's roles,

@@ -39,7 +39,8 @@ func sample() *keysfile.File {
 			Operators: []string{role("ops")}, Responders: []string{role("oncall")}, BreakGlass: []string{role("glass")}, Deployers: []string{role("ci")},
 			RequireMFA: true, PermissionSets: []string{"Ops"},
 		},
-		Functions: keysfile.Functions{RolePath: "/keyturn/", Tracing: true},
+		// Its name is like that of our own policies: the worst case.
+		Functions: keysfile.Functions{RolePath: "/keyturn/", Tracing: true, PermissionsBoundary: "arn:aws:iam::111122223333:policy/keyturn-boundary"},
 		Notifications: keysfile.Notifications{
 			Subscriptions: []keysfile.Subscription{
 				{Lambda: "arn:aws:lambda:eu-west-1:111122223333:function:pager"},

@@ -181,7 +181,7 @@ func (s *Site) request(t *target, a actor, n network, action, resource string) i
 		Absent: []string{
 			"ec2:CreateAction",
 			"aws:MultiFactorAuthPresent", "aws:PrincipalOrgID", "aws:RequestTag/*", "aws:ResourceTag/*", "aws:SourceIp", "aws:SourceVpce",
-			"iam:PassedToService", "iam:PolicyARN", "kms:EncryptionContext:*", "kms:ViaService",
+			"iam:PassedToService", "iam:PermissionsBoundary", "iam:PolicyARN", "kms:EncryptionContext:*", "kms:ViaService",
 		},
 	}
 }
