@@ -15,10 +15,9 @@ import (
 // Splunk has it. False positives: a new release that reads more often, a job
 // that runs once a week; so it stays a hint.
 func volume(n int) Rule {
-	const back, history, sketch = 14 * 24 * time.Hour, 7 * 24 * time.Hour, 128
 	pattern := func(name string, on func(c *Call) []string) Pattern {
 		return Pattern{
-			Name: name, Span: back, Bucket: time.Hour, Cap: sketch, Most: 14*24 + 6*sketch, Fold: true, Settles: true,
+			Name: name, Span: baseline + 2*time.Hour, Bucket: time.Hour, Cap: sketch, Most: 15*24 + 6*sketch, Fold: true, Settles: true,
 			Mark: func(_ *Site, c *Call) []Note {
 				if !c.Reads() || len(c.About) == 0 {
 					return nil
@@ -29,36 +28,7 @@ func volume(n int) Rule {
 				}
 				return out
 			},
-			Judge: func(s *Site, h History) []Finding {
-				var found []Finding
-				hours := counts(h.Old(), sketch)
-				for i, at := range hours {
-					if at.Time().Sub(hours[0].Time()) < history || at.Time().Before(s.Learned()) || at.n < float64(n) {
-						continue
-					}
-					var sum, squares float64
-					from := at.Time().Add(-back)
-					if first := hours[0].Time(); first.After(from) {
-						from = first
-					}
-					for _, past := range hours[:i] {
-						if !past.Time().Before(from) {
-							sum, squares = sum+past.n, squares+past.n*past.n
-						}
-					}
-					all := at.Time().Sub(from).Hours()
-					mean := sum / all
-					limit := mean + 3*math.Sqrt(max(0, squares/all-mean*mean))
-					if at.n <= limit {
-						continue
-					}
-					f := h.finding([]Mark{at.Mark})
-					f.Count, f.Events = int(at.n), nil
-					f.Why = fmt.Sprintf("%.0f reads in an hour; usual are %.1f, at most %.1f", at.n, mean, limit)
-					found = append(found, f)
-				}
-				return found
-			},
+			Judge: judgeVolume(float64(n)),
 		}
 	}
 	return Rule{
@@ -75,4 +45,49 @@ func volume(n int) Rule {
 			}),
 		},
 	}
+}
+
+const (
+	baseline = 14 * 24 * time.Hour
+	atLeast  = 7 * 24 * time.Hour
+	sketch   = 128
+)
+
+func judgeVolume(n float64) func(*Site, History) []Finding {
+	return func(s *Site, h History) []Finding {
+		var found []Finding
+		hours := counts(h.Old(), sketch)
+		for i, at := range hours {
+			if at.n < n || at.Time().Before(s.Learned()) {
+				continue
+			}
+			mean, limit, ok := usual(hours[:i], at.Time())
+			if !ok || at.n <= limit {
+				continue
+			}
+			f := h.finding([]Mark{at.Mark})
+			f.Count, f.Events = int(at.n), nil
+			f.Why = fmt.Sprintf("%.0f reads in an hour; usual are %.1f, at most %.1f", at.n, mean, limit)
+			found = append(found, f)
+		}
+		return found
+	}
+}
+
+// usual returns the mean of the hours before at, and what is too much. It looks
+// at nothing before the baseline, of which some may still be remembered.
+func usual(past []tally, at time.Time) (mean, limit float64, ok bool) {
+	for len(past) > 0 && at.Sub(past[0].Time()) > baseline {
+		past = past[1:]
+	}
+	if len(past) == 0 || at.Sub(past[0].Time()) < atLeast {
+		return 0, 0, false
+	}
+	var sum, squares float64
+	for _, p := range past {
+		sum, squares = sum+p.n, squares+p.n*p.n
+	}
+	hours := at.Sub(past[0].Time()).Hours() // those without a read, too
+	mean = sum / hours
+	return mean, mean + 3*math.Sqrt(max(0, squares/hours-mean*mean)), true
 }
