@@ -20,6 +20,8 @@ type Review struct {
 	Principals int       `json:"principals"`
 	Keys       []Key     `json:"keys"` // those with findings first, then by name
 	NotCovered []string  `json:"notCovered"`
+	Compared   bool      `json:"compared"`          // with the review before: see [Review.Since]
+	Changes    []string  `json:"changes,omitempty"` // since that one
 }
 
 // Key is one secret and who can read it.
