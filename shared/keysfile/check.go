@@ -60,6 +60,8 @@ func (c *check) all() {
 	c.notifications()
 	c.access()
 	c.deployment()
+	c.audit()
+	c.detect()
 	c.functions()
 }
 

@@ -43,6 +43,7 @@ func (ps *problems) fill(f *File, vendors []provider.Definition) {
 	if e := f.Notifications.Escalation; e != nil {
 		inherit(ps, "notifications.escalation.after", &e.After, Duration(defaultAfter))
 	}
+	ps.fillAudit(f)
 	d := &f.Defaults
 	inherit(ps, "defaults.schedule", &d.Schedule, defaultSchedule)
 	inherit(ps, "defaults.window", &d.Window, Duration(defaultWindow))

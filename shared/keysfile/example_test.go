@@ -19,7 +19,7 @@ func TestExample(t *testing.T) {
 func TestExample_commentedOut(t *testing.T) {
 	t.Parallel()
 	field := regexp.MustCompile(`^( *)# ((?:- \{|[a-zA-Z]+:(?: |$)| +(?:- |[a-zA-Z]+:)).*)$`)
-	twice := regexp.MustCompile(`^ *(?:prod|value|existing):`) // said already, or not with tags
+	twice := regexp.MustCompile(`^ *(?:prod|value|existing|honeytoken):`) // said already, or not with tags or readers
 	var lines []string
 	for line := range strings.SplitSeq(keysfile.Example(), "\n") {
 		if m := field.FindStringSubmatch(line); m != nil && !strings.Contains(line, "yaml-language-server") {
@@ -36,7 +36,7 @@ func TestExample_commentedOut(t *testing.T) {
 	}
 	k := f.Keys[0]
 	if len(f.Freeze) != 1 || f.Policy.MaxGrace == 0 || f.Notifications.Escalation == nil || len(f.Notifications.Subscriptions) != 3 || !f.Access.RequireMFA ||
-		f.Functions.PermissionsBoundary == "" || !k.Allow.RequireMFA || k.Exception == nil || f.VendorAccounts["sendgrid-main"].Network == nil {
+		f.Functions.PermissionsBoundary == "" || f.Audit.Trail == nil || !f.Detect.Rules["D-15"] || f.Detect.Installed.IsZero() || !k.Allow.RequireMFA || k.Exception == nil || f.VendorAccounts["sendgrid-main"].Network == nil {
 		t.Errorf("not all of it was read: %+v", f)
 	}
 }

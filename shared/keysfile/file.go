@@ -29,6 +29,8 @@ type File struct {
 	Freeze         []Freeze                 `yaml:"freeze" json:"freeze,omitempty" doc:"times in which no scheduled rotation starts"`
 	Notifications  Notifications            `yaml:"notifications" json:"notifications,omitzero" doc:"who is told what"`
 	Access         Access                   `yaml:"access" json:"access,omitzero" doc:"who may operate"`
+	Audit          Audit                    `yaml:"audit" json:"audit,omitzero" doc:"the ledger of what happened"`
+	Detect         Detect                   `yaml:"detect" json:"detect,omitzero" doc:"how the detections are tuned"`
 	Functions      Functions                `yaml:"functions" json:"functions,omitzero" doc:"how the functions are deployed"`
 }
 
@@ -99,6 +101,7 @@ type Key struct {
 	Value         Value             `yaml:"value" json:"value,omitzero" doc:"shape of the secret's value"`
 	Exclusive     bool              `yaml:"exclusive" json:"exclusive,omitempty" doc:"the principal at the vendor is Keyturn's alone: keys of it that no version holds may be ended"`
 	AcceptDown    bool              `yaml:"acceptDowntime" json:"acceptDowntime,omitempty" doc:"accept that consumers are cut off until they fetch again, where the vendor offers nothing better"`
+	HoneyToken    bool              `yaml:"honeytoken" json:"honeytoken,omitempty" doc:"nobody uses this key: whoever reads it is told of at once"`
 	Exception     *Exception        `yaml:"exception" json:"exception,omitempty" doc:"from the policy, dated and reasoned"`
 	Tags          map[string]string `yaml:"tags" json:"tags,omitempty" doc:"tags of the secret"`
 	At            Position          `yaml:"-" json:"-"` // where it is declared

@@ -65,8 +65,8 @@ func TestLoad_files(t *testing.T) {
 		{
 			"a bomb of aliases",
 			[]string{"keys/a.yaml", "a: &a [x, x]\nb: &b [*a, *a]\nkeys: [*b, *b]"},
-			"keys/a.yaml:1:1: unknown field \"a\": known are version, name, shards, environments, defaults, policy, vendorAccounts, keys, freeze, notifications, access, functions\n" +
-				"keys/a.yaml:2:1: unknown field \"b\": known are version, name, shards, environments, defaults, policy, vendorAccounts, keys, freeze, notifications, access, functions\n" +
+			"keys/a.yaml:1:1: unknown field \"a\": known are version, name, shards, environments, defaults, policy, vendorAccounts, keys, freeze, notifications, access, audit, detect, functions\n" +
+				"keys/a.yaml:2:1: unknown field \"b\": known are version, name, shards, environments, defaults, policy, vendorAccounts, keys, freeze, notifications, access, audit, detect, functions\n" +
 				"keys/a.yaml:3:8: an alias: write the value again: aliases are not read\n" +
 				"keys/a.yaml:3:12: an alias: write the value again: aliases are not read",
 		},

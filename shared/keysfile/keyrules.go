@@ -29,6 +29,7 @@ func (c *check) key(path string, k *Key) {
 	c.tags(path, k)
 	c.exception(path, k)
 	c.reach(path, k)
+	c.honeytoken(path, k)
 	s, ok := c.schedule(c.written(path, "schedule"), k.Schedule)
 	if !ok {
 		return
