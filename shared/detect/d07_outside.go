@@ -44,28 +44,32 @@ func outside() Rule {
 
 // refuses returns why the call is not allowed, or "". A hint is a guess.
 func (a *Allow) refuses(s *Site, c *Call) (why string, hint bool) {
-	addresses := c.Addresses()
 	if len(a.CIDRs) > 0 || len(a.Endpoints) > 0 {
-		if c.VPCEndpoint != "" && slices.Contains(a.Endpoints, c.VPCEndpoint) {
-			return "", false
-		}
-		if len(a.CIDRs) == 0 && (c.VPCEndpoint != "" || len(addresses) > 0) {
-			return quoted(c.from()) + " is none of the allowed VPC endpoints", false
-		}
-		for _, addr := range addresses {
-			if !a.in(addr) {
-				return addr.String() + " is in none of the allowed networks", false
-			}
-		}
-		return "", false
+		return a.refusesNetwork(c), false
 	}
 	if len(a.Countries) == 0 || s.locator == nil {
 		return "", false
 	}
-	for _, addr := range addresses {
+	for _, addr := range c.Addresses() {
 		if country := s.locator.Country(addr); country != "" && !slices.Contains(a.Countries, country) {
 			return fmt.Sprintf("%s is in %s, as %s says, which is no allowed country", addr, country, s.locator.Dataset()), true
 		}
 	}
 	return "", false
+}
+
+func (a *Allow) refusesNetwork(c *Call) string {
+	addresses := c.Addresses()
+	switch {
+	case c.VPCEndpoint != "" && slices.Contains(a.Endpoints, c.VPCEndpoint):
+		return ""
+	case len(a.CIDRs) == 0 && (c.VPCEndpoint != "" || len(addresses) > 0):
+		return quoted(c.from()) + " is none of the allowed VPC endpoints"
+	}
+	for _, addr := range addresses {
+		if len(a.CIDRs) > 0 && !a.in(addr) {
+			return addr.String() + " is in none of the allowed networks"
+		}
+	}
+	return ""
 }

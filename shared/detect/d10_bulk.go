@@ -19,46 +19,13 @@ import (
 // Threshold: n secrets. 20 in 6 minutes is Elastic's. False positives: backups, a start of
 // everything at once: list them as automation.
 func bulkRead(n int) Rule {
-	const span, wrote = 6 * time.Minute, "wrote "
 	levels := []Level{{n, High}}
-	byName := counted(countsSecrets, "distinct secrets read", span, time.Minute, levels, func(_ *Site, c *Call) []Note {
-		if !c.Reads() {
-			return nil
-		}
-		var out []Note
-		for _, one := range c.About {
-			if one.Ref.Version == "" {
-				out = append(out, Note{principal(c), one.Name})
-			}
-		}
-		return out
-	})
-	byID := counted("versions", "distinct secrets read by version", span, time.Minute, levels, nil)
+	byName := counted(countsSecrets, "distinct secrets read", bulkSpan, time.Minute, levels, markByName)
+	byID := counted("versions", "distinct secrets read by version", bulkSpan, time.Minute, levels, markByID)
 	judge := byID.Judge
 	byID.Span, byID.Cap, byID.Most, byID.Settles = 24*time.Hour, 0, 2000, true
-	byID.Mark = func(_ *Site, c *Call) []Note {
-		var out []Note
-		for _, one := range c.About {
-			switch v := digest(strings.ToLower(one.Ref.Version), one.Name); {
-			case one.Ref.Version == "":
-			case c.Reads():
-				out = append(out, Note{principal(c), v})
-			case writes(c):
-				out = append(out, Note{principal(c), wrote + v})
-			}
-		}
-		return out
-	}
 	byID.Judge = func(s *Site, h History) []Finding {
-		known := map[string]bool{}
-		for _, m := range h.Old() {
-			if v, ok := strings.CutPrefix(m.Value, wrote); ok {
-				known[v] = true
-			}
-		}
-		h.Marks = slices.DeleteFunc(slices.Clone(h.Old()), func(m Mark) bool {
-			return strings.HasPrefix(m.Value, wrote) || known[m.Value]
-		})
+		h.Marks = unwritten(h.Old())
 		return judge(s, h)
 	}
 	return Rule{
@@ -66,6 +33,48 @@ func bulkRead(n int) Rule {
 		Next:     "ask the principal's owner; if nobody knows of it, revoke its sessions and rotate what it read",
 		Patterns: []Pattern{byName, byID},
 	}
+}
+
+const bulkSpan, wrote = 6 * time.Minute, "wrote "
+
+func markByName(_ *Site, c *Call) []Note {
+	if !c.Reads() {
+		return nil
+	}
+	var out []Note
+	for _, one := range c.About {
+		if one.Ref.Version == "" {
+			out = append(out, Note{principal(c), one.Name})
+		}
+	}
+	return out
+}
+
+func markByID(_ *Site, c *Call) []Note {
+	var out []Note
+	for _, one := range c.About {
+		switch v := digest(strings.ToLower(one.Ref.Version), one.Name); {
+		case one.Ref.Version == "":
+		case c.Reads():
+			out = append(out, Note{principal(c), v})
+		case writes(c):
+			out = append(out, Note{principal(c), wrote + v})
+		}
+	}
+	return out
+}
+
+// unwritten leaves out the writes, and the reads of what was written.
+func unwritten(marks []Mark) []Mark {
+	known := map[string]bool{}
+	for _, m := range marks {
+		if v, ok := strings.CutPrefix(m.Value, wrote); ok {
+			known[v] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(marks), func(m Mark) bool {
+		return strings.HasPrefix(m.Value, wrote) || known[m.Value]
+	})
 }
 
 // writes says that the call stored a value.

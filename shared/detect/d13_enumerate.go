@@ -50,12 +50,7 @@ func judgeEnumeration(n int) func(*Site, History) []Finding {
 			if l.Value != listed {
 				continue
 			}
-			evidence, read := []Mark{l}, map[string]bool{}
-			for _, m := range h.Marks {
-				if m.Value != listed && m.Minute >= l.Minute && m.Time().Sub(l.Time()) <= afterList {
-					evidence, read[m.Value] = append(evidence, m), true
-				}
-			}
+			evidence, read := readAfter(h.Marks, l)
 			if len(read) < n {
 				continue
 			}
@@ -66,4 +61,15 @@ func judgeEnumeration(n int) func(*Site, History) []Finding {
 		}
 		return unique(found)
 	}
+}
+
+// readAfter returns what was read after the list, and how many secrets.
+func readAfter(marks []Mark, list Mark) (evidence []Mark, read map[string]bool) {
+	evidence, read = []Mark{list}, map[string]bool{}
+	for _, m := range marks {
+		if m.Value != listed && m.Minute >= list.Minute && m.Time().Sub(list.Time()) <= afterList {
+			evidence, read[m.Value] = append(evidence, m), true
+		}
+	}
+	return evidence, read
 }

@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"testing"
 
 	"github.com/keyturn/keyturn/shared/trail"
@@ -41,7 +42,7 @@ func TestCounts(t *testing.T) {
 		for i := 0; i < n; i += 100 {
 			var some []Mark
 			for j := i; j < min(n, i+100); j++ {
-				some = append(some, Mark{Value: digest(fmt.Sprint(j))})
+				some = append(some, Mark{Value: digest(strconv.Itoa(j))})
 			}
 			marks = merge(p, marks, some)
 		}

@@ -19,7 +19,6 @@ import (
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 func functionChanged() Rule {
-	changes := []string{"UpdateFunctionCode", "UpdateFunctionConfiguration", "AddPermission", "PublishLayerVersion", "CreateFunctionUrlConfig", "PutFunctionEventInvokeConfig", "UpdateAlias", "DeleteFunction", "RemovePermission"}
 	return Rule{
 		ID: "R-04", Title: "a function of ours was changed by a stranger", Severity: Critical, Technique: "T1648", Default: true, Ours: true,
 		Next: "deploy again from the repository, revoke the caller's sessions, and rotate the keys that the function may read",
@@ -27,15 +26,7 @@ func functionChanged() Rule {
 			if c.ReadOnly || c.Manager() || matches(s.Deployers, c.Who) {
 				return nil
 			}
-			why := ""
-			if c.Source == "lambda.amazonaws.com" && slices.ContainsFunc(changes, func(n string) bool { return apiName(c.Name) == n }) {
-				if name := functionName(c); slices.Contains(s.Functions, name) {
-					why = fmt.Sprintf("%s on %s by a caller that is no deployer", apiName(c.Name), name)
-				}
-			}
-			if role := passed(s, c); why == "" && role != "" {
-				why = fmt.Sprintf("%s was passed in %s", role, apiName(c.Name))
-			}
+			why := changed(s, c)
 			if why == "" {
 				return nil
 			}
@@ -46,6 +37,20 @@ func functionChanged() Rule {
 			return one(f)
 		},
 	}
+}
+
+// changed says what the call changed, or "".
+func changed(s *Site, c *Call) string {
+	changes := []string{"UpdateFunctionCode", "UpdateFunctionConfiguration", "AddPermission", "PublishLayerVersion", "CreateFunctionUrlConfig", "PutFunctionEventInvokeConfig", "UpdateAlias", "DeleteFunction", "RemovePermission"}
+	if c.Source == "lambda.amazonaws.com" && slices.Contains(changes, apiName(c.Name)) {
+		if name := functionName(c); slices.Contains(s.Functions, name) {
+			return fmt.Sprintf("%s on %s by a caller that is no deployer", apiName(c.Name), name)
+		}
+	}
+	if role := passed(s, c); role != "" {
+		return fmt.Sprintf("%s was passed in %s", role, apiName(c.Name))
+	}
+	return ""
 }
 
 // apiName leaves out the version that Lambda's older calls have in their names:
