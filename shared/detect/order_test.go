@@ -102,7 +102,7 @@ func TestOrder(t *testing.T) {
 	t.Parallel()
 	cases := uint64(200)
 	if *all {
-		cases = 50000
+		cases = 10000
 	}
 	byRule := map[string]int{}
 	for seed := range cases {
