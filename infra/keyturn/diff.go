@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -46,7 +44,11 @@ FILE is KEYTURN_CONFIG if it is not given, else keyturn.yaml.
 Changes that widen come first. The exit code is 4 if there is one, and 0 else:
 for a pipeline that then asks a second person. What cannot be told, such as what
 a vendor's setting means, counts as wider. It is 1 if the change does not keep
-to the guardrails.yaml beside FILE: see keyturn validate.`,
+to the guardrails.yaml beside FILE: see keyturn validate.
+
+Last it says what a deployment leaves for a person to end: of keys that are
+removed, renamed or moved to another vendor account, and of vendor accounts and
+Regions of replicas that are removed.`,
 		Example: `  keyturn diff --security git:origin/main
   keyturn diff --security before.yaml after.yaml --json`,
 	}
@@ -87,7 +89,7 @@ func (a *app) runDiff(ctx context.Context, base, file string) error {
 		a.printCompared(answer)
 	}
 	if !a.flags.json {
-		a.sayRemoved(before.file, after.file)
+		a.sayLeft(before.file, after.file)
 	}
 	switch {
 	case forbidden != nil:
@@ -96,21 +98,6 @@ func (a *app) runDiff(ctx context.Context, base, file string) error {
 		return exit(exitWider)
 	}
 	return nil
-}
-
-// sayRemoved says of the keys and vendor accounts that are removed how they end.
-func (a *app) sayRemoved(before, after *keysfile.File) {
-	for _, k := range before.Keys {
-		if !slices.ContainsFunc(after.Keys, func(n keysfile.Key) bool { return n.Name == k.Name }) {
-			a.say("%s ends by no deployment: before it, see keyturn status; then keyturn explain %s --removed", console.Clean(k.Name), console.Clean(k.Name))
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(before.VendorAccounts)) {
-		if _, stays := after.VendorAccounts[name]; !stays {
-			stack := before.Name + "-vendor-" + name
-			a.say("%s stays deployed, with its functions, until its stack is deleted: after the deployment, aws cloudformation delete-stack --stack-name %s", console.Clean(name), console.Clean(stack))
-		}
-	}
 }
 
 // tooMany is the failure of a change that removes more than it may; nil: it may.

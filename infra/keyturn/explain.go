@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) explain() *cobra.Command {
-	var removed bool
+	var removed, moved bool
 	c := &cobra.Command{
 		Use:   "explain KEY",
 		Short: "Say in words what a key's entry in the keys' file means",
@@ -23,21 +23,29 @@ how, who may read it and from where, how long the old key lives and what happens
 then, who is told, and what it costs a month. KEY is a secret's name or ARN.
 
 With --removed it says what is left of a key that is taken out of the file, how
-to end it, and how to come back; the file is not read.
+to end it, how to come back, and what a new name means; with --moved what it
+means to move it to another vendor account, and how. The file is not read then.
 
 It reads the file and asks nobody; how the key really is says keyturn status.`,
 		Example: `  keyturn explain prod/mailer/sendgrid
   keyturn explain prod/mailer/sendgrid --json
-  keyturn explain prod/mailer/sendgrid --removed`,
+  keyturn explain prod/mailer/sendgrid --removed
+  keyturn explain prod/mailer/sendgrid --moved`,
 		Args:              oneKey,
 		ValidArgsFunction: a.completeKeys,
 	}
 	c.Flags().StringVar(&a.flags.environment, "environment", "", "`NAME` in the keys' file, for its replicas (KEYTURN_ENVIRONMENT; else the only one)")
 	c.Flags().BoolVar(&removed, "removed", false, "say how a key ends that is removed from the file")
+	c.Flags().BoolVar(&moved, "moved", false, "say what a move to another vendor account means, and how to do it")
+	c.MarkFlagsMutuallyExclusive("removed", "moved")
 	a.configFlag(c)
 	return command(c, func(_ *cobra.Command, args []string) error {
-		if removed {
-			a.explainRemoved(config.Name(args[0]))
+		switch name := config.Name(args[0]); {
+		case removed:
+			a.explainChange(name, words.Removed(name), words.RemovedText(name, a.palette(a.outTerminal)))
+			return nil
+		case moved:
+			a.explainChange(name, words.Moved(name), words.MovedText(name, a.palette(a.outTerminal)))
 			return nil
 		}
 		return a.runExplain(args[0])
@@ -55,7 +63,7 @@ func (a *app) runExplain(id string) error {
 	}
 	k, err := a.key(cfg, config.Name(id))
 	if f, ok := errors.AsType[*failure](err); ok && f.Type == typeKey {
-		f.Next = append(f.Next, "if it was removed from the file: keyturn explain "+config.Name(id)+" --removed")
+		f.Next = append(f.Next, "if it was removed from the file, or renamed: keyturn explain "+config.Name(id)+" --removed")
 	}
 	if err != nil {
 		return err
@@ -72,15 +80,15 @@ func (a *app) runExplain(id string) error {
 	return nil
 }
 
-func (a *app) explainRemoved(name string) {
+func (a *app) explainChange(name string, sections []words.Section, text string) {
 	if a.flags.json {
 		a.printJSON(struct {
 			Key      string          `json:"key"`
 			Sections []words.Section `json:"sections"`
-		}{name, words.Removed(name)})
+		}{name, sections})
 		return
 	}
-	_, _ = fmt.Fprint(a.out, words.RemovedText(name, a.palette(a.outTerminal)))
+	_, _ = fmt.Fprint(a.out, text)
 }
 
 func (a *app) explanation(f *keysfile.File, name string) (words.Key, error) {

@@ -27,6 +27,33 @@ func Removed(name string) []Section {
 			"Write the entry again, with existing: true, and deploy: the secret gets its schedule and its policy back, and keeps its value. Without existing: true the deployment fails, for the secret is there already.",
 			"If its value was made by hand meanwhile: keyturn adopt " + id,
 		}},
+		{"If it is renamed", []string{
+			"Another name is another secret, which gets a key of its own; this one is removed, as above. Nothing is copied.",
+			"So nobody is cut off: 1. Write the new entry beside this one, and deploy. 2. Have everybody read the new name. 3. When nobody reads this one any more, remove its entry, and end it as above.",
+			"If both were done in one deployment, this secret is there still, and its key works: its readers have time to move.",
+		}},
+	}
+}
+
+// Moved says what is left of a key whose entry names another vendor account, and
+// how to move it so that nobody is cut off. It needs no entry in the file.
+func Moved(name string) []Section {
+	id := quoted(name)
+	return []Section{
+		{"What a move means", []string{
+			"The secret stays where it is, and a deployment does not touch its value: the key of the old vendor account is in it until the next rotation, and works on.",
+			"The next rotation makes a key in the new account and stores that. It is another key, perhaps of another vendor: everything that it opens must be there too.",
+			"The key of the old account then works on, and has no end: the functions of an account end its own keys alone. It is shown as held, made in another vendor account.",
+		}},
+		{"How to move it without an outage", []string{
+			"1. Before: keyturn status " + id + " must show no older key, for those would be held too. Wait, or decide about what is held.",
+			"2. See that consumers do as well with a key of the new account. If they do not, or the value has other fields there, write a new entry with another name instead: keyturn explain " + id + " --removed",
+			"3. Change vendorAccount in its entry, leave the old account in the file, and deploy: keyturn preflight, make deploy",
+			"4. Look what the rotation would do, and do it when consumers are watched: keyturn rotate-now " + id + " --plan, then keyturn rotate-now " + id + " --reason \"moved\"",
+			"5. If they are cut off: change vendorAccount back and deploy, then keyturn rollback " + id + " --reason \"not accepted\"",
+			"6. When nothing uses the old key any more, revoke it at the vendor, by hand; keyturn status " + id + " shows its id.",
+			"7. An account without keys: take it out of the file, deploy, and delete its stack: aws cloudformation delete-stack --stack-name keyturn-vendor-OLD",
+		}},
 	}
 }
 
@@ -45,9 +72,18 @@ func attribute(name string) string { return `'{":s":{"S":"` + quoted(name) + `"}
 
 // RemovedText returns the sections for people. Commands are not broken.
 func RemovedText(name string, p console.Palette) string {
+	return sections(console.Clean(name)+", once it is removed from the file", Removed(name), p)
+}
+
+// MovedText returns the sections for people. Commands are not broken.
+func MovedText(name string, p console.Palette) string {
+	return sections(console.Clean(name)+", moved to another vendor account", Moved(name), p)
+}
+
+func sections(title string, all []Section, p console.Palette) string {
 	var b strings.Builder
-	b.WriteString(p.Paint(console.Bold, console.Clean(name)+", once it is removed from the file") + "\n")
-	for _, s := range Removed(name) {
+	b.WriteString(p.Paint(console.Bold, title) + "\n")
+	for _, s := range all {
 		b.WriteString("\n" + p.Paint(console.Bold, s.Title) + "\n")
 		for _, line := range s.Lines {
 			text, command, found := strings.Cut(line, ": aws ")
