@@ -41,8 +41,8 @@ func (s *Site) functionDuties(role, account string) []duty {
 	admin := s.here(sm, "secret:"+s.file.VendorAccounts[account].Admin+"-AbCdEf")
 	duties = append(duties,
 		do(sm+":GetSecretValue", admin, nil, true), do(sm+":PutSecretValue", admin, nil, false),
-		s.keyDuty("kms:Decrypt", admin, true), s.keyDuty("kms:GenerateDataKey", admin, false),
-		s.keyDuty("kms:Decrypt", s.here(sm, "secret:other-AbCdEf"), false),
+		s.keyDuty("kms:Decrypt", admin, true), s.keyDuty("kms:GenerateDataKey", admin, role == "rotate" && len(s.foreign(account)) > mostNamed),
+		s.keyDuty("kms:Decrypt", s.here(sm, "secret:other-AbCdEf"), len(s.foreign(account)) > mostNamed),
 		do("lambda:InvokeFunction", s.function(s.name+"-rotate-"+account), nil, false),
 	)
 	return append(duties, s.retireDuties(account, role == "retire")...)
@@ -65,12 +65,14 @@ func (s *Site) retireDuties(account string, want bool) []duty {
 // foreignDuties are about the secrets that are not ours to tag.
 func (s *Site) foreignDuties(account, role string, actions []string) []duty {
 	var duties []duty
+	// With many, a CMK may be used for any secret; the secrets themselves stay shut.
+	many := len(s.foreign(account)) > mostNamed
 	for _, k := range s.someExisting() {
 		secret, ours := s.here("secretsmanager", "secret:"+k.Name+"-AbCdEf"), k.VendorAccount == account
 		duties = append(duties, calls(secret, nil, ours, "secretsmanager", actions...)...)
 		duties = append(duties,
 			do("secretsmanager:DescribeSecret", s.here("secretsmanager", "secret:"+k.Name+"-2-AbCdEf"), nil, false),
-			s.keyDuty("kms:Decrypt", secret, ours), s.keyDuty("kms:GenerateDataKey", secret, ours && role == "rotate"))
+			s.keyDuty("kms:Decrypt", secret, ours || many), s.keyDuty("kms:GenerateDataKey", secret, (ours || many) && role == "rotate"))
 	}
 	return duties
 }

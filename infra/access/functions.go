@@ -1,6 +1,11 @@
 package access
 
-import "github.com/keyturn/keyturn/shared/iam"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/keyturn/keyturn/shared/iam"
+)
 
 // Rotate is the identity policy of a vendor account's rotate function: the calls
 // of package rotation and of what it records and tells, and no other.
@@ -15,7 +20,7 @@ func (s *Site) Rotate(account string) (iam.Document, error) {
 	d.Statement = append(d.Statement, s.records("DeleteItem", "GetItem", "PutItem", "Query"))
 	d.Statement = append(d.Statement, s.tells()...)
 	d.Statement = append(d.Statement, s.runs(name, account)...)
-	return fits("the policy of "+name, d, MaxRolePolicies, tooMany)
+	return s.fitsRole(name, account, d)
 }
 
 // Retire is the identity policy of a vendor account's retire function.
@@ -37,7 +42,7 @@ func (s *Site) Retire(account string) (iam.Document, error) {
 		d.Statement = append(d.Statement, allow("Escalation", iam.Strings{"sns:Publish"}, iam.Strings{s.topic("escalation")}, nil))
 	}
 	d.Statement = append(d.Statement, s.runs(name, account)...)
-	return fits("the policy of "+name, d, MaxRolePolicies, tooMany)
+	return s.fitsRole(name, account, d)
 }
 
 // RotateNow is the identity policy of the rotatenow function. It reads no value.
@@ -80,7 +85,26 @@ func (s *Site) ScheduleTrust() iam.Document {
 	})
 }
 
-const tooMany = "put some of the keys that exist already into another vendor account, or let Keyturn make their secrets"
+// fitsRole says of a role's policy that is too long how many of the secrets that
+// are not ours, each by its name, it has room for.
+func (s *Site) fitsRole(role, account string, d iam.Document) (iam.Document, error) {
+	d, err := fits("the policy of "+role, d, MaxRolePolicies, "")
+	size, long := errors.AsType[*SizeError](err)
+	if !long {
+		return d, err
+	}
+	foreign := s.foreign(account)
+	room, over := len(foreign), size.Size-size.Max
+	for ; room > 0 && over > 0; room-- {
+		over -= len(foreign[room-1]) + len(`"",`)
+	}
+	where := "another vendor account"
+	if account == "" {
+		where = "another installation" // this role is for those of all vendor accounts
+	}
+	size.Advice = fmt.Sprintf("it has room for about %d of the %d keys with existing: true; put the others into %s, or let Keyturn make their secrets", room, len(foreign), where)
+	return d, size
+}
 
 // secrets lets a function act on the secrets of a vendor account, or on all: by
 // tag, and those that are not ours to tag one by one, with what Secrets Manager
@@ -97,10 +121,19 @@ func (s *Site) secrets(account string, actions iam.Strings, keys ...string) []ia
 	}
 	statements = append(statements, allow("ExistingSecrets", actions, foreign, nil))
 	if len(keys) > 0 {
-		statements = append(statements, s.decrypt("ExistingSecretsKeys", foreign, keys...))
+		within := foreign
+		if len(foreign) > mostNamed {
+			within = iam.Strings{s.here("secretsmanager", "secret:*")}
+		}
+		statements = append(statements, s.decrypt("ExistingSecretsKeys", within, keys...))
 	}
 	return statements
 }
+
+// mostNamed are the secrets that are named once more where their CMKs may be used.
+// With more of them a policy would be too long, and what is left is that Secrets
+// Manager asks, in the account: it does so only for whom it lets read the secret.
+const mostNamed = 25
 
 func (s *Site) foreign(account string) iam.Strings {
 	var patterns []string

@@ -132,6 +132,30 @@ func TestOfferedPoliciesMayBeLong(t *testing.T) {
 	}
 }
 
+// TestExistingKeysOfOneAccount finds how many keys with secrets that exist one
+// vendor account takes, and that the error says as many.
+func TestExistingKeysOfOneAccount(t *testing.T) {
+	t.Parallel()
+	with := func(n int) error {
+		f := sample()
+		f.Keys = nil
+		for i := range n {
+			f.Keys = append(f.Keys, keysfile.Key{Name: fmt.Sprintf("team/existing-secret-%03d", i), VendorAccount: "sendgrid-main", Existing: true})
+		}
+		_, err := Prove(f, home)
+		return err
+	}
+	const most = 84
+	if err := with(most); err != nil {
+		t.Errorf("%d keys: %v", most, err)
+	}
+	err := with(most + 1)
+	size, long := errors.AsType[*SizeError](err)
+	if !long || size.Policy != "the policy of keyturn-retire-sendgrid-main" || !strings.HasPrefix(size.Advice, fmt.Sprintf("it has room for about %d of the %d keys with existing: true", most, most+1)) {
+		t.Errorf("one more: %v", err)
+	}
+}
+
 // TestSizesDoNotGrowWithKeys: a thousand keys of one vendor account need no
 // longer policies than ten.
 func TestSizesDoNotGrowWithKeys(t *testing.T) {
