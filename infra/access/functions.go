@@ -56,7 +56,7 @@ func (s *Site) RotateNow() (iam.Document, error) {
 	)
 	d.Statement = append(d.Statement, s.tells()...)
 	d.Statement = append(d.Statement, s.runs(s.RotateNowName(), "")...)
-	return fits("the policy of "+s.RotateNowName(), d, MaxRolePolicies, tooMany)
+	return s.fitsRole(s.RotateNowName(), "", d)
 }
 
 // Schedule is the identity policy of the role of schedules: the sweeps, and the
