@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -72,6 +73,13 @@ func (a *app) runValidate(files []string) error {
 		within = ", within " + guardrailsName
 	}
 	a.say("%s: nothing is wrong: %s in %s%s", files[0], count(answer.Keys, "key"), count(answer.VendorAccounts, "vendor account"), within)
+	n := all.file.Notifications
+	if n.Escalation != nil {
+		n.Subscriptions = append(slices.Clone(n.Subscriptions), n.Escalation.Subscriptions...)
+	}
+	if slices.ContainsFunc(n.Subscriptions, func(s keysfile.Subscription) bool { return s.Slack != nil }) {
+		a.say("note: a Slack channel hears of alarms only; what is said of single keys goes to the other subscriptions")
+	}
 	return nil
 }
 
