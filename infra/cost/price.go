@@ -20,7 +20,7 @@ const (
 	Hours = 730
 )
 
-func priceOf(m meter) Price {
+func priceOf(m meter) Price { //nolint:funlen // a table
 	at := func(dollars float64, page, compared string) Price {
 		return Price{dollars, "https://aws.amazon.com/" + page, compared}
 	}

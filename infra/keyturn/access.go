@@ -101,18 +101,22 @@ func (a *app) runAccess(id string) error {
 	return nil
 }
 
-// accessColumns are the actions that the table shows.
-var accessColumns = [...]struct{ head, action string }{
-	{"READ", "secretsmanager:GetSecretValue"},
-	{"BATCH", "secretsmanager:BatchGetSecretValue"},
-	{"WRITE", "secretsmanager:PutSecretValue"},
-	{"ROTATE", "secretsmanager:RotateSecret"},
-	{"STOP", "secretsmanager:CancelRotateSecret"},
-	{"NOW", access.RotateNow},
-	{"DELETE", "secretsmanager:DeleteSecret"},
-	{"POLICY", "secretsmanager:PutResourcePolicy"},
-	{"SEE", "secretsmanager:DescribeSecret"},
-	{"CMK", access.EndCMK},
+// column is an action that the table shows.
+type column struct{ head, action string }
+
+func accessColumns() []column {
+	return []column{
+		{"READ", "secretsmanager:GetSecretValue"},
+		{"BATCH", "secretsmanager:BatchGetSecretValue"},
+		{"WRITE", "secretsmanager:PutSecretValue"},
+		{"ROTATE", "secretsmanager:RotateSecret"},
+		{"STOP", "secretsmanager:CancelRotateSecret"},
+		{"NOW", access.RotateNow},
+		{"DELETE", "secretsmanager:DeleteSecret"},
+		{"POLICY", "secretsmanager:PutResourcePolicy"},
+		{"SEE", "secretsmanager:DescribeSecret"},
+		{"CMK", access.EndCMK},
+	}
 }
 
 func accessText(k access.KeyAccess, all []access.Circumstance, p console.Palette) string {
@@ -120,14 +124,14 @@ func accessText(k access.KeyAccess, all []access.Circumstance, p console.Palette
 	b.WriteString(p.Paint(console.Bold, k.Key) + "\n\n")
 	t := console.Table{}
 	head := []string{"WHO"}
-	for _, c := range accessColumns {
+	for _, c := range accessColumns() {
 		head = append(head, c.head)
 	}
 	t.Row(head...)
 	var notes []string
 	for _, s := range k.Subjects {
 		row := []string{s.Who}
-		for _, c := range accessColumns {
+		for _, c := range accessColumns() {
 			row = append(row, may(of(s, all), c.action))
 		}
 		t.Row(row...)
