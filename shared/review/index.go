@@ -38,11 +38,9 @@ func traitsOf(document iam.Document, text string) traits {
 	// A variable, or any way to spell one in JSON.
 	t := traits{dependent: strings.Contains(text, "${") || strings.Contains(text, `\u`)}
 	for _, s := range document.Statement {
-		if s.NotPrincipal != nil {
-			t.open = true
-		}
+		t.open = t.open || s.NotPrincipal != nil
 		if p := s.Principal; p != nil {
-			t.open = t.open || p.Everyone || slices.Contains(p.AWS, "*")
+			t.open = t.open || s.Effect != iam.Deny && (p.Everyone || slices.Contains(p.AWS, "*"))
 			for _, name := range p.AWS {
 				t.name(name)
 			}

@@ -81,6 +81,9 @@ func run(ctx context.Context) error {
 	if err = detectFigures(ctx); err != nil {
 		return err
 	}
+	if err = reviewFigures(); err != nil {
+		return err
+	}
 	return synthFigures(ctx, dir)
 }
 
