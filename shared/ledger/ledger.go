@@ -187,6 +187,37 @@ func (l *Log) commit(ctx context.Context, raw []byte, next head, g growth) error
 	return l.publish(ctx, next, g)
 }
 
+// Has reports which of entries, at most MaxBatch, the log has. It writes nothing but
+// what a crash left unfinished.
+func (l *Log) Has(ctx context.Context, entries []Entry) ([]bool, error) {
+	if len(entries) > MaxBatch {
+		return nil, fmt.Errorf("look: %d entries, limit %d", len(entries), MaxBatch)
+	}
+	b, err := newBatch(entries)
+	if err != nil {
+		return nil, err
+	}
+	for range l.cfg.Attempts {
+		tree, _, err := l.settle(ctx)
+		if err != nil {
+			return nil, err
+		}
+		placed, err := l.find(ctx, newReader(l.cfg.Objects.Read, tree), b)
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		has := make([]bool, len(placed))
+		for i, p := range placed {
+			has[i] = p.Duplicate
+		}
+		return has, nil
+	}
+	return nil, ErrContended
+}
+
 // find looks for the entries of b that the log has.
 func (l *Log) find(ctx context.Context, r *reader, b batch) ([]Placed, error) {
 	placed := make([]Placed, len(b.paths))

@@ -1,6 +1,7 @@
 package tally
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,10 +17,11 @@ import (
 // ErrSealed says that an hour is on its way to the ledger.
 var ErrSealed = errors.New("the tally is being written to the ledger; its reads must come again")
 
-// Counter keeps the tallies that are not in the ledger yet. Both fields are needed.
-// It is safe for concurrent use.
+// Counter keeps the tallies that are not in the ledger yet. Cells and NewPart are
+// needed. It is safe for concurrent use.
 type Counter struct {
 	Cells   cell.Store
+	Of      string        // what it counts: the part of the cells; "": reads
 	NewPart func() string // a name that there was never
 }
 
@@ -50,9 +52,9 @@ func (c *Counter) add(ctx context.Context, groups map[string][]Read) error {
 	ids := slices.Sorted(maps.Keys(groups))
 	names := make([]string, len(ids))
 	for i, id := range ids {
-		names[i] = groups[id][0].name()
+		names[i] = groups[id][0].Name()
 	}
-	stored, err := c.Cells.Load(ctx, part, names)
+	stored, err := c.Cells.Load(ctx, c.part(), names)
 	if err != nil {
 		return fmt.Errorf("load tallies: %w", err)
 	}
@@ -92,7 +94,7 @@ func (c *Counter) add(ctx context.Context, groups map[string][]Read) error {
 // crash, with the same Part and content.
 func (c *Counter) Seal(ctx context.Context, t time.Time, write func(context.Context, []Tally) error) error {
 	var batch []Tally
-	err := c.Cells.Walk(ctx, part, t.UTC().Format(hourName), func(s cell.Cell) error {
+	err := c.Cells.Walk(ctx, c.part(), Before(t), func(s cell.Cell) error {
 		switch t, err := c.seal(ctx, s); {
 		case errors.Is(err, cell.ErrConflict):
 			return nil // it is counted into at this moment: the next time
@@ -136,7 +138,7 @@ func (c *Counter) end(ctx context.Context, batch []Tally, write func(context.Con
 		return err
 	}
 	for _, t := range batch {
-		if err := c.Cells.Remove(ctx, cell.Cell{Part: part, Name: t.name(), Revision: t.Revision}); err != nil {
+		if err := c.Cells.Remove(ctx, cell.Cell{Part: c.part(), Name: t.Name(), Revision: t.Revision}); err != nil {
 			return fmt.Errorf("remove tally: %w", err)
 		}
 	}
@@ -144,25 +146,30 @@ func (c *Counter) end(ctx context.Context, batch []Tally, write func(context.Con
 }
 
 const (
-	part     = "reads"
 	hourName = "2006-01-02T15"
 	maxBatch = 500
 )
 
-// name sorts by the hour.
-func (k Key) name() string { return k.Hour.UTC().Format(hourName) + "/" + k.ID() }
+// Before is less than the names of all keys of t's hour and later ones, and not less
+// than those of earlier ones.
+func Before(t time.Time) string { return t.UTC().Format(hourName) }
+
+// Name is the name of k's cell. It sorts by the hour.
+func (k Key) Name() string { return k.Hour.UTC().Format(hourName) + "/" + k.ID() }
+
+func (c *Counter) part() string { return cmp.Or(c.Of, "reads") }
 
 func (c *Counter) put(ctx context.Context, t Tally) error {
 	data, err := json.Marshal(t)
 	if err != nil {
 		return errors.New("the tally's time is not one that JSON knows")
 	}
-	return c.Cells.Put(ctx, cell.Cell{Part: part, Name: t.name(), Revision: t.Revision, Data: data})
+	return c.Cells.Put(ctx, cell.Cell{Part: c.part(), Name: t.Name(), Revision: t.Revision, Data: data})
 }
 
 func decode(c cell.Cell) (Tally, error) {
 	var t Tally
-	if err := json.Unmarshal(c.Data, &t); err != nil || t.name() != c.Name {
+	if err := json.Unmarshal(c.Data, &t); err != nil || t.Name() != c.Name {
 		return Tally{}, fmt.Errorf("the tally %q is not as it was stored", c.Name)
 	}
 	t.Revision = c.Revision

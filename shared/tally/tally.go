@@ -139,6 +139,18 @@ func (d Digest) Plus(other Digest) Digest {
 	return d
 }
 
+// Minus returns the digest of the events of d that are not in other, all of which must
+// be in d.
+func (d Digest) Minus(other Digest) Digest {
+	var borrow uint64
+	for i := 24; i >= 0; i -= 8 {
+		var left uint64
+		left, borrow = bits.Sub64(binary.BigEndian.Uint64(d[i:]), binary.BigEndian.Uint64(other[i:]), borrow)
+		binary.BigEndian.PutUint64(d[i:], left)
+	}
+	return d
+}
+
 func (d *Digest) add(n [32]byte) {
 	var carry uint64
 	for i := 24; i >= 0; i -= 8 {

@@ -36,7 +36,7 @@ func act(body, sender string) (ledger.Entry, error) {
 		return ledger.Entry{}, errors.New("has no sender")
 	}
 	if len(body) > room {
-		r.Error, r.Detail = "", map[string]string{"cut": "the record was too long for the ledger", "sha256": digest([]byte(body))}
+		r.Error, r.Detail = "", map[string]string{"cut": "the record was too long for the ledger", "sha256": hashed([]byte(body))}
 	}
 	e, err := history.Entry(sender, r.ID+"/"+string(r.Phase), r.Time, history.Fact{Kind: history.KindAct, Act: &r})
 	if err != nil {
@@ -68,7 +68,7 @@ func read(e *trail.Event) bool {
 func call(e *trail.Event) (ledger.Entry, error) {
 	c := &history.Call{
 		EventID: e.ID, Time: e.Time, Service: e.Source, Name: e.Name, Region: e.Region, Account: e.Account,
-		Principal: e.Identity.Principal(), Session: e.Identity.SessionName(), Source: cut(e.Address, 256), Error: e.ErrorCode, SHA256: digest(e.Raw),
+		Principal: e.Identity.Principal(), Session: e.Identity.SessionName(), Source: cut(e.Address, 256), Error: e.ErrorCode, SHA256: hashed(e.Raw),
 	}
 	if label, version, ok := e.Label(); ok {
 		c.Name = cut(e.Name+" "+label+" "+version, 256)
@@ -109,7 +109,7 @@ func sealed(t tally.Tally) (ledger.Entry, error) {
 
 // refused returns the entry of a message that is not believed, or not understood.
 func refused(queue, sender, body, why string, at time.Time) (ledger.Entry, error) {
-	sum := digest([]byte(body))
+	sum := hashed([]byte(body))
 	return history.Entry(Writer, "refused/"+queue+"/"+sum, at, history.Fact{Kind: history.KindRefused, Refused: &history.Refused{
 		Queue: queue, Sender: cut(sender, 256), Why: why, Bytes: len(body), SHA256: sum,
 	}})
@@ -146,7 +146,7 @@ func network(e *trail.Event) string {
 	return "unknown"
 }
 
-func digest(b []byte) string {
+func hashed(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }

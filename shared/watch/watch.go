@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keyturn/keyturn/shared/cell"
 	"github.com/keyturn/keyturn/shared/detect"
 	"github.com/keyturn/keyturn/shared/ledger"
 	"github.com/keyturn/keyturn/shared/tally"
@@ -24,6 +25,7 @@ import (
 // Ledger is what a Watch needs of the log.
 type Ledger interface {
 	Append(ctx context.Context, entries []ledger.Entry) ([]ledger.Placed, error)
+	Has(ctx context.Context, entries []ledger.Entry) ([]bool, error)
 }
 
 // Detector runs the detections: see [detect.Engine.Process].
@@ -38,6 +40,7 @@ type Watch struct {
 	Counter  *tally.Counter
 	Detector Detector
 	Alerts   *Alerts
+	Cells    cell.Store // of what is to be compared with CloudTrail's files
 	// Account is the only one whose records are believed.
 	Account string
 	// TrailQueue and AuditQueue are the ARNs of the queues.
@@ -195,13 +198,27 @@ func (w *Watch) events(ctx context.Context, b *sorted) error {
 	if err := w.Counter.Add(ctx, counted); err != nil {
 		return err
 	}
-	if err := w.Detector.Process(ctx, w.Now(), all, func(ctx context.Context, found []detect.Finding) error {
-		b.done.Findings += len(found)
+	n, err := w.detect(ctx, all)
+	b.done.Findings += n
+	return err
+}
+
+// Settle finds what no event but the time shows: that something did not happen.
+func (w *Watch) Settle(ctx context.Context) error {
+	_, err := w.detect(ctx, nil)
+	return err
+}
+
+// detect runs the detections over all, and delivers what they find.
+func (w *Watch) detect(ctx context.Context, all []trail.Event) (n int, err error) {
+	err = w.Detector.Process(ctx, w.Now(), all, func(ctx context.Context, found []detect.Finding) error {
+		n += len(found)
 		return w.deliver(ctx, found)
-	}); err != nil {
-		return fmt.Errorf("detect: %w", err)
+	})
+	if err != nil {
+		return n, fmt.Errorf("detect: %w", err)
 	}
-	return nil
+	return n, nil
 }
 
 // facts returns what of all goes into the ledger one by one, and what is counted.
@@ -264,7 +281,10 @@ func (w *Watch) Seal(ctx context.Context) (int, error) {
 			entries[i] = e
 		}
 		n += len(entries)
-		return w.append(ctx, entries)
+		if err := w.append(ctx, entries); err != nil {
+			return err
+		}
+		return w.remember(ctx, tallies)
 	})
 	return n, err
 }
