@@ -320,7 +320,7 @@ func (a *answered) RoundTrip(r *http.Request) (*http.Response, error) {
 // TestPrepare_cannotStartForCloudFormation: it would wait for an hour.
 func TestPrepare_cannotStartForCloudFormation(t *testing.T) {
 	t.Parallel()
-	const bucket = "https://cloudformation-custom-resource-response-euwest1.s3-eu-west-1.amazonaws.com/x?X-Amz-Signature=" + marked
+	const bucket = "https://cloudformation-custom-resource-response-useast1.s3-us-east-1.amazonaws.com/x?X-Amz-Signature=" + marked
 	opens := func(context.Context, *boot.Env) (boot.Handler, error) { return nil, errors.New(marked) }
 	for _, tt := range []struct {
 		name, kind, url string

@@ -61,13 +61,15 @@ const (
 	SitePath      Variable = "KEYTURN_SITE"            // file with what the detections know of the installation
 	CanarySecret  Variable = "KEYTURN_CANARY_SECRET"   // name of the secret that only the canary reads
 	AuditRoleARN  Variable = "KEYTURN_AUDIT_ROLE_ARN"  // role that reads it
+	LedgerLock    Variable = "KEYTURN_LEDGER_LOCK"     // mode and time of Object Lock: "GOVERNANCE 9600h0m0s"; not set: as the bucket says
+	SiteKeys      Variable = "KEYTURN_SITE_KEYS"       // ids of our KMS keys, with commas between; not set: none is known by its id
 )
 
 // variables are all that a function may need.
 func variables() []Variable {
 	return []Variable{
 		TableName, TopicARN, AuditQueueURL, ScheduleGroup, ScheduleRoleARN, RetireFunctionARN, RotateFunctionARN, EscalationTopicARN, EscalateAfter,
-		AccountID, WatchTable, LedgerBucket, LedgerKey, LedgerOrigin, TrailQueueARN, AuditQueueARN, SitePath, CanarySecret, AuditRoleARN,
+		AccountID, WatchTable, LedgerBucket, LedgerKey, LedgerOrigin, TrailQueueARN, AuditQueueARN, SitePath, CanarySecret, AuditRoleARN, LedgerLock, SiteKeys,
 	}
 }
 
@@ -232,7 +234,9 @@ func (e *Env) Escalation() (notify.Notifier, time.Duration) {
 func (e *Env) Vendors() *Vendors { return &Vendors{base: e.sys.Vendors} }
 
 // Answers returns what answers CloudFormation.
-func (e *Env) Answers() customresource.Sender { return customresource.NewSender(e.sys.Answers) }
+func (e *Env) Answers() customresource.Sender {
+	return customresource.NewSender(e.sys.Answers, e.AWS.Region)
+}
 
 // oneWriter keeps the lines of the log and of the metrics apart.
 type oneWriter struct {

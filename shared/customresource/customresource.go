@@ -86,12 +86,14 @@ func clip(s string) string {
 // Sender answers CloudFormation. It is safe for concurrent use.
 type Sender struct {
 	client *http.Client
+	region string
 	wait   func(context.Context, time.Duration) error
 }
 
-// NewSender follows no redirect, and knows no proxy. base carries the answers;
-// nil: the network.
-func NewSender(base http.RoundTripper) Sender {
+// NewSender returns a sender of the function's own Region, the only one whose
+// CloudFormation it answers. It follows no redirect, and knows no proxy. base carries
+// the answers; nil: the network.
+func NewSender(base http.RoundTripper, region string) Sender {
 	if base == nil {
 		base = &http.Transport{TLSHandshakeTimeout: 5 * time.Second, ForceAttemptHTTP2: true}
 	}
@@ -101,7 +103,7 @@ func NewSender(base http.RoundTripper) Sender {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Timeout:       10 * time.Second,
 		},
-		wait: Sleep,
+		region: region, wait: Sleep,
 	}
 }
 
@@ -124,9 +126,9 @@ var bucket = regexp.MustCompile(`^cloudformation-custom-resource-response-([a-z0
 
 // waits says whether CloudFormation may wait at an address. Without this whoever
 // may invoke the function could make it send requests to places of their
-// choosing: names of buckets are free for all, so the Region must be a real one,
-// and its own.
-func waits(u *url.URL) bool {
+// choosing: names of buckets are free for all, so the bucket's Region must be the
+// function's.
+func waits(u *url.URL, region string) bool {
 	m := bucket.FindStringSubmatch(u.Host)
 	if m == nil || u.Scheme != "https" || u.User != nil {
 		return false
@@ -135,11 +137,11 @@ func waits(u *url.URL) bool {
 	if !q.Has("X-Amz-Signature") && !q.Has("Signature") {
 		return false
 	}
-	region := m[2]
-	if region == "" {
-		region = "us-east-1"
+	at := m[2]
+	if at == "" {
+		at = "us-east-1"
 	}
-	return m[1] == strings.ReplaceAll(region, "-", "") && strings.HasPrefix(region, "cn-") == (m[3] != "")
+	return at == region && m[1] == strings.ReplaceAll(region, "-", "") && strings.HasPrefix(region, "cn-") == (m[3] != "")
 }
 
 // tries and their pause: a lost answer makes CloudFormation wait for an hour.
@@ -152,7 +154,7 @@ const (
 // nothing of the URL.
 func (s Sender) Send(ctx context.Context, to secret.Value, a Answer) error {
 	u, err := url.Parse(to.Reveal())
-	if err != nil || !waits(u) {
+	if err != nil || !waits(u, s.region) {
 		return undelivered("its address is not one of CloudFormation's")
 	}
 	body, err := json.Marshal(a)

@@ -51,7 +51,7 @@ func (c *cloudformation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // start serves c over TLS, and returns a sender whose connections end there
 // whatever the host.
-func (c *cloudformation) start(t *testing.T) Sender {
+func (c *cloudformation) start(t *testing.T, region string) Sender {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(c)
 	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of connections that are cut
@@ -63,7 +63,7 @@ func (c *cloudformation) start(t *testing.T) Sender {
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, srv.Listener.Addr().String())
 		},
-	})
+	}, region)
 	s.wait = func(context.Context, time.Duration) error { return nil }
 	return s
 }
@@ -110,7 +110,7 @@ func TestSend_lost(t *testing.T) {
 			if !ok {
 				t.Fatal("not taken for a request of CloudFormation's")
 			}
-			err := c.start(t).Send(t.Context(), q.ResponseURL, q.Succeeded())
+			err := c.start(t, "eu-west-1").Send(t.Context(), q.ResponseURL, q.Succeeded())
 			got := ""
 			if err != nil {
 				got = err.Error()
@@ -136,10 +136,12 @@ func TestSend_onlyToCloudFormation(t *testing.T) {
 		"https://" + response + "eu-west-1.s3.eu-west-1.amazonaws.com/?" + signed, "https://" + response + "useast1.s3.eu-west-1.amazonaws.com/?" + signed,
 		"https://" + response + "euwest1.s3.eu-west-1.amazonaws.com.cn/?" + signed, "https://" + response + "cnnorth1.s3.cn-north-1.amazonaws.com/?" + signed,
 		"https://" + response + "euwest1.s3.eu-west-1.example.amazonaws.com/?" + signed, "https://" + response + "s3-euwest1.amazonaws.com/?" + signed,
-		"https://" + response + "euwest1.s3.eu-west-1.amazonaws.com/", // unsigned
+		"https://" + response + "accelerate.s3-accelerate.amazonaws.com/?" + signed, "https://" + response + "foo.s3-foo.amazonaws.com/?" + signed,
+		"https://" + response + "useast2.s3.us-east-2.amazonaws.com/?" + signed, // another Region's
+		"https://" + response + "euwest1.s3.eu-west-1.amazonaws.com/",           // unsigned
 	} {
 		c := &cloudformation{status: http.StatusOK}
-		if err := c.start(t).Send(t.Context(), secret.New(to), Answer{}); err == nil || len(c.bodies) != 0 || strings.Contains(err.Error(), "example.com") {
+		if err := c.start(t, "eu-west-1").Send(t.Context(), secret.New(to), Answer{}); err == nil || len(c.bodies) != 0 || strings.Contains(err.Error(), "example.com") {
 			t.Errorf("%q: %v, %d answers", to, err, len(c.bodies))
 		}
 	}
@@ -149,14 +151,15 @@ func TestSend_onlyToCloudFormation(t *testing.T) {
 // given, from Regions of each form.
 func TestSend_everywhere(t *testing.T) {
 	t.Parallel()
-	for _, host := range []string{
-		"useast1.s3.amazonaws.com", "useast2.s3.us-east-2.amazonaws.com", "uswest2.s3-us-west-2.amazonaws.com", "eucentral1.s3.eu-central-1.amazonaws.com",
-		"cnnorth1.s3.cn-north-1.amazonaws.com.cn", "usgovwest1.s3.us-gov-west-1.amazonaws.com",
+	for host, region := range map[string]string{
+		"useast1.s3.amazonaws.com": "us-east-1", "useast2.s3.us-east-2.amazonaws.com": "us-east-2", "uswest2.s3-us-west-2.amazonaws.com": "us-west-2",
+		"eucentral1.s3.eu-central-1.amazonaws.com": "eu-central-1", "cnnorth1.s3.cn-north-1.amazonaws.com.cn": "cn-north-1",
+		"usgovwest1.s3.us-gov-west-1.amazonaws.com": "us-gov-west-1",
 	} {
 		for _, query := range []string{"X-Amz-Algorithm=AWS4-HMAC-SHA256&" + signed, "AWSAccessKeyId=x&Expires=1&Signature=s3cr3t"} {
 			c := &cloudformation{status: http.StatusOK}
 			to := "https://cloudformation-custom-resource-response-" + host + "/arn%3Aaws%3Acloudformation?" + query
-			if err := c.start(t).Send(t.Context(), secret.New(to), Answer{Status: "SUCCESS"}); err != nil || len(c.bodies) != 1 {
+			if err := c.start(t, region).Send(t.Context(), secret.New(to), Answer{Status: "SUCCESS"}); err != nil || len(c.bodies) != 1 {
 				t.Errorf("%s: %v, %d answers", host, err, len(c.bodies))
 			}
 		}

@@ -30,7 +30,7 @@ const (
 	host    = "vendor.test"
 	admin   = "keyturn/admin/" + account
 	signed  = "X-Amz-Signature=s3cr3t-signature"
-	bucket  = "cloudformation-custom-resource-response-euwest1.s3-eu-west-1.amazonaws.com"
+	bucket  = "cloudformation-custom-resource-response-useast1.s3-us-east-1.amazonaws.com"
 )
 
 // answer is what CloudFormation reads.

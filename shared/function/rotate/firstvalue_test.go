@@ -62,7 +62,7 @@ func (c *cloudformation) start(t *testing.T) customresource.Sender {
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, srv.Listener.Addr().String())
 		},
-	})
+	}, "eu-west-1")
 }
 
 func keys(id string) (config.Key, bool) {
@@ -227,7 +227,7 @@ func TestFirstValue_waitsWhileThereIsTime(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m, tries := &inMemory{}, 0
 				f := firstValue{
-					keys: keys, answers: customresource.NewSender(m), wait: customresource.Sleep, log: slog.New(slog.DiscardHandler),
+					keys: keys, answers: customresource.NewSender(m, "eu-west-1"), wait: customresource.Sleep, log: slog.New(slog.DiscardHandler),
 					init: func(context.Context, string, string) error {
 						if tries++; tries < tt.clear {
 							return &rotation.Error{Type: rotation.VendorRateLimited, What: "list the keys"}
