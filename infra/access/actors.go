@@ -78,7 +78,7 @@ func (s *Site) actors(d *documents, t *target) []actor {
 		actor{name: "rotatenow function", who: role(s.RotateNowName()), identity: d.identity("rotatenow"), role: "rotatenow"},
 		actor{name: "role of schedules", who: role(s.ScheduleName()), identity: d.identity("schedule")},
 		actor{name: "review function", who: role(s.name + "-review")},
-		actor{name: "canary", who: role(s.name + "-canary")},
+		actor{name: "audit function, the canary", who: role(s.AuditName()), identity: d.identity("audit"), role: "audit"},
 		actor{name: "stranger", who: role(s.name + "-proof-stranger"), mfa: "true"},
 		actor{name: "administrator of the account", who: role(s.name + "-proof-administrator"), identity: admin, mfa: "true", role: "everything"},
 		actor{name: "administrator without MFA", who: iam.NewUser(s.arn("iam", "", "user/"+s.name+"-proof-administrator")), identity: admin, role: "everything"},

@@ -19,7 +19,7 @@ type duty struct {
 // proveDuties looks at what the matrix does not: the functions' own calls, the
 // people's, and what AWS's services send.
 func (s *Site) proveDuties(d *documents, p *Proof) error {
-	for _, prove := range []func(*documents, *Proof) error{s.proveFunctions, s.provePeople, s.proveDeployment} {
+	for _, prove := range []func(*documents, *Proof) error{s.proveFunctions, s.proveWatch, s.provePeople, s.proveDeployment} {
 		if err := prove(d, p); err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (s *Site) proveFunctions(d *documents, p *Proof) error {
 	}
 	schedule := iam.NewSession(s.RoleARN(s.ScheduleName()), "run")
 	return s.fulfill(d, p, "role of schedules", schedule, d.identity("schedule"), nil, []duty{
-		do("lambda:InvokeFunction", s.function(s.name+"-retire-x"), nil, true),
+		do("lambda:InvokeFunction", s.function(s.name+"-retire-x"), nil, true), do("lambda:InvokeFunction", s.function(s.AuditName()), nil, true),
 		do("lambda:InvokeFunction", s.function(s.name+"-rotate-x"), nil, false),
 		do("lambda:InvokeFunction", s.function("other"), nil, false),
 	})
@@ -53,7 +53,8 @@ func (s *Site) proveFunctions(d *documents, p *Proof) error {
 
 func (s *Site) provePeople(d *documents, p *Proof) error {
 	for _, row := range s.persons(d) {
-		if err := s.fulfill(d, p, row.name, row.who, row.identity, map[string]string{"aws:MultiFactorAuthPresent": row.mfa}, s.personDuties(row)); err != nil {
+		if err := s.fulfill(d, p, row.name, row.who, row.identity, map[string]string{"aws:MultiFactorAuthPresent": row.mfa},
+			append(s.personDuties(row), s.verifyDuties(row.role == "auditor")...)); err != nil {
 			return err
 		}
 	}
@@ -130,6 +131,7 @@ func (s *Site) fulfill(d *documents, p *Proof, name string, who iam.Principal, i
 func (s *Site) askDuty(who iam.Principal, identity []iam.Policy, all map[string]string, d duty) (iam.Decision, error) {
 	r := s.request(&target{}, actor{who: who}, network{ip: "52.95.110.1"}, d.action, d.resource)
 	r.Account = "" // the resource's own
+	r.Absent = append(r.Absent, "kms:RequestAlias")
 	for _, context := range []map[string]string{all, d.context} {
 		for key, value := range context {
 			if value != "" {

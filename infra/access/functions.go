@@ -59,10 +59,10 @@ func (s *Site) RotateNow() (iam.Document, error) {
 	return s.fitsRole(s.RotateNowName(), "", d)
 }
 
-// Schedule is the identity policy of the role of schedules: the sweeps, and the
-// ones that the retire function makes.
+// Schedule is the identity policy of the role of schedules: the sweeps, the ones
+// that the retire function makes, and those of the audit function.
 func (s *Site) Schedule() (iam.Document, error) {
-	return document(allow("Retire", iam.Strings{"lambda:InvokeFunction"}, iam.Strings{s.function(s.name + "-retire-*")}, nil)), nil
+	return document(allow("Retire", iam.Strings{"lambda:InvokeFunction"}, iam.Strings{s.function(s.AuditName()), s.function(s.name + "-retire-*")}, nil)), nil
 }
 
 // LambdaTrust says who may assume a function's role.

@@ -55,7 +55,7 @@ func (s *Site) DataKey() (iam.Document, error) {
 	environments.Condition["Bool"] = map[string]iam.Strings{"kms:GrantIsForAWSResource": {"true"}}
 	d := s.key(
 		through("DataServices", iam.Strings{"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"}, own,
-			s.via("dynamodb", "sqs")),
+			s.via("dynamodb", "s3", "sqs")),
 		grants,
 		iam.Statement{
 			Sid: "Logs", Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{s.service("logs", region)}},

@@ -81,7 +81,7 @@ func (s *Site) responds() iam.Statement {
 }
 
 func (s *Site) audits() []iam.Statement {
-	return []iam.Statement{
+	return append(s.verifies(),
 		allow("Audit", iam.Strings{
 			"cloudtrail:DescribeTrails", "cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus", "cloudtrail:LookupEvents",
 			"events:DescribeRule", "events:ListRules", "events:ListTargetsByRule",
@@ -90,7 +90,7 @@ func (s *Site) audits() []iam.Statement {
 			"lambda:GetFunctionConfiguration", "lambda:GetPolicy", "lambda:ListFunctions", "lambda:ListTags",
 			"scheduler:GetSchedule", "scheduler:ListSchedules", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sqs:GetQueueAttributes",
 		}, iam.Strings{"*"}, nil),
-	}
+	)
 }
 
 // administers: store admin credentials, and never read one. What

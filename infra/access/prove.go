@@ -165,9 +165,9 @@ type target struct {
 type documents struct {
 	targets []*target
 	secrets map[string]iam.Document // resource policies by name of the secret
-	roles   map[string]iam.Document // identity policies: rotate:ACCOUNT, retire:ACCOUNT, rotatenow, schedule, deploy, execution, person:ROLE
-	keys    map[string]iam.Document // key policies: secrets, data, topics
-	queues  map[string]iam.Document // labels:ACCOUNT, audit, notifications
+	roles   map[string]iam.Document // identity policies: rotate:ACCOUNT, retire:ACCOUNT, rotatenow, audit, schedule, deploy, execution, person:ROLE
+	keys    map[string]iam.Document // key policies: secrets, data, topics, ledger
+	queues  map[string]iam.Document // labels:ACCOUNT, audit, notifications, trail, trail-dlq, and the bucket ledger
 	trusts  map[string]iam.Document // lambda, schedule
 
 	// only is the one document that matters, such as "role rotatenow", for tests
@@ -215,6 +215,10 @@ func (s *Site) documents() (*documents, error) {
 	}
 	put(d.roles, "rotatenow", s.RotateNow)
 	put(d.roles, "schedule", s.Schedule)
+	put(d.roles, "audit", s.Audit)
+	put(d.keys, "ledger", s.LedgerKey)
+	d.queues["trail"], d.queues["trail-dlq"], d.queues["ledger"] = s.TrailQueue("trail"), s.TrailQueue("trail-dlq"), s.LedgerBucket()
+	d.secrets[s.CanaryName()] = s.Canary()
 	// These are printed for who wants them, who then hears of their length: it is
 	// no reason not to deploy.
 	offer := func(name string, build func() (iam.Document, error)) {

@@ -22,7 +22,7 @@ func (s *Site) receive(p *Proof, name string, doc iam.Document, all []sent) erro
 	for _, r := range withTemptations(all) {
 		q := s.request(&target{}, actor{who: r.who}, network{ip: "52.95.110.1"}, r.action, r.resource)
 		q.Absent = append(q.Absent, "aws:SourceAccount", "aws:SourceArn", "kms:GrantIsForAWSResource")
-		q.Absent = append(q.Absent, "kms:CallerAccount")
+		q.Absent = append(q.Absent, "kms:CallerAccount", "kms:RequestAlias", "kms:SigningAlgorithm")
 		for key, value := range r.context {
 			q.Context[key] = []string{value}
 		}
@@ -262,6 +262,7 @@ func (s *Site) dataKeyRequests() []sent {
 	requests := []sent{
 		{who: own, action: "kms:Decrypt", resource: key, context: via("dynamodb"), want: true},
 		{who: own, action: "kms:GenerateDataKey", resource: key, context: via("sqs"), want: true},
+		{who: own, action: "kms:GenerateDataKey", resource: key, context: via("s3"), want: true},
 		{who: own, action: "kms:Decrypt", resource: key, context: via("secretsmanager")},
 		{who: own, action: "kms:Decrypt", resource: key, identity: admin},
 		{who: other, action: "kms:Decrypt", resource: key, context: via("dynamodb"), identity: admin},

@@ -131,10 +131,25 @@ func installationAlarms(p place) []alarm {
 			figures: topics, expression: "SUM(METRICS())", period: 5 * time.Minute, times: 1, out: 1, missing: fine,
 		},
 		{
-			kind: "dead-letters", says: "Notifications or audit entries are dead letters",
+			kind: "dead-letters", says: "Notifications, audit entries or records of CloudTrail are dead letters",
 			figures: []series{
 				queueFigure(p.name+"-undelivered", "ApproximateNumberOfMessagesVisible"), queueFigure(p.name+"-audit-dlq", "ApproximateNumberOfMessagesVisible"),
+				queueFigure(p.name+"-trail-dlq", "ApproximateNumberOfMessagesVisible"),
 			}, expression: "MAX(METRICS())", period: 5 * time.Minute, times: 1, out: 1, missing: fine,
+		},
+		{
+			kind: "audit", says: "The audit function ended in errors, or was throttled: the ledger and the detections are behind", critical: true,
+			figures: lambdaFigures(p.name+"-audit", "Errors", "Throttles"), expression: "SUM(METRICS())", period: 5 * time.Minute, times: 3, out: 12, missing: fine,
+		},
+		{
+			kind: "trail", says: "What happened waits for half an hour to be looked at",
+			figures: []series{
+				queueFigure(p.name+"-trail", "ApproximateAgeOfOldestMessage"), queueFigure(p.name+"-audit", "ApproximateAgeOfOldestMessage"),
+			}, expression: "MAX(METRICS()) / 1800", period: 5 * time.Minute, times: 1, out: 1, missing: fine,
+		},
+		{
+			kind: "unwatched", says: "The audit function has not run for an hour, although the canary starts it every 15 minutes", critical: true,
+			figures: lambdaFigures(p.name+"-audit", "Invocations"), period: time.Hour, below: 1, times: 1, out: 1, missing: wrong,
 		},
 	}
 }

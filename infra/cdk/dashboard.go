@@ -52,7 +52,7 @@ func NewDashboard(scope constructs.Construct, id *string, props *DashboardProps)
 const maxLogGroups = 50
 
 func (p place) logGroups(file *keysfile.File) []string {
-	groups := []string{"/aws/lambda/" + p.name + "-rotatenow"}
+	groups := []string{"/aws/lambda/" + p.name + "-audit", "/aws/lambda/" + p.name + "-rotatenow"}
 	for _, account := range slices.Sorted(maps.Keys(file.VendorAccounts)) {
 		groups = append(groups, "/aws/lambda/"+p.retire(account), "/aws/lambda/"+p.rotate(account))
 	}

@@ -85,7 +85,7 @@ func TestQueries_logGroups(t *testing.T) {
 	}
 	for id, r := range all {
 		list, ok := r.Properties["LogGroupNames"].([]any)
-		if !ok || len(list) != 5 {
+		if !ok || len(list) != 6 {
 			t.Errorf("%s is of %v", id, list)
 		}
 		for _, g := range list {

@@ -93,7 +93,7 @@ func NewFoundation(scope constructs.Construct, id *string, props *FoundationProp
 	})
 	queue := func(id, name string, dead awssqs.Queue) awssqs.Queue {
 		return newQueue(this, id, queueProps{
-			name: this.at.name + "-" + name, key: this.data, policy: s.policy(s.Queue(name), nil), dead: dead, removal: awscdk.RemovalPolicy_RETAIN,
+			visible: auditVisible(), name: this.at.name + "-" + name, key: this.data, policy: s.policy(s.Queue(name), nil), dead: dead, removal: awscdk.RemovalPolicy_RETAIN,
 		})
 	}
 	this.dead = queue("AuditDeadLetters", "audit-dlq", nil)

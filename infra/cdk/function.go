@@ -25,7 +25,7 @@ const (
 	// docs/adr/0002-eight-calls.md.
 	rotateMargin = 2 * time.Minute
 	maxTimeout   = 15 * time.Minute // Lambda's own
-	memoryMB     = 256
+	memoryMB     = 256              // where a function says nothing else
 )
 
 // rotateTimeout is long enough for a vendor that takes its time to accept a new
@@ -43,6 +43,7 @@ type functionProps struct {
 	policy, trust           iam.Document
 	timeout                 time.Duration
 	concurrency             int // reserved
+	memory                  int // in MB
 	environment             map[string]*string
 	layer                   *string // ARN
 	dataKey                 awskms.IKey
@@ -77,7 +78,7 @@ func newFunction(scope constructs.Construct, id string, p functionProps) *functi
 		FunctionName: &p.name, Description: &p.description, Tags: all,
 		Runtime: jsii.String("provided.al2023"), Architectures: jsii.Strings("arm64"), Handler: jsii.String("bootstrap"),
 		Code:       map[string]any{"s3Bucket": asset.S3BucketName(), "s3Key": asset.S3ObjectKey()},
-		MemorySize: number(memoryMB), Timeout: number(p.timeout.Seconds()), Role: f.role.AttrArn(),
+		MemorySize: number(orIf(p.memory, memoryMB)), Timeout: number(p.timeout.Seconds()), Role: f.role.AttrArn(),
 		Environment: map[string]any{"variables": p.environment}, KmsKeyArn: p.dataKey.KeyArn(),
 		LoggingConfig: map[string]any{
 			"logFormat": "JSON", "applicationLogLevel": "INFO", "systemLogLevel": "WARN", "logGroup": f.logs.Ref(),

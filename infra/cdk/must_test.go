@@ -25,12 +25,12 @@ func (r resource) has(t *testing.T, id string, want map[string]any) {
 func TestMust_secrets(t *testing.T) {
 	a := synthesized(t)
 	secrets := a.of("AWS::SecretsManager::Secret")
-	if len(secrets) != 3 { // two keys and the fingerprints' key; legacy/mailer exists
+	if len(secrets) != 4 { // two keys, the fingerprints' key and the canary; legacy/mailer exists
 		t.Errorf("%d secrets", len(secrets))
 	}
 	for id, r := range secrets {
 		want := "RetainExceptOnCreate"
-		if r.Properties["Name"] == "keyturn/fingerprint-key" {
+		if r.Properties["Name"] == "keyturn/fingerprint-key" || r.Properties["Name"] == "keyturn/canary" {
 			want = "Retain"
 		} else if r.Properties["SecretString"] != nil || r.Properties["GenerateSecretString"] != nil {
 			t.Errorf("%s begins with a value that is no key", id)
@@ -49,7 +49,7 @@ func TestMust_secrets(t *testing.T) {
 		}
 	}
 	policies := a.of("AWS::SecretsManager::ResourcePolicy")
-	if len(policies) != 1 { // of the key with readers
+	if len(policies) != 2 { // of the key with readers and of the canary
 		t.Errorf("%d policies", len(policies))
 	}
 	for id, r := range policies {
@@ -103,7 +103,7 @@ func TestMust_functions(t *testing.T) {
 	}
 	if d := cmp.Diff(map[string]any{
 		"keyturn-rotate-openai-main": 150.0, "keyturn-rotate-sendgrid-main": 150.0, "keyturn-retire-openai-main": 600.0,
-		"keyturn-retire-sendgrid-main": 600.0, "keyturn-rotatenow": 60.0,
+		"keyturn-retire-sendgrid-main": 600.0, "keyturn-rotatenow": 60.0, "keyturn-audit": 180.0,
 	}, timeouts); d != "" {
 		t.Errorf("timeouts (-want +got):\n%s", d)
 	}
@@ -155,12 +155,12 @@ func TestMust_encryption(t *testing.T) {
 		}
 	}
 	keys := a.of("AWS::KMS::Key")
-	if len(keys) != 4 {
+	if len(keys) != 5 {
 		t.Errorf("%d CMKs", len(keys))
 	}
 	for id, r := range keys {
 		policy := written(r.Properties["KeyPolicy"])
-		if r.DeletionPolicy != "Retain" || r.Properties["EnableKeyRotation"] != true || !strings.Contains(policy, "kms:ScheduleKeyDeletion") || !strings.Contains(policy, "role/break-glass") {
+		if r.DeletionPolicy != "Retain" || (r.Properties["EnableKeyRotation"] == true) == (r.Properties["KeyUsage"] == "SIGN_VERIFY") || !strings.Contains(policy, "kms:ScheduleKeyDeletion") || !strings.Contains(policy, "role/break-glass") {
 			t.Errorf("%s: %s, rotation %v, %s", id, r.DeletionPolicy, r.Properties["EnableKeyRotation"], policy)
 		}
 	}

@@ -171,6 +171,9 @@ func TestEvents(t *testing.T) {
 	got := map[string]string{}
 	for id, r := range a.of("AWS::Events::Rule") {
 		stack, _, _ := strings.Cut(id, "/")
+		if r.Properties["State"] != nil { // for the ledger: see TestWatch_rules
+			continue
+		}
 		pattern := written(r.Properties["EventPattern"])
 		for _, want := range []string{`"RotationFailed","RotationAbandoned"`, `"AWS Service Event via CloudTrail"`, `"Secret Label Updated"`, `"$or":[`, `"source":["aws.secretsmanager"]`} {
 			if !strings.Contains(pattern, want) {

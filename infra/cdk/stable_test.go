@@ -20,7 +20,7 @@ import (
 // stateful are the types whose resources hold what cannot be made again.
 var stateful = []string{
 	"AWS::SecretsManager::Secret", "AWS::KMS::Key", "AWS::KMS::Alias", "AWS::DynamoDB::Table", "AWS::Logs::LogGroup", "AWS::SQS::Queue", "AWS::SNS::Topic",
-	"AWS::EC2::EIP",
+	"AWS::EC2::EIP", "AWS::S3::Bucket",
 }
 
 // places returns every stateful resource by stack and logical id, with its
@@ -194,6 +194,7 @@ var identity = map[string][]string{
 	"AWS::Logs::LogGroup":         {"LogGroupName"},
 	"AWS::SQS::Queue":             {"QueueName", "FifoQueue"},
 	"AWS::SNS::Topic":             {"TopicName", "FifoTopic"},
+	"AWS::S3::Bucket":             {"BucketName", "ObjectLockEnabled"},
 	"AWS::EC2::EIP":               {"Domain", "Address", "IpamPoolId", "NetworkBorderGroup", "PublicIpv4Pool"},
 }
 

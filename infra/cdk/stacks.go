@@ -27,10 +27,10 @@ type StacksProps struct {
 
 // Stacks adds the stacks of a whole file to an app:
 //
-//   - NAME-retained has what outlives everything: CMKs and records; in the
+//   - NAME-retained has what outlives everything: CMKs, records and ledger; in the
 //     Regions of replicas it is NAME-retained-REGION
-//   - NAME-platform has what vendor accounts share, people's policies and who is
-//     told
+//   - NAME-platform has what vendor accounts share, what looks at every access,
+//     people's policies and who is told
 //   - NAME-vendor-ACCOUNT has the functions and alarms of one vendor account
 //   - NAME-keys-NN has secrets and their policies, and nothing that can fail
 //   - NAME-schedules-NN has their first values and schedules; of a shard without
@@ -90,7 +90,7 @@ func (s *stacks) stackIn(region, name, description string, protect bool, after .
 func (s *stacks) retained() {
 	s.retain = s.stack("retained", "encryption keys and records, which outlive everything else", true)
 	props := &FoundationProps{File: s.File}
-	NewFoundation(s.retain, jsii.String("Foundation"), props)
+	NewLedger(s.retain, jsii.String("Ledger"), &LedgerProps{File: s.File, Foundation: NewFoundation(s.retain, jsii.String("Foundation"), props)})
 	for _, region := range s.Environment.Replicas {
 		st := s.stackIn(region, "retained-"+region, "encryption key of the secrets' replicas", true)
 		NewReplicaKey(st, jsii.String("SecretsKey"), props)
@@ -104,6 +104,9 @@ func (s *stacks) platform() {
 	found := importFoundation(s.shared, s.File)
 	p := NewPlatform(s.shared, jsii.String("Platform"), &PlatformProps{
 		File: s.File, Table: found.table, AuditQueue: found.audit, DataKey: found.data, TopicsKey: found.topics, FingerprintKey: found.fingerprintKey(), Code: s.Code,
+	})
+	NewWatch(s.shared, jsii.String("Watch"), &WatchProps{
+		File: s.File, Platform: p, Table: found.table, AuditQueue: found.audit, DataKey: found.data, FingerprintKey: found.fingerprintKey(), Code: s.Code,
 	})
 	NewPeople(s.shared, jsii.String("People"), &PeopleProps{File: s.File})
 	NewSubscriptions(s.shared, jsii.String("Subscriptions"), &SubscriptionsProps{

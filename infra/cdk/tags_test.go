@@ -17,7 +17,7 @@ var untagged = []string{
 	"AWS::CDK::Metadata", "AWS::EC2::Route", "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPCGatewayAttachment", "AWS::EC2::SecurityGroupEgress",
 	"AWS::IAM::ManagedPolicy", // IAM has tags for them, CloudFormation has not
 	"AWS::KMS::Alias", "AWS::Lambda::Alias", "AWS::Lambda::LayerVersion", "AWS::Lambda::Permission", "AWS::Logs::QueryDefinition",
-	"AWS::SNS::Subscription", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy", "AWS::Scheduler::Schedule",
+	"AWS::SNS::Subscription", "AWS::SNS::TopicPolicy", "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::Scheduler::Schedule",
 	"AWS::SecretsManager::ResourcePolicy", "AWS::SecretsManager::RotationSchedule", FirstValueType,
 }
 

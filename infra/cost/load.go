@@ -61,13 +61,13 @@ const (
 	lookValues      = 1
 	metricsPerLine  = 4
 	metricsOfAlarms = 4 // of the installation
-	encryptionKeys  = 3
+	encryptionKeys  = 4 // and the one that signs the ledger is one of them
 	// Interface endpoints of a network that has them: a test of infra/cdk counts
 	// them. Gateways cost nothing.
 	endpointServices = 4
 	// Alarms are billed by the metrics that they look at: a test of infra/cdk counts
 	// them in the templates.
-	alarmMetrics     = 11
+	alarmMetrics     = 17
 	alarmMetricsEach = 8 // more for each vendor account
 )
 
@@ -144,6 +144,19 @@ func perMonth(s keysfile.Schedule) float64 {
 	return float64(n) * float64(month) / float64(at.Sub(start))
 }
 
+// ofWatch is what looking at every access costs where nobody does anything: the
+// canary, the seal, and two idle queues. What people read comes on top, and is not
+// known; so is the ledger's storage, which is small.
+func ofWatch() load {
+	const beats, seals = 4 * Hours, Hours
+	return load{
+		secretCalls: beats, kmsRequests: beats, scheduled: beats + seals, invocations: beats + seals,
+		gbSeconds:  2 * assumedMemoryGB * (beats + seals) * assumedLookSeconds, // it has twice the memory
+		tableReads: 2 * (beats + seals), tableWrites: beats + seals,
+		queueRequests: 2 * assumedPolls, logWritten: (beats + seals) * assumedLogGB,
+	}
+}
+
 // ofAll is what is there once, however many keys there are.
 func ofAll(f *keysfile.File, use Use) load {
 	l := load{kmsKeys: encryptionKeys, replicaKeys: float64(use.Replicas), dashboards: 1, alarms: alarmMetrics}
@@ -168,6 +181,7 @@ func ofAll(f *keysfile.File, use Use) load {
 	for _, k := range f.Keys { // some vendors' keys manage themselves
 		delete(admins, k.Name)
 	}
+	l.add(ofWatch())
 	l[adminSecrets] = float64(len(admins))
 	l[metrics] = float64(len(vendors))*metricsPerLine + metricsOfAlarms
 	if use.Alarms > 0 {

@@ -16,7 +16,7 @@ type Site struct {
 	Region    string    `json:"region,omitempty"`
 	Installed time.Time `json:"installed,omitzero"` // learning begins
 	// Learning is how long what is first seen is normal; 0: 14 days.
-	Learning time.Duration `json:"-"`
+	Learning time.Duration `json:"learningNanoseconds,omitempty"`
 
 	// Secrets are ours; none: every secret is watched.
 	Secrets []Secret `json:"secrets,omitempty"`
@@ -52,13 +52,13 @@ type Secret struct {
 	Name       string        `json:"name"`
 	Tier       int           `json:"tier,omitempty"` // 1 is the most critical; 0: 3
 	Owner      string        `json:"owner,omitempty"`
-	HoneyToken bool          `json:"honeytoken,omitempty"` // nobody reads it in peace
-	Admin      bool          `json:"admin,omitempty"`      // a vendor's admin credential
-	Canary     bool          `json:"canary,omitempty"`     // read by the canary only
-	Readers    []string      `json:"readers,omitempty"`    // who may read; for tier 1 and admin secrets nobody else
-	Rotators   []string      `json:"rotators,omitempty"`   // our roles that read and write it
-	Interval   time.Duration `json:"-"`                    // longest time between rotations; 0: not known
-	Function   string        `json:"function,omitempty"`   // that rotates it
+	HoneyToken bool          `json:"honeytoken,omitempty"`          // nobody reads it in peace
+	Admin      bool          `json:"admin,omitempty"`               // a vendor's admin credential
+	Canary     bool          `json:"canary,omitempty"`              // read by the canary only
+	Readers    []string      `json:"readers,omitempty"`             // who may read; for tier 1 and admin secrets nobody else
+	Rotators   []string      `json:"rotators,omitempty"`            // our roles that read and write it
+	Interval   time.Duration `json:"intervalNanoseconds,omitempty"` // longest time between rotations; 0: not known
+	Function   string        `json:"function,omitempty"`            // that rotates it
 	Allow      Allow         `json:"allow,omitzero"`
 }
 

@@ -3,22 +3,37 @@
 package keysite
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/keyturn/keyturn/shared/detect"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
 // Site returns the installation that f declares, in an account and Region. Names
-// are as infra/access makes them. What the file cannot say is left out: when it
-// was installed, which automation there is, which rules are on.
+// are as infra/access makes them, which a test of infra/cdk holds it to. What the
+// file cannot say is left out: the ids of KMS keys, whose aliases CloudTrail does
+// not tell of most calls.
 func Site(f *keysfile.File, account, region string) *detect.Site {
+	n := f.Name
 	s := &detect.Site{
-		Account: account, Region: region, Deployers: f.Access.Deployers,
-		Functions: []string{f.Name + "-rotatenow", f.Name + "-audit", f.Name + "-review"},
-		Resources: []string{f.Name, f.Name + "-notifications", f.Name + "-escalation", f.Name + "-audit", f.Name + "-audit-dlq", f.Name + "-trail", f.Name + "-trail-dlq"},
-		Keys:      []string{"alias/" + f.Name + "-secrets", "alias/" + f.Name + "-data", "alias/" + f.Name + "-topics", "alias/" + f.Name + "-ledger"},
+		Account: account, Region: region, Deployers: f.Access.Deployers, Installed: f.Detect.Installed.Time, Learning: time.Duration(f.Detect.Learning),
+		Functions: []string{n + "-rotatenow", n + "-audit", n + "-review"},
+		Resources: []string{
+			n, n + "-watch", n + "-ledger-" + account + "-" + region, n + "-notifications", n + "-escalation", n + "-undelivered",
+			n + "-audit", n + "-audit-dlq", n + "-trail", n + "-trail-dlq", n + "-trail-secrets", n + "-trail-keys", n + "-trail-parts", n + "-trail-labels",
+			n + "-canary", n + "-seal",
+		},
+		Keys:  []string{"alias/" + n + "-secrets", "alias/" + n + "-data", "alias/" + n + "-topics", "alias/" + n + "-ledger"},
+		Rules: f.Detect.Rules, Thresholds: f.Detect.Thresholds, Listers: f.Detect.Listers, Accounts: f.Detect.Accounts,
+		Allow: allow(keysfile.Allow{CIDRs: f.Detect.Allow.CIDRs, VPCEndpoints: f.Detect.Allow.VPCEndpoints}),
+	}
+	s.Allow.Countries = f.Detect.Allow.Countries
+	for _, a := range f.Detect.Automation {
+		s.Automation = append(s.Automation, detect.Automation{Principal: a.Principal, Agent: a.UserAgent})
 	}
 	s.Deployers = append([]string{"arn:" + partition(region) + ":iam::" + account + ":role/cdk-hnb659fds-cfn-exec-role-" + account + "-" + region}, s.Deployers...)
 	role := func(name string) string {
@@ -31,21 +46,24 @@ func Site(f *keysfile.File, account, region string) *detect.Site {
 	for _, name := range s.Functions {
 		s.Roles = append(s.Roles, role(name))
 	}
+	s.Secrets = append(s.Secrets, detect.Secret{Name: n + "/canary", Canary: true, Readers: []string{role(n + "-audit")}})
 	rotators, admins := map[string][]string{}, map[string][]string{}
-	for name, a := range f.VendorAccounts {
+	for _, name := range slices.Sorted(maps.Keys(f.VendorAccounts)) {
+		a := f.VendorAccounts[name]
 		for _, kind := range []string{"-rotate-", "-retire-"} {
 			s.Functions = append(s.Functions, f.Name+kind+name)
 			rotators[name] = append(rotators[name], role(f.Name+kind+name))
 		}
 		s.Roles = append(s.Roles, rotators[name]...)
+		s.Resources = append(s.Resources, n+"-labels-"+name, n+"-labels-"+name+"-dlq", "sweep-"+name)
 		admins[a.Admin] = append(admins[a.Admin], rotators[name]...)
 	}
-	for name, roles := range admins {
-		s.Secrets = append(s.Secrets, detect.Secret{Name: name, Tier: 1, Admin: true, Rotators: roles})
+	for _, name := range slices.Sorted(maps.Keys(admins)) {
+		s.Secrets = append(s.Secrets, detect.Secret{Name: name, Tier: 1, Admin: true, Rotators: admins[name]})
 	}
 	for _, k := range f.Keys {
 		s.Secrets = append(s.Secrets, detect.Secret{
-			Name: k.Name, Tier: k.Tier, Owner: k.Owner, Readers: k.Readers, Rotators: rotators[k.VendorAccount],
+			Name: k.Name, Tier: k.Tier, Owner: k.Owner, HoneyToken: k.HoneyToken, Readers: k.Readers, Rotators: rotators[k.VendorAccount],
 			Interval: k.Interval(), Function: f.Name + "-rotate-" + k.VendorAccount, Allow: allow(k.Allow),
 		})
 	}

@@ -100,6 +100,7 @@ func readSite(e *boot.Env) (*detect.Site, error) {
 	if err := json.Unmarshal(data, &site); err != nil {
 		return nil, &boot.Error{Problems: []string{"a field of the file that " + string(boot.SitePath) + " names has another type: deploy again"}}
 	}
+	site.Keys = append(site.Keys, keyIDs(e.Value(boot.SiteKeys))...)
 	return site.Prepare(nil), nil
 }
 
@@ -109,8 +110,12 @@ func openLedger(ctx context.Context, e *boot.Env, store *dynamodb.Client) (*ledg
 	if err != nil {
 		return nil, problem("the key that signs the ledger cannot be used", err, "check the KMS key that "+string(boot.LedgerKey)+" names")
 	}
+	lock, err := lockOf(e.Value(boot.LedgerLock), e.Clock.Now)
+	if err != nil {
+		return nil, err
+	}
 	log := ledger.New(ledger.Config{
-		Objects: objects.New(s3.NewFromConfig(e.AWS), e.Value(boot.LedgerBucket), "", objects.Lock{}),
+		Objects: objects.New(s3.NewFromConfig(e.AWS), e.Value(boot.LedgerBucket), "", lock),
 		Head:    heads.New(store, e.Value(boot.WatchTable), map[string]string{cells.Part: "ledger", cells.Name: "head"}),
 		Signer:  sign, Verifier: verifier, Parallel: parallel,
 	})
