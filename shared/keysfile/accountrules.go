@@ -25,8 +25,11 @@ func (c *check) vendorAccount(name string, a VendorAccount) {
 	if vendor(c.vendors, a.Provider) == nil {
 		c.bad[path+".hosts"] = true // the vendor's own would be the default
 	}
-	if name := config.Name(a.Admin); name != a.Admin {
+	switch name := config.Name(a.Admin); {
+	case name != a.Admin:
 		c.add(path+".admin", "an ARN", "write the name of the secret: "+name)
+	case c.reserved(name):
+		c.add(path+".admin", fmt.Sprintf("%q is the name of a secret that the deployment makes for itself", name), "choose another name")
 	}
 	if a.Concurrency < 0 || a.Concurrency > maxConcurrency {
 		c.add(path+".concurrency", fmt.Sprintf("a concurrency of %d", a.Concurrency), fmt.Sprintf("write 1 to %d, or leave it out to reserve none", maxConcurrency))

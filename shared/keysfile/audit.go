@@ -181,13 +181,9 @@ func (c *check) caller(path, arn string) {
 	}
 }
 
-// honeytoken checks a key that nobody reads in peace, and that no key has the
-// name of the canary's secret.
+// honeytoken checks a key that nobody reads in peace.
 func (c *check) honeytoken(path string, k *Key) {
 	if k.HoneyToken && len(k.Readers) > 0 {
 		c.add(path+".readers", "readers of a honey token, which nobody reads in peace", "leave readers out: whoever can read it is who you want to hear of")
-	}
-	if k.Name == c.file.Name+"/"+canarySecret {
-		c.add(path+".name", "the name of the canary's secret", "choose another")
 	}
 }

@@ -161,12 +161,20 @@ func (c *check) names() {
 			c.unreadable(path, fmt.Sprintf("%q is no name for a secret", k.Name), "use 1 to 512 letters, digits and /_+=.@-; a name, not an ARN")
 		case endsLikeARN.MatchString(k.Name) && !k.Existing:
 			c.unreadable(path, fmt.Sprintf("%q ends with a hyphen and six characters, as the ARNs of secrets do", k.Name), "choose another name: Secrets Manager would mistake it for a part of an ARN")
+		case c.reserved(k.Name):
+			c.unreadable(path, fmt.Sprintf("%q is the name of a secret that the deployment makes for itself", k.Name), "choose another name")
 		case twice:
 			c.unreadable(path, fmt.Sprintf("%q is declared in %s too", k.Name, c.where(first)), "keep one of the two")
 		default:
 			seen[k.Name] = path
 		}
 	}
+}
+
+// reserved reports whether a secret of this name is the installation's own: the key of
+// the fingerprints, and the canary.
+func (c *check) reserved(secret string) bool {
+	return secret == c.file.Name+"/fingerprint-key" || secret == c.file.Name+"/"+canarySecret
 }
 
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
