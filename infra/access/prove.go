@@ -144,6 +144,7 @@ func matrix() []string {
 	return []string{
 		"secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:DeleteSecret",
 		"secretsmanager:RotateSecret", "secretsmanager:CancelRotateSecret", "secretsmanager:PutResourcePolicy", "kms:Decrypt", "secretsmanager:DescribeSecret",
+		"secretsmanager:UpdateSecret", // which sets a value too
 	}
 }
 

@@ -20,7 +20,7 @@ func (s *Site) expect(t *target, a actor, n network, action string) bool {
 		return s.mayRead(t, a, n) && (a.role == "reader" || everything)
 	case "secretsmanager:PutSecretValue":
 		return everything || admin || a.role == "rotate" && t.key != nil && slices.Contains(t.accounts, a.of)
-	case "secretsmanager:DeleteSecret":
+	case "secretsmanager:DeleteSecret", "secretsmanager:UpdateSecret":
 		return everything || deployment && t.tagged
 	case "secretsmanager:RotateSecret":
 		return everything || deployment || a.role == "rotatenow" && t.key != nil

@@ -40,7 +40,7 @@ func TestKeySaysWhoCanDoWhat(t *testing.T) {
 	mfa := "[aws:MultiFactorAuthPresent]"
 	readsIf := "GetSecretValue" + mfa + " BatchGetSecretValue" + mfa
 	reads := "GetSecretValue BatchGetSecretValue DescribeSecret"
-	deploys := "DeleteSecret RotateSecret CancelRotateSecret PutResourcePolicy DescribeSecret"
+	deploys := "DeleteSecret RotateSecret CancelRotateSecret PutResourcePolicy DescribeSecret UpdateSecret"
 	want := []string{
 		"reader, permission set: DescribeSecret MFA not observable: Identity Center does not tell IAM; permission set Sales is not trusted to ask for MFA, so it cannot read",
 		"reader, trusted permission set: " + reads + " MFA not observable: Identity Center does not tell IAM; permission set Support is trusted to ask for MFA",

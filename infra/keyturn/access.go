@@ -109,6 +109,7 @@ func accessColumns() []column {
 		{"READ", "secretsmanager:GetSecretValue"},
 		{"BATCH", "secretsmanager:BatchGetSecretValue"},
 		{"WRITE", "secretsmanager:PutSecretValue"},
+		{"UPDATE", "secretsmanager:UpdateSecret"}, // which sets a value too
 		{"ROTATE", "secretsmanager:RotateSecret"},
 		{"STOP", "secretsmanager:CancelRotateSecret"},
 		{"NOW", access.RotateNow},
