@@ -22,6 +22,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -71,6 +72,8 @@ type Cloud struct {
 	opt     Options
 	clock   *clock.Clock
 	secrets *secretsmanager.Service
+
+	who atomic.Pointer[func(accessKey string) (Caller, bool)]
 
 	mu       sync.Mutex
 	services map[string]wire.Service

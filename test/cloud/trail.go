@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -84,6 +85,10 @@ func (c *Cloud) recordCall(call *wire.Call, reply *wire.Reply, failure *wire.Err
 		ReadOnly: readOnly(call.Operation), EventType: "AwsApiCall",
 		TLSDetails: &TLSDetails{"TLSv1.3", "TLS_AES_128_GCM_SHA256", "secretsmanager." + wire.Region + ".amazonaws.com"},
 	}
+	if who, ok := c.caller(call.AccessKey); ok {
+		r.UserIdentity = assumed(who, call.AccessKey)
+		r.SourceIPAddress = cmp.Or(who.Address, r.SourceIPAddress)
+	}
 	if failure != nil {
 		r.ErrorCode, r.ErrorMessage = failure.Code, failure.Message
 	} else if !r.ReadOnly {
@@ -126,26 +131,51 @@ func readOnly(operation string) bool {
 		strings.HasPrefix(operation, "Validate")
 }
 
+// Caller is whose an access key is, for CloudTrail.
+type Caller struct {
+	Role    string // ARN
+	Session string
+	Address string // where it calls from; "": 127.0.0.1
+}
+
+// Introduce has CloudTrail ask who returns whose an access key is. It is called for
+// every call of Secrets Manager, by several goroutines; false: the key is of a user
+// or role "local". A former one is replaced.
+func (c *Cloud) Introduce(who func(accessKey string) (Caller, bool)) { c.who.Store(&who) }
+
+func (c *Cloud) caller(accessKey string) (Caller, bool) {
+	who := c.who.Load()
+	if who == nil {
+		return Caller{}, false
+	}
+	return (*who)(accessKey)
+}
+
 // identity is who CloudTrail says the caller was: a user for a long-term key,
 // a role's session for a temporary one.
 func identity(accessKey string) map[string]any {
 	if strings.HasPrefix(accessKey, "ASIA") {
-		role := "arn:aws:iam::" + wire.Account + ":role/local"
-		return map[string]any{
-			"type": "AssumedRole", "principalId": "AROALOCALLOCALLOCAL0:local", "accountId": wire.Account,
-			"arn": "arn:aws:sts::" + wire.Account + ":assumed-role/local/local", "accessKeyId": accessKey,
-			"sessionContext": map[string]any{
-				"sessionIssuer": map[string]any{
-					"type": "Role", "principalId": "AROALOCALLOCALLOCAL0", "arn": role,
-					"accountId": wire.Account, "userName": "local",
-				},
-				"attributes": map[string]any{"mfaAuthenticated": "false"},
-			},
-		}
+		return assumed(Caller{Role: "arn:aws:iam::" + wire.Account + ":role/local", Session: "local"}, accessKey)
 	}
 	return map[string]any{
 		"type": "IAMUser", "principalId": "AIDALOCALLOCALLOCAL0", "accountId": wire.Account,
 		"arn": "arn:aws:iam::" + wire.Account + ":user/local", "accessKeyId": accessKey, "userName": "local",
+	}
+}
+
+// assumed is the session of a role.
+func assumed(who Caller, accessKey string) map[string]any {
+	name := who.Role[strings.LastIndexByte(who.Role, '/')+1:]
+	return map[string]any{
+		"type": "AssumedRole", "principalId": "AROALOCALLOCALLOCAL0:" + who.Session, "accountId": wire.Account,
+		"arn": "arn:aws:sts::" + wire.Account + ":assumed-role/" + name + "/" + who.Session, "accessKeyId": accessKey,
+		"sessionContext": map[string]any{
+			"sessionIssuer": map[string]any{
+				"type": "Role", "principalId": "AROALOCALLOCALLOCAL0", "arn": who.Role,
+				"accountId": wire.Account, "userName": name,
+			},
+			"attributes": map[string]any{"mfaAuthenticated": "false"},
+		},
 	}
 }
 

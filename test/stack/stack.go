@@ -1,10 +1,10 @@
 // Package stack deploys Keyturn to the local AWS the way the CDK app deploys it
 // to AWS: the table, the topic, the queues, a rotate and a retire function for
-// each vendor account, rotatenow, and the rule for label events.
+// each vendor account, rotatenow, and the rule for label events; where asked for, also the audit
+// function, its ledger, and the rule that brings it CloudTrail's records.
 package stack
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,11 +25,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	sched "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
-	"github.com/google/uuid"
 
 	"github.com/keyturn/keyturn/shared/boot"
+	"github.com/keyturn/keyturn/shared/function/audit"
 	"github.com/keyturn/keyturn/shared/function/retire"
 	"github.com/keyturn/keyturn/shared/function/rotate"
 	"github.com/keyturn/keyturn/shared/function/rotatenow"
@@ -98,6 +97,9 @@ type Options struct {
 	Timeout time.Duration
 	// Sweep makes the hourly schedule of the sweep.
 	Sweep bool
+	// Watch deploys what looks at every access. Nil: nothing does, and nobody takes
+	// what is in the audit queue.
+	Watch *Watch
 	// Env is more of the functions' environment, or other than the usual.
 	Env map[string]string
 }
@@ -110,6 +112,7 @@ type Stack struct {
 	opt  Options
 	sm   *sm.Client
 	stop context.CancelFunc
+	cut  func() // of the path of CloudTrail's records
 }
 
 // Deploy makes the stack. Secrets are created without a value and without a
@@ -125,7 +128,7 @@ func Deploy(ctx context.Context, r *region.Region, o Options) (*Stack, error) {
 	s.Config = s.configuration("")
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
-	if err := errors.Join(s.shared(ctx), s.accounts(ctx, life), s.secrets(ctx)); err != nil {
+	if err := errors.Join(s.shared(ctx), s.watch(ctx, life), s.accounts(ctx, life), s.secrets(ctx)); err != nil {
 		stop()
 		return nil, fmt.Errorf("deploy: %w", err)
 	}
@@ -195,7 +198,7 @@ func (s *Stack) shared(ctx context.Context) error {
 	if _, err = sns.NewFromConfig(cfg).CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String(Topic)}); err != nil {
 		return fmt.Errorf("make the topic: %w", err)
 	}
-	if _, err = s.Region.SQS.Create(Audit, nil); err != nil {
+	if _, err = s.Region.SQS.Create(Audit, s.visible()); err != nil {
 		return fmt.Errorf("make the audit queue: %w", err)
 	}
 	return s.function(ctx, RotateNow, rotatenow.Name, "", rotatenow.Open, rotatenow.Needs())
@@ -212,7 +215,7 @@ func (s *Stack) accounts(ctx, life context.Context) error {
 			return err
 		}
 		queue := "keyturn-labels-" + name
-		if _, err := s.Region.SQS.Create(queue, map[string]string{"VisibilityTimeout": strconv.Itoa(int(6 * s.opt.Timeout / time.Second))}); err != nil {
+		if _, err := s.Region.SQS.Create(queue, s.visible()); err != nil {
 			return fmt.Errorf("make the label queue: %w", err)
 		}
 		if err := s.Region.SQS.Map(life, queue, Retire(name), 10, s.Region.Lambda); err != nil {
@@ -237,6 +240,12 @@ func (s *Stack) accounts(ctx, life context.Context) error {
 		}
 	}
 	return nil
+}
+
+// visible is how long messages are hidden from all but the function that has them.
+// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+func (s *Stack) visible() map[string]string {
+	return map[string]string{"VisibilityTimeout": strconv.Itoa(int(6 * s.opt.Timeout / time.Second))}
 }
 
 func (s *Stack) keysOf(account string) (names []string) {
@@ -274,6 +283,10 @@ func (s *Stack) function(ctx context.Context, name, kind, account string, open b
 		"KEYTURN_RETIRE_FUNCTION_ARN": lambda.ARN(Retire(account)),
 		"KEYTURN_FINGERPRINT_KEY":     FingerprintKey,
 	}
+	var site []byte
+	if kind == audit.Name {
+		site = s.watching(env)
+	}
 	maps.Copy(env, s.opt.Env)
 	f := lambda.Function{Name: name, Timeout: s.opt.Timeout, MemoryMB: 128, Env: env}
 	if name == RotateNow { // as infra/cdk deploys it
@@ -284,9 +297,14 @@ func (s *Stack) function(ctx context.Context, name, kind, account string, open b
 		cfg := s.Region.Cloud.Config()
 		cfg.Credentials = credentials.NewStaticCredentialsProvider(name, cloud.SecretKey, "")
 		b := boot.Prepare(ctx, boot.System{
-			Getenv:   func(k string) string { return env[k] },
-			ReadFile: func(string) ([]byte, error) { return config, nil },
-			Stdout:   s.opt.Log, Now: time.Now, AWS: &cfg, Vendors: s.opt.Vendors, Answers: s.opt.Answers,
+			Getenv: func(k string) string { return env[k] },
+			ReadFile: func(path string) ([]byte, error) {
+				if path == sitePath {
+					return site, nil
+				}
+				return config, nil
+			},
+			Stdout: s.opt.Log, Now: time.Now, AWS: &cfg, Vendors: s.opt.Vendors, Answers: s.opt.Answers,
 		}, kind, open, needs...)
 		timeout := s.opt.Timeout
 		f.Handler = func(ctx context.Context, event []byte) ([]byte, error) {
@@ -302,81 +320,16 @@ func (s *Stack) function(ctx context.Context, name, kind, account string, open b
 		if err := os.WriteFile(path, config, 0o600); err != nil {
 			return fmt.Errorf("write the configuration: %w", err)
 		}
+		if site != nil {
+			env["KEYTURN_SITE"] = filepath.Join(s.opt.Dir, sitePath)
+			if err := os.WriteFile(env["KEYTURN_SITE"], site, 0o600); err != nil {
+				return fmt.Errorf("write what the detections know: %w", err)
+			}
+		}
 		env["KEYTURN_CONFIG"], f.Path = path, filepath.Join(s.opt.Binaries, kind)
 	}
 	if err := s.Region.Lambda.Register(f); err != nil {
 		return fmt.Errorf("register %s: %w", name, err)
 	}
 	return nil
-}
-
-// secrets makes the admin secrets, and the keys' secrets without a value.
-func (s *Stack) secrets(ctx context.Context) error {
-	for name, a := range s.opt.Accounts {
-		fields := map[string]any{"hosts": a.Admin.Hosts}
-		for f, v := range a.Admin.Fields {
-			fields[f] = v.Reveal()
-		}
-		b, err := json.Marshal(fields)
-		if err != nil {
-			return fmt.Errorf("encode the admin credential: %w", err)
-		}
-		if err = s.create(ctx, adminSecret(name), string(b), ""); err != nil {
-			return err
-		}
-	}
-	for name, k := range s.opt.Keys {
-		if err := s.create(ctx, name, "", k.Owner); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Stack) create(ctx context.Context, name, value, owner string) error {
-	in := &sm.CreateSecretInput{Name: &name, Tags: []smtypes.Tag{{Key: aws.String("keyturn"), Value: aws.String("local")}}}
-	if value != "" {
-		in.SecretString = &value
-	}
-	if owner != "" {
-		in.Tags = append(in.Tags, smtypes.Tag{Key: aws.String("owner"), Value: &owner})
-	}
-	if _, err := s.sm.CreateSecret(ctx, in); err != nil {
-		return fmt.Errorf("create secret %s: %w", name, err)
-	}
-	return nil
-}
-
-// Init makes a secret's first key, as `keyturn init` does.
-func (s *Stack) Init(ctx context.Context, name string) error {
-	req, err := json.Marshal(map[string]any{"version": 1, "mode": "init", "secret": name, "token": uuid.NewString()})
-	if err != nil {
-		return fmt.Errorf("encode the request: %w", err)
-	}
-	out, failure, err := s.Region.Lambda.Invoke(ctx, Rotate(s.opt.Keys[name].Account), req)
-	if err != nil {
-		return fmt.Errorf("init %s: %w", name, err)
-	}
-	if failure != "" {
-		return fmt.Errorf("init %s: %s", name, bytes.TrimSpace(out))
-	}
-	return nil
-}
-
-// Enable attaches a secret's schedule, without rotating it now. Secrets Manager
-// tries testSecret by itself.
-func (s *Stack) Enable(ctx context.Context, name string) error {
-	k := s.opt.Keys[name]
-	expression := k.Schedule
-	if expression == "" {
-		expression = "rate(30 days)"
-	}
-	_, err := s.sm.RotateSecret(ctx, &sm.RotateSecretInput{
-		SecretId: &name, RotationLambdaARN: aws.String(lambda.ARN(Rotate(k.Account))), RotateImmediately: aws.Bool(false),
-		RotationRules: &smtypes.RotationRulesType{ScheduleExpression: &expression},
-	})
-	if err != nil {
-		return fmt.Errorf("enable the rotation of %s: %w", name, err)
-	}
-	return s.Region.Cloud.Rotated(ctx, name)
 }
