@@ -37,7 +37,7 @@ keys:
 func app(t *testing.T, yaml string, env ...string) (dir, stderr string, code int) {
 	t.Helper()
 	dir = t.TempDir()
-	for _, f := range []string{"rotate", "retire", "rotatenow"} {
+	for _, f := range []string{"rotate", "retire", "rotatenow", "audit"} {
 		put(t, filepath.Join(dir, "dist", f, "bootstrap"), "stub")
 	}
 	if yaml != "" {

@@ -30,7 +30,7 @@ func suppressRole(r awsiam.CfnRole) {
 		{`^Resource::.*:log-group:[^:]*:\*$`, "Lambda names the streams of the function's own log group."},
 		{`^Resource::.*:secret:\*$`, "Bounded by tags that the deployment alone may set: docs/adr/0013-rights-by-tag.md."},
 		{`^Resource::.*:kms:.*:key\/\*$`, "CMKs of secrets that are not ours to make; bounded to Secrets Manager, and to those secrets by the encryption context. And the key of the ledger, by its alias."},
-		{`^Resource::arn:aws[a-z-]*:s3:::[^\/]*-ledger-[^\/]*\/\*$`, "Objects of the ledger: S3 locks them, and the bucket's policy keeps everybody else from writing."},
+		{`^Resource::arn:.*:s3:::[^\/]*-ledger-[^\/]*\/\*$`, "Objects of the ledger: S3 locks them, and the bucket's policy keeps everybody else from writing."},
 		{`^Resource::.*:schedule\/[^\/]*\/\*$`, "One-time schedules in the group of the installation; each has a name of its own."},
 		{`^Resource::.*:function:[^:]*-(rotate|retire)-\*$`, "One function for each vendor account, named by it."},
 		{`^Resource::\*$`, "Network interfaces and traces: these actions know no resources."},

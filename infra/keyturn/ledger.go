@@ -37,7 +37,7 @@ are signed notes, so that other people's tools can check them too.`,
   keyturn ledger prove ./copy --key "$KEY" --entry 41 > proof.txt`,
 		Args: noArgs,
 	}
-	c.AddCommand(a.ledgerVerify(), a.ledgerProve())
+	c.AddCommand(a.ledgerVerify(), a.ledgerProve(), a.ledgerKey())
 	return command(c, func(*cobra.Command, []string) error {
 		return usage("which command?", "keyturn ledger --help")
 	})
