@@ -80,6 +80,7 @@ func (d *diff) key(where string, b, n keysfile.Key) {
 	d.allows(where+".existing", b.Existing, n.Existing, "a secret that is not Keyturn's is rotated", "the secret becomes Keyturn's own")
 	d.allows(where+".exclusive", b.Exclusive, n.Exclusive, "keys of its principal that no version holds may be ended", "only keys that a version holds are ended")
 	d.allows(where+".acceptDowntime", b.AcceptDown, n.AcceptDown, "a rotation may cut consumers off until they fetch again", "a rotation never cuts consumers off")
+	d.requires(where+".honeytoken", b.HoneyToken, n.HoneyToken, "whoever reads it is told of", "it is no honey token any more: who reads it is not told of")
 	d.exception(where, b.Exception, n.Exception)
 }
 

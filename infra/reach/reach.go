@@ -41,6 +41,8 @@ func Compare(base, next *keysfile.File) []Change {
 	d.functions(base.Functions, next.Functions)
 	d.notifications(base.Notifications, next.Notifications)
 	d.freezes(base.Freeze, next.Freeze)
+	d.audit(base.Audit, next.Audit)
+	d.detections(base.Detect, next.Detect)
 	d.accounts(base.VendorAccounts, next.VendorAccounts)
 	d.keys(base, next)
 	return d.changes

@@ -61,6 +61,15 @@ func full() *keysfile.File {
 			Viewers: []string{arn("v")}, Operators: []string{arn("o")}, Responders: []string{arn("r")}, Approvers: []string{arn("p")},
 			Auditors: []string{arn("u")}, Admins: []string{arn("a")}, BreakGlass: []string{arn("b")}, Deployers: []string{arn("d")}, RequireMFA: true, PermissionSets: []string{"Ops"},
 		},
+		Audit: keysfile.Audit{
+			Trail: &keysfile.Trail{Bucket: "trails", Prefix: "org", Account: "111122223333", KMSKey: "arn:aws:kms:eu-west-1:111122223333:key/k"}, Retention: hours(400 * 24), Mode: "compliance",
+			Checkpoints: &keysfile.Checkpoints{Bucket: "elsewhere"},
+		},
+		Detect: keysfile.Detect{
+			Installed: date(1, 2), Learning: hours(14 * 24), Rules: map[string]bool{"D-15": true}, Thresholds: map[string]int{"D-10": 50},
+			Automation: []keysfile.Automation{{Principal: arn("terraform"), UserAgent: "APN"}}, Listers: []string{arn("inventory")}, Accounts: []string{"999999999999"},
+			Allow: keysfile.DetectAllow{CIDRs: []string{"203.0.113.0/24"}, VPCEndpoints: []string{"vpce-1"}, Countries: []string{"NL"}},
+		},
 		Functions: keysfile.Functions{PermissionsBoundary: "arn:aws:iam::111122223333:policy/b", RolePath: "/k/", LogRetentionDays: 365},
 	}
 }
@@ -220,6 +229,41 @@ func TestReaders(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What the watch no longer sees, or keeps for a shorter time, is wider.
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		change func(*keysfile.File)
+		want   string
+	}{
+		{"shorter", func(f *keysfile.File) { f.Audit.Retention = hours(24) }, "widens audit.retention: what is in the ledger is locked for 24h instead of 400d"},
+		{"longer", func(f *keysfile.File) { f.Audit.Retention = hours(500 * 24) }, "narrows audit.retention: what is in the ledger is locked for 500d instead of 400d"},
+		{"mode", func(f *keysfile.File) { f.Audit.Mode = "governance" }, "widens audit.mode: break-glass can delete what is in the ledger"},
+		{"no trail", func(f *keysfile.File) { f.Audit.Trail = nil }, `widens audit.trail: a comparison of the ledger with CloudTrail's files is no longer demanded: it was bucket trails, prefix "org", account 111122223333, key "arn:aws:kms:eu-west-1:111122223333:key/k"`},
+		{"no witness", func(f *keysfile.File) { f.Audit.Checkpoints = nil }, "widens audit.checkpoints: a second place for the ledger's checkpoints is no longer demanded: it was elsewhere"},
+		{"rule off", func(f *keysfile.File) { f.Detect.Rules = map[string]bool{"D-15": true, "D-01": false} }, `widens detect.rules["D-01"]: off instead of as by default`},
+		{"rule on", func(f *keysfile.File) { f.Detect.Rules = map[string]bool{"D-15": true, "D-06": true} }, `narrows detect.rules["D-06"]: on instead of as by default`},
+		{"rule as by default", func(f *keysfile.File) { f.Detect.Rules = nil }, `widens detect.rules["D-15"]: as by default instead of on`},
+		{"threshold", func(f *keysfile.File) { f.Detect.Thresholds["D-10"] = 500 }, `widens detect.thresholds["D-10"]: 500 instead of 50`},
+		{"lower threshold", func(f *keysfile.File) { f.Detect.Thresholds["D-10"] = 5 }, `narrows detect.thresholds["D-10"]: 5 instead of 50`},
+		{"another threshold", func(f *keysfile.File) { f.Detect.Thresholds["D-02"] = 9 }, `widens detect.thresholds["D-02"]: 9 instead of its own`},
+		{"learn again", func(f *keysfile.File) { f.Detect.Installed = date(6, 1) }, "widens detect.installed: learning begins on 2027-06-01 instead of 2027-01-02"},
+		{"anywhere", func(f *keysfile.File) { f.Detect.Allow.CIDRs = nil }, "widens detect.allow.cidrs: callers from anywhere are no longer told of"},
+		{"an account", func(f *keysfile.File) { f.Detect.Accounts = append(f.Detect.Accounts, "888888888888") }, "widens detect.accounts: callers of the account 888888888888 are not told of"},
+		{"honey token", func(f *keysfile.File) { f.Keys[0].HoneyToken = true }, `narrows keys["prod/mailer"].honeytoken: whoever reads it is told of`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			next := full()
+			tt.change(next)
+			if diff := cmp.Diff([]string{tt.want}, show(reach.Compare(full(), next))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
