@@ -102,14 +102,14 @@ func randomInput(r *rand.Rand) *Input {
 	return in
 }
 
-var all = flag.Bool("all", false, "compare the answers of 600 accounts, not of 150")
+var all = flag.Bool("all", false, "compare the answers of 600 accounts, not of 200")
 
 // The index answers as the evaluator does for each pair.
 func TestIndexAnswersAsEvaluator(t *testing.T) {
 	t.Parallel()
 	seen := map[Can]int{}
 	saved := 0
-	accounts := uint64(150)
+	accounts := uint64(200)
 	if *all {
 		accounts = 600
 	}
