@@ -275,6 +275,7 @@ func (s *Site) executionDuties() []duty {
 		{"cloudwatch:PutMetricAlarm", s.here("cloudwatch", "alarm:"+s.name+"-x")},
 		{"cloudwatch:PutDashboard", s.arn("cloudwatch", "", "dashboard/"+s.name)},
 		{"dynamodb:CreateTable", s.here("dynamodb", "table/"+s.name)},
+		{"ssm:PutParameter", s.here("ssm", "parameter/"+s.name+"/data-key")},
 		{"events:PutRule", s.here("events", "rule/"+s.name+"-x")},
 		{"lambda:CreateFunction", s.function(s.name + "-x")},
 		{"lambda:PublishLayerVersion", s.here("lambda", "layer:"+s.name+"-x")},

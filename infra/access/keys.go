@@ -84,7 +84,6 @@ func (s *Site) TopicsKey() (iam.Document, error) {
 			Action: iam.Strings{"kms:Decrypt", "kms:GenerateDataKey"}, Resource: iam.Strings{"*"},
 			Condition: iam.Conditions{"StringEquals": {"aws:SourceAccount": {s.env.Account}}},
 		},
-		forEvents(),
 	)
 	return fits("the key policy of "+s.name+"-topics", d, MaxKeyPolicy, "")
 }

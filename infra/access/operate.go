@@ -83,7 +83,7 @@ func (s *Site) Execution() (iam.Document, error) {
 		allow("Keys", iam.Strings{"kms:*Alias", "kms:*TagResource", "kms:Describe*", "kms:EnableKeyRotation", "kms:Get*", "kms:List*", "kms:PutKeyPolicy", "kms:UpdateKeyDescription"},
 			iam.Strings{s.here("kms", "key/*")}, mine),
 		allow("KeyAliases", iam.Strings{"kms:*Alias"}, iam.Strings{s.here("kms", "alias/"+s.name+"-*")}, nil),
-		allow("Resources", iam.Strings{"cloudwatch:*", "dynamodb:*", "events:*", "lambda:*", "logs:*", "s3:*", "scheduler:*", "sns:*", "sqs:*"}, s.resources(), nil),
+		allow("Resources", iam.Strings{"cloudwatch:*", "dynamodb:*", "events:*", "lambda:*", "logs:*", "s3:*", "scheduler:*", "sns:*", "sqs:*", "ssm:*"}, s.resources(), nil),
 		allow("EventSources", iam.Strings{"lambda:*EventSourceMapping", "logs:DescribeLogGroups", "logs:*QueryDefinition*"},
 			iam.Strings{"*"}, nil),
 		allow("Roles", iam.Strings{
@@ -177,6 +177,6 @@ func (s *Site) resources() iam.Strings {
 	return iam.Strings{
 		s.arn("cloudwatch", "", "dashboard/"+n+"*"), s.here("cloudwatch", "alarm:"+n+"-*"), s.here("dynamodb", "table/"+n), s.here("dynamodb", "table/"+n+"-watch"), s.ledger(),
 		s.here("events", "rule/"+n+"-*"), s.function(n + "-*"), s.here("lambda", "layer:"+n+"-*"), s.here("logs", "log-group:/aws/lambda/"+n+"-*"),
-		s.here("scheduler", "schedule/"+n+"/*"), s.here("scheduler", "schedule-group/"+n), s.here("sns", n+"-*"), s.here("sqs", n+"-*"),
+		s.here("scheduler", "schedule/"+n+"/*"), s.here("scheduler", "schedule-group/"+n), s.here("sns", n+"-*"), s.here("sqs", n+"-*"), s.here("ssm", "parameter/"+n+"/*"),
 	}
 }

@@ -175,7 +175,7 @@ func (s *Site) topicRequests(d *documents) []sent {
 	return []sent{
 		{who: s.ours(), action: "sns:Publish", resource: topic, identity: d.identity("rotatenow"), want: true},
 		{who: alarms, action: "sns:Publish", resource: topic, context: own, want: true},
-		{who: iam.NewService("events.amazonaws.com"), action: "sns:Publish", resource: topic, context: own, want: true},
+		{who: iam.NewService("events.amazonaws.com"), action: "sns:Publish", resource: topic, context: own}, // no rule has a topic for its target
 		{who: alarms, action: "sns:Publish", resource: topic, context: foreign},
 		{who: alarms, action: "sns:Publish", resource: topic, context: plain},
 		{who: alarms, action: "sns:Publish", resource: topic + "-2", context: own},
@@ -316,7 +316,7 @@ func (s *Site) topicsKeyRequests() []sent {
 		{who: other, action: "kms:Decrypt", resource: key, context: via, identity: []iam.Policy{everything()}},
 		{who: own, action: "kms:CreateGrant", resource: key, context: via},
 	}
-	requests = append(requests, eventsKeyRequests(key)...)
+	requests = append(requests, s.serviceKeyRequests("events.amazonaws.com", key, false)...)
 	requests = append(requests, s.serviceKeyRequests("cloudwatch.amazonaws.com", key, true)...)
 	requests = append(requests, s.serviceKeyRequests("s3.amazonaws.com", key, false)...)
 	return append(requests, s.endKeyRequests(key)...)

@@ -51,14 +51,14 @@ func (s *Site) topics() iam.Strings {
 }
 
 // Topic is the policy of one of our topics, "notifications" or "escalation":
-// TLS only; our account's functions, its alarms and its rules publish.
+// TLS only; our account's functions and its alarms publish.
 // https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
 func (s *Site) Topic(name string) iam.Document {
 	topic := s.here("sns", s.name+"-"+name)
 	// SNS has no action that "sns:*" of a topic's policy may name: it lists them.
 	tls := onlyTLS("sns:Publish", topic)
 	return document(tls, iam.Statement{
-		Sid: "Services", Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{"cloudwatch.amazonaws.com", "events.amazonaws.com"}},
+		Sid: "Services", Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{"cloudwatch.amazonaws.com"}},
 		Action: iam.Strings{"sns:Publish"}, Resource: iam.Strings{topic},
 		Condition: iam.Conditions{"StringEquals": {"aws:SourceAccount": {s.env.Account}}},
 	})
