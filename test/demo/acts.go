@@ -27,6 +27,7 @@ func (d *demo) acts(ctx context.Context) error {
 		{"A crash in the middle, which heals", d.crash},
 		{"A key that is still in use is held, and then retired", d.held},
 		{"A rotation on demand", d.demand},
+		{"A theft, which is noticed", d.theft},
 	} {
 		d.screen.head(fmt.Sprintf("Act %d. %s", n+1, a.title))
 		if err := a.do(ctx); err != nil {

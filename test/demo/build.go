@@ -10,19 +10,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keyturn/keyturn/shared/function/audit"
 	"github.com/keyturn/keyturn/test/binaries"
 )
 
 // build builds the functions and the operator's command into dir.
 func (d *demo) build(ctx context.Context) error {
-	d.screen.say(dim, "go build of the three functions and of the command (the first time takes a minute or two)")
+	d.screen.say(dim, "go build of the four functions and of the command (the first time takes a minute or two)")
 	began := time.Now()
 	if err := d.compile(ctx); err != nil {
 		return err
 	}
 	d.run.Build = time.Since(began)
 	var sizes []string
-	for _, f := range binaries.Functions() {
+	for _, f := range append(binaries.Functions(), audit.Name) {
 		sizes = append(sizes, f+" "+megabytes(filepath.Join(d.dir, f, "bootstrap")))
 	}
 	d.screen.say(plain, "built in %.1f s: %s, keyturn %s", d.run.Build.Seconds(), strings.Join(sizes, ", "), megabytes(d.command()))
@@ -32,6 +33,9 @@ func (d *demo) build(ctx context.Context) error {
 func (d *demo) compile(ctx context.Context) error {
 	defer d.screen.working("building")()
 	if err := binaries.Build(ctx, d.dir); err != nil {
+		return err
+	}
+	if err := binaries.For(ctx, audit.Name, filepath.Join(d.dir, audit.Name, "bootstrap")); err != nil {
 		return err
 	}
 	c := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", d.command(), "./infra/keyturn")
@@ -57,6 +61,7 @@ func (d *demo) command() string { return filepath.Join(d.dir, "keyturn") }
 func (d *demo) keyturn(ctx context.Context, args ...string) error {
 	d.screen.say(bold, "$ keyturn %s", quoted(args))
 	c := exec.CommandContext(ctx, d.command(), args...)
+	c.Dir = d.dir // which files are named from
 	c.Env = []string{
 		"AWS_ENDPOINT_URL=" + d.region.Endpoint(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local",
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",

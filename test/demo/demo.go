@@ -25,6 +25,7 @@ import (
 	"github.com/keyturn/keyturn/test/cloud/lambda"
 	"github.com/keyturn/keyturn/test/cloud/region"
 	"github.com/keyturn/keyturn/test/cloud/secretsmanager"
+	"github.com/keyturn/keyturn/test/cloud/wire"
 	"github.com/keyturn/keyturn/test/demo/internal/consumer"
 	"github.com/keyturn/keyturn/test/demo/internal/report"
 	"github.com/keyturn/keyturn/test/stack"
@@ -39,7 +40,18 @@ const (
 )
 
 // The consumers that use them. The legacy one reads its key once, at its start.
-const legacy = "ci-legacy"
+const (
+	legacy = "ci-legacy"
+	runner = "ci-runner"
+)
+
+// What is stolen, and who steals.
+const (
+	honey = "prod/backup/root" // a honey token
+	thief = "thief"
+
+	ledgerKey = "ledger.pub" // file with the ledger's public key
+)
 
 const (
 	cache = time.Second            // for which a program keeps a key
@@ -65,6 +77,7 @@ type demo struct {
 	consumers []*user
 	world     sync.RWMutex // held for writing while the clock is moved
 	shown     int          // messages
+	ledger    string       // its entries, once they are proven
 }
 
 // user is a program that uses a key.
@@ -183,6 +196,7 @@ func (d *demo) deploy(ctx context.Context) error {
 			ci:      {Account: giteaAccount, Owner: "ci@example.com", Schedule: "rate(300 days)", Grace: map[string]any{"min": "1h", "quiet": "6h", "max": "24h", "onMax": "hold"}},
 			deploy:  {Account: giteaAccount, Owner: "deploy@example.com", Schedule: "rate(300 days)"},
 		},
+		Watch: &stack.Watch{HoneyToken: honey, Callers: callers(), Deployers: []string{"arn:aws:iam::" + wire.Account + ":user/local"}},
 	}
 	d.screen.say(plain, "local AWS     %s", d.region.Endpoint())
 	for _, v := range d.vendors {
@@ -201,6 +215,13 @@ func (d *demo) deploy(ctx context.Context) error {
 	cfg := d.region.Cloud.Config()
 	d.secrets, d.records = sm.NewFromConfig(cfg), records.New(dynamodb.NewFromConfig(cfg), stack.Table)
 	if err = os.WriteFile(filepath.Join(d.dir, "keyturn.json"), d.stack.Config, 0o600); err != nil {
+		return err
+	}
+	key, err := d.stack.VerifierKey(ctx)
+	if err != nil {
+		return err
+	}
+	if err = os.WriteFile(filepath.Join(d.dir, ledgerKey), []byte(key+"\n"), 0o600); err != nil {
 		return err
 	}
 	return d.first(ctx)
@@ -242,20 +263,9 @@ func (d *demo) vendor(name string) *vendor {
 
 // use starts the consumers that use the keys.
 func (d *demo) use(ctx context.Context) *sync.WaitGroup {
-	// Over the network, as a program would. Only the local AWS knows these.
-	client := sm.NewFromConfig(aws.Config{
-		Region: "us-east-1", BaseEndpoint: aws.String(d.region.Endpoint()),
-		Credentials: credentials.NewStaticCredentialsProvider(cloud.AccessKey, cloud.SecretKey, ""),
-	})
 	var running sync.WaitGroup
-	for _, u := range []struct{ name, secret string }{
-		{"mailer", mailer},
-		{"billing", billing},
-		{"ci-runner", ci},
-		{legacy, ci},
-		{"deployer", deploy},
-	} {
-		v := d.vendor(u.secret)
+	for _, u := range programs() {
+		v, client := d.vendor(u.secret), d.client(u.name)
 		c := consumer.New(consumer.Options{
 			Name: u.name, Stubborn: u.name == legacy, Now: d.now, Cache: cache, Every: every, World: &d.world,
 			Want: v.want, Client: &http.Client{Transport: &http.Transport{}},
@@ -269,6 +279,33 @@ func (d *demo) use(ctx context.Context) *sync.WaitGroup {
 		len(d.consumers), float64(len(d.consumers))/every.Seconds(), legacy)
 	return &running
 }
+
+// program is a consumer's name, and the secret that it reads.
+type program struct{ name, secret string }
+
+func programs() []program {
+	return []program{{"mailer", mailer}, {"billing", billing}, {runner, ci}, {legacy, ci}, {"deployer", deploy}}
+}
+
+// client is Secrets Manager over the network, as a program would call it. The access
+// key names who calls; only the local AWS knows it.
+func (d *demo) client(accessKey string) *sm.Client {
+	return sm.NewFromConfig(aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String(d.region.Endpoint()),
+		Credentials: credentials.NewStaticCredentialsProvider(accessKey, cloud.SecretKey, ""),
+	})
+}
+
+// callers are whose the access keys are.
+func callers() map[string]cloud.Caller {
+	out := map[string]cloud.Caller{thief: {Role: roleOf(runner), Session: "i-0f3c", Address: "203.0.113.66"}}
+	for i, p := range programs() {
+		out[p.name] = cloud.Caller{Role: roleOf(p.name), Session: p.name, Address: fmt.Sprintf("10.0.0.%d", i+10)}
+	}
+	return out
+}
+
+func roleOf(program string) string { return "arn:aws:iam::" + wire.Account + ":role/" + program }
 
 // fetch reads a secret, as AWS's examples do.
 func fetch(client *sm.Client, name string) func(context.Context) (secret.Value, string, error) {

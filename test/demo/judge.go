@@ -185,7 +185,7 @@ func (d *demo) show(promises []report.Promise, files []file) {
 	}
 	if len(broken) == 0 {
 		made, _ := d.run.Requests()
-		d.screen.print(good, fmt.Sprintf("All %d promises kept: %d requests of consumers and none failed, no orphan, every old key refused, no secret shown.\n", len(promises), made))
+		d.screen.print(good, fmt.Sprintf("All %d promises kept: %d requests of consumers and none failed, no orphan, every old key refused, no secret shown, the theft noticed and %d entries of the ledger proven.\n", len(promises), made, d.run.Watch.Entries))
 	}
 	d.screen.print(plain, fmt.Sprintf("%s of the local AWS's time passed in %.0f s (and %.0f s to build).\n\n", report.Long(d.run.To.Sub(d.run.From)), d.run.Took.Seconds(), d.run.Build.Seconds()))
 	for _, f := range files {
@@ -207,6 +207,7 @@ func (d *demo) files(dir string) []file {
 	return []file{
 		{at("messages.txt"), "the SNS messages, as an e-mail has them", inbox.String()},
 		{at("audit.jsonl"), "the audit trail", trail.String()},
+		{at("ledger.jsonl"), "the ledger's entries", d.ledger},
 		{at("functions.log"), "what the functions logged, with their metrics", d.log.String()},
 	}
 }

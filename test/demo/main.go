@@ -25,7 +25,8 @@ const limit = 15 * time.Minute
 const help = `Usage: go run ./test/demo [-out DIR] [-keep-going]
 
 Shows four keys being rotated, on this machine and without an AWS account: on
-schedule, through a crash, while the old key is still in use, and on demand.
+schedule, through a crash, while the old key is still in use, and on demand. Then
+a secret is stolen, which is noticed, and the ledger of it all is proven.
 
   -out DIR      where the log, the messages, the audit trail and the timeline go
                 (dist/demo in the repository)

@@ -70,6 +70,11 @@ func (d *demo) requests() (made, failed int) {
 // each of them has made another: time passes for them too.
 func (d *demo) pass(ctx context.Context, by time.Duration, why string) error {
 	d.world.Lock()
+	// A queue forgets what waits for days, and nobody reads while the world stands.
+	if err := d.until(ctx, "the audit function to take what was recorded", func() (bool, error) { return d.stack.Drained(), nil }); err != nil {
+		d.world.Unlock()
+		return err
+	}
 	from := d.now()
 	d.region.Cloud.Clock().Advance(by)
 	to := d.now()

@@ -198,7 +198,7 @@ func (s *Stack) shared(ctx context.Context) error {
 	if _, err = sns.NewFromConfig(cfg).CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String(Topic)}); err != nil {
 		return fmt.Errorf("make the topic: %w", err)
 	}
-	if _, err = s.Region.SQS.Create(Audit, s.visible()); err != nil {
+	if _, err = s.Region.SQS.Create(Audit, s.visible(1)); err != nil {
 		return fmt.Errorf("make the audit queue: %w", err)
 	}
 	return s.function(ctx, RotateNow, rotatenow.Name, "", rotatenow.Open, rotatenow.Needs())
@@ -215,7 +215,7 @@ func (s *Stack) accounts(ctx, life context.Context) error {
 			return err
 		}
 		queue := "keyturn-labels-" + name
-		if _, err := s.Region.SQS.Create(queue, s.visible()); err != nil {
+		if _, err := s.Region.SQS.Create(queue, s.visible(6)); err != nil {
 			return fmt.Errorf("make the label queue: %w", err)
 		}
 		if err := s.Region.SQS.Map(life, queue, Retire(name), 10, s.Region.Lambda); err != nil {
@@ -242,10 +242,11 @@ func (s *Stack) accounts(ctx, life context.Context) error {
 	return nil
 }
 
-// visible is how long messages are hidden from all but the function that has them.
+// visible is for how many of the functions' timeouts messages are hidden from all but
+// the function that has them. AWS advises six; with one, what failed comes sooner.
 // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-func (s *Stack) visible() map[string]string {
-	return map[string]string{"VisibilityTimeout": strconv.Itoa(int(6 * s.opt.Timeout / time.Second))}
+func (s *Stack) visible(timeouts time.Duration) map[string]string {
+	return map[string]string{"VisibilityTimeout": strconv.Itoa(int(timeouts * s.opt.Timeout / time.Second))}
 }
 
 func (s *Stack) keysOf(account string) (names []string) {

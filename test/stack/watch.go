@@ -63,7 +63,7 @@ func (s *Stack) watch(ctx, life context.Context) error {
 	if err := s.ledger(ctx); err != nil {
 		return err
 	}
-	if _, err := s.Region.SQS.Create(Trail, s.visible()); err != nil {
+	if _, err := s.Region.SQS.Create(Trail, s.visible(1)); err != nil {
 		return fmt.Errorf("make the trail queue: %w", err)
 	}
 	if err := s.create(ctx, Canary, "a canary opens nothing", ""); err != nil {
@@ -78,7 +78,7 @@ func (s *Stack) watch(ctx, life context.Context) error {
 		return err
 	}
 	for _, queue := range []string{Trail, Audit} {
-		if err := s.Region.SQS.Map(life, queue, Auditor, 100, s.Region.Lambda); err != nil {
+		if err := s.Region.SQS.Map(life, queue, Auditor, 100, narrow{s.Region.Lambda, make(chan struct{}, batches)}); err != nil {
 			return fmt.Errorf("map the queue %s: %w", queue, err)
 		}
 	}
@@ -96,6 +96,28 @@ func (s *Stack) watch(ctx, life context.Context) error {
 // Cut ends the rule that brings CloudTrail's records, as somebody would who wants to
 // be unseen. It needs [Options].Watch.
 func (s *Stack) Cut() { s.cut() }
+
+// batches is how many of one queue the function handles at a time, as infra/cdk
+// deploys it: with more, writers of the ledger stand in each other's way.
+const batches = 2
+
+// narrow lets as many invocations through as its channel holds.
+type narrow struct {
+	sqs.Invoker
+
+	free chan struct{}
+}
+
+// Invoke implements [sqs.Invoker].
+func (n narrow) Invoke(ctx context.Context, function string, payload []byte) (result []byte, functionError string, err error) {
+	select {
+	case n.free <- struct{}{}:
+	case <-ctx.Done():
+		return nil, "", ctx.Err()
+	}
+	defer func() { <-n.free }()
+	return n.Invoker.Invoke(ctx, function, payload)
+}
 
 // ledger makes what the ledger is in, and what signs it.
 func (s *Stack) ledger(ctx context.Context) error {
@@ -223,6 +245,20 @@ func (s *Stack) Task(ctx context.Context, task string) error {
 		return fmt.Errorf("run the task %s: %s", task, out)
 	}
 	return nil
+}
+
+// VerifierKey is the ledger's public key, as tools for signed notes take it.
+func (s *Stack) VerifierKey(ctx context.Context) (string, error) {
+	key, err := signer.New(kms.NewFromConfig(s.Region.Cloud.Config()), LedgerKey).VerifierKey(ctx, LedgerOrigin)
+	if err != nil {
+		return "", fmt.Errorf("read the ledger's key: %w", err)
+	}
+	return key, nil
+}
+
+// Drained reports whether nothing waits in the queues of what watches.
+func (s *Stack) Drained() bool {
+	return !slices.ContainsFunc(append(s.Region.SQS.Messages(Trail), s.Region.SQS.Messages(Audit)...), func(m sqs.Message) bool { return !m.Deleted })
 }
 
 // Verify proves the whole ledger, and calls each for every entry.

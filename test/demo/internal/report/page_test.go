@@ -42,7 +42,7 @@ func TestPageSays(t *testing.T) {
 	html := render(t, sample())
 	for _, want := range []string{
 		`<html lang="en">`, "prefers-color-scheme: dark", "@media print", "Synthetic: simulated vendors, a local AWS",
-		`<title id="tl-title">Timeline of 1 secrets and their keys</title>`, `<desc id="tl-desc">`, "All 9 promises kept",
+		`<title id="tl-title">Timeline of 1 secrets and their keys</title>`, `<desc id="tl-desc">`, "All 10 promises kept",
 		"aaaaaaaa11111111", "cccccccc33333333", "app: 100 requests, 0 failed; app-legacy: 99 requests, 0 failed",
 		"prod/app/vendor, key 1: held (time is up, but somebody still uses it), from 1 Mar 12:00:20 until 1 Mar 12:00:31",
 		"prod/app/vendor, key 3: current (AWSCURRENT: what consumers fetch), from 1 Mar 12:00:14 and still is",
@@ -55,7 +55,7 @@ func TestPageSays(t *testing.T) {
 	r := sample()
 	r.Leaks = []string{"a<b>.log"}
 	html = render(t, r)
-	if !strings.Contains(html, "1 of 9 promises broken") || !strings.Contains(html, "✗ broken") || !strings.Contains(html, "a&lt;b&gt;.log") {
+	if !strings.Contains(html, "1 of 10 promises broken") || !strings.Contains(html, "✗ broken") || !strings.Contains(html, "a&lt;b&gt;.log") {
 		t.Error("the page does not say what was broken")
 	}
 }

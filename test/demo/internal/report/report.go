@@ -18,7 +18,18 @@ type Run struct {
 	Unasked  []string // acts at a vendor without an intent in the audit trail before them
 	Leaks    []string // places that show a secret
 	Problems []string // what did not go as planned
+	Watch    Watch
 	Files    []File
+}
+
+// Watch is what came of looking at every access.
+type Watch struct {
+	Alerts  []string // that are in the ledger, by their rule and secret
+	Told    int      // messages about them
+	Denied  int      // calls that were denied, in the ledger
+	Acts    int      // of ours, in the ledger
+	Reads   int64    // counted in the ledger
+	Entries int64    // of the ledger, proven; 0: it is not
 }
 
 // Jump is one move of the local AWS's clock.
@@ -184,6 +195,7 @@ const (
 	Asked   Kind = "rotate-now"
 	Restart Kind = "restart" // of a consumer
 	OnHold  Kind = "held"
+	Theft   Kind = "theft"
 	Dead    Kind = "dead"
 	Started Kind = "started" // a rotation
 	Minted  Kind = "minted"

@@ -110,7 +110,7 @@ func (r Run) points() (out []time.Time) {
 	return out
 }
 
-func marked(k Kind) bool { return slices.Contains([]Kind{Crash, Asked, Restart, OnHold}, k) }
+func marked(k Kind) bool { return slices.Contains([]Kind{Crash, Asked, Restart, OnHold, Theft}, k) }
 
 func (r Run) lane(a *axis, k Key, events []Note, y float64) lane {
 	l := lane{Y: y, TitleY: y + 16, Title: k.Secret}
