@@ -77,7 +77,7 @@ func keyFindings(in *Input, s *Secret, k *Key, known bool) {
 		k.find(NotUsed, "nobody but Keyturn read it for %d days", days(in.Unused))
 	}
 	if s.Pending != "" && in.Now.Sub(s.PendingSince) > 24*time.Hour {
-		k.find(PendingLeft, "version %s is pending since %s", s.Pending, s.PendingSince.UTC().Format(time.DateOnly))
+		k.find(PendingLeft, "version %s is pending since %s or before", s.Pending, s.PendingSince.UTC().Format(time.DateOnly))
 	}
 	if s.Owner == "" {
 		k.find(NoOwner, "it has no owner")

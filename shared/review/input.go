@@ -28,6 +28,7 @@ type Input struct {
 	ControlKnown   bool
 	Reads          []Read
 	OwnRoles       []string // ARNs of Keyturn's roles: their reads are no use of a key
+	Missing        []string // sentences about what else is not known
 }
 
 // Principal is a user or a role of the account, with the policies that it has by

@@ -124,6 +124,7 @@ func uncovered(in *Input) []string {
 		"Of principals in other accounts, only what the secret's policy says is known. That of the KMS key may still refuse them.",
 		"A role's sessions may carry tags, so conditions on them are reported as conditions.",
 	}
+	out = slices.Concat(in.Missing, out)
 	if !in.ControlKnown {
 		out = append(out, "Service control policies could not be read: they may refuse what is reported as allowed.")
 	}
