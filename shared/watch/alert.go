@@ -32,8 +32,8 @@ type matter struct {
 	Severity detect.Severity `json:"severity"`
 	First    time.Time       `json:"first"`
 	Last     time.Time       `json:"last"`
-	Recent   []string        `json:"recent"` // IDs of findings that were counted, newest last
-	Episode  string          `json:"episode"`
+	Recent   []string        `json:"recent"`  // IDs of findings that were counted, newest last
+	Episode  string          `json:"episode"` // ID of its first finding, which begins with the rule
 }
 
 // maxRecent bounds how many findings a matter knows again. A finding comes again
@@ -152,10 +152,10 @@ func (m *matter) take(found []told) (news bool, worst told) {
 // do next.
 func (a *Alerts) message(group string, m matter, f told) notify.Message {
 	out := notify.Message{
-		Version: 1, ID: f.Rule + "-" + m.Episode + "-" + strconv.Itoa(m.Count), Time: f.Time, Kind: notify.Finding, Severity: severity(f.Severity),
-		Summary: f.Title + ": " + f.Why, Alert: f.Rule + "-" + m.Episode,
+		Version: 1, ID: m.Episode + "-" + strconv.Itoa(m.Count), Time: f.Time, Kind: notify.Finding, Severity: severity(f.Severity),
+		Summary: f.Title + ": " + f.Why, Alert: m.Episode,
 		Detail: map[string]string{
-			"rule": f.Rule, "severity": f.Severity.String(), "group": group, "count": strconv.Itoa(m.Count),
+			"rule": f.Rule, "rule_severity": f.Severity.String(), "group": group, "count": strconv.Itoa(m.Count),
 			"first": m.First.UTC().Format(time.RFC3339), "last": m.Last.UTC().Format(time.RFC3339),
 			"events": strings.Join(f.Events, " "), "ledger_index": strconv.FormatInt(f.index, 10),
 		},

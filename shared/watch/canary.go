@@ -62,7 +62,7 @@ func (c *Canary) Beat(ctx context.Context) (silent bool, err error) {
 		return false, readErr
 	}
 	f := detect.Finding{
-		ID: "silence-" + last.UTC().Format("20060102T150405"), Group: "D-23", Rule: "D-23", Title: "the record of reads is silent", Severity: detect.Critical,
+		ID: "D-23-silence-" + last.UTC().Format("20060102T150405"), Group: "D-23", Rule: "D-23", Title: "the record of reads is silent", Severity: detect.Critical,
 		Technique: "T1562.008", Time: now, Principal: c.Role, Secrets: []string{c.Secret}, Count: 1,
 		Why:  fmt.Sprintf("no read of the canary has come back for %s, limit %s", now.Sub(last).Round(time.Minute), Silence),
 		Next: "see docs/runbooks/silent-log.md: is the trail on, is the rule enabled for all management events, does the queue grow?",

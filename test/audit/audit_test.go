@@ -246,7 +246,7 @@ func TestAttack(t *testing.T) {
 		if len(told) != 1 {
 			w.t.Fatalf("%d messages, want one", len(told))
 		}
-		for _, want := range []string{honey, role("app"), "i-0123", "203.0.113.66"} {
+		for _, want := range []string{honey, role("app"), "i-0123", "203.0.113.66", "keyturn ack " + honey + " --id D-01-"} {
 			if text := told[0].For("email"); !strings.Contains(text, want) {
 				w.t.Errorf("%q is not in the message:\n%s", want, text)
 			}
