@@ -38,7 +38,7 @@ func readerFindings(in *Input, k *Key) {
 		k.find(Undecided, "of %d it is unknown whether they can read it", n)
 	}
 	if n := count[People]; n > 0 {
-		k.find(People, "%d people can read it", n)
+		k.find(People, "people who can read it: %d", n)
 	}
 	if n := count[OverExposed]; n >= OverExposedAt {
 		k.find(OverExposed, "%d principals can read it", n)

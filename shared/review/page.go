@@ -118,6 +118,8 @@ func chart(kinds []KindCount) (string, error) {
 	o := charts.NewBarChartOptionWithData([][]float64{values})
 	o.Horizontal, o.CategoryAxis.Labels = true, names
 	o.SeriesList[0].Label.Show = charts.Ptr(true)
+	// From zero, else the smallest bars have no length. The labels say the values.
+	o.ValueAxis = []charts.ValueAxisOption{{Show: charts.Ptr(false), Min: charts.Ptr(0.0)}}
 	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: 800, Height: 90 + 30*len(kinds)})
 	if err := p.BarChart(o); err != nil {
 		return "", fmt.Errorf("draw the chart: %w", err)

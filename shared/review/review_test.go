@@ -5,7 +5,9 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +123,25 @@ func TestPageEscapes(t *testing.T) {
 	var back Review
 	if err := json.Unmarshal(all.Bytes(), &back); err != nil || len(back.Keys) != 1 || len(back.Keys[0].Readers) != 4 {
 		t.Errorf("JSON: %v, %v", back, err)
+	}
+}
+
+// A bar's length is in proportion to its count: the axis begins at zero.
+func TestChartBars(t *testing.T) {
+	t.Parallel()
+	svg, err := chart([]KindCount{{Removal, 2}, {Overdue, 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var widths []int
+	for _, bar := range regexp.MustCompile(`d="M (\d+) [^"]*?L (\d+) [^"]*" style="stroke:none;fill:rgb\(84`).FindAllStringSubmatch(strings.ReplaceAll(svg, "\n", " "), -1) {
+		from, _ := strconv.Atoi(bar[1])
+		to, _ := strconv.Atoi(bar[2])
+		widths = append(widths, to-from)
+	}
+	slices.Sort(widths)
+	if len(widths) != 2 || widths[0] < 100 || widths[1] < 2*widths[0]-4 || widths[1] > 2*widths[0]+4 {
+		t.Errorf("the bars of 1 and 2 are %v long", widths)
 	}
 }
 
