@@ -245,8 +245,8 @@ func (s *Stack) accounts(ctx, life context.Context) error {
 // visible is for how many of the functions' timeouts messages are hidden from all but
 // the function that has them. AWS advises six; with one, what failed comes sooner.
 // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-func (s *Stack) visible(timeouts time.Duration) map[string]string {
-	return map[string]string{"VisibilityTimeout": strconv.Itoa(int(timeouts * s.opt.Timeout / time.Second))}
+func (s *Stack) visible(timeouts int) map[string]string {
+	return map[string]string{"VisibilityTimeout": strconv.Itoa(timeouts * int(s.opt.Timeout/time.Second))}
 }
 
 func (s *Stack) keysOf(account string) (names []string) {

@@ -50,6 +50,8 @@ type Watch struct {
 	Callers map[string]cloud.Caller
 	// Deployers are roles and users, by ARN, that change the installation.
 	Deployers []string
+	// Rules turns detections on or off that are not as by default.
+	Rules map[string]bool
 }
 
 // watch makes the ledger and the function that writes it, and lets CloudTrail's
@@ -208,7 +210,7 @@ func (s *Stack) watching(env map[string]string) []byte {
 
 func (s *Stack) site() *detect.Site {
 	site := &detect.Site{
-		Account: wire.Account, Region: wire.Region, Installed: s.Region.Cloud.Clock().Now(), Deployers: s.opt.Watch.Deployers,
+		Account: wire.Account, Region: wire.Region, Installed: s.Region.Cloud.Clock().Now(), Deployers: s.opt.Watch.Deployers, Rules: s.opt.Watch.Rules,
 		Functions: s.functions(), Resources: []string{Table, WatchTable, Topic, Audit, Trail, Ledger}, Keys: []string{LedgerKey},
 		Secrets: []detect.Secret{{Name: Canary, Canary: true, Readers: []string{FunctionRole(Auditor)}}},
 	}
