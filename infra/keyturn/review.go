@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyturn/keyturn/infra/keyturn/internal/console"
 	"github.com/keyturn/keyturn/shared/review"
 )
 
@@ -102,13 +103,9 @@ func (a *app) runReview(r reviewFlags) error {
 	}
 	made := review.Make(s.in)
 	if r.before != "" {
-		b, err := os.ReadFile(r.before)
-		var before review.Review
-		if err == nil {
-			err = json.Unmarshal(b, &before)
-		}
+		before, err := readReview(r.before)
 		if err != nil {
-			return failed("File", "read the review before: "+err.Error(), "leave out --before for the first one")
+			return failed("File", err.Error(), "leave out --before for the first one")
 		}
 		made.Since(before)
 	}
@@ -116,22 +113,38 @@ func (a *app) runReview(r reviewFlags) error {
 	if err != nil {
 		return failed("File", err.Error(), "say where it may be written: --out DIR")
 	}
-	out := reviewed{Page: filepath.Join(r.out, "review.html"), SHA256: sum, Keys: len(made.Keys), Findings: map[string]int{}, Unknown: s.in.Missing}
+	a.sayReview(made, reviewed{Page: filepath.Join(r.out, "review.html"), SHA256: sum, Keys: len(made.Keys), Findings: map[string]int{}, Unknown: s.in.Missing})
+	return nil
+}
+
+func (a *app) sayReview(made review.Review, out reviewed) {
 	for _, k := range made.Kinds() {
 		out.Findings[k.Kind] = k.Keys
 	}
 	if a.flags.json {
 		a.printJSON(out)
-		return nil
+		return
 	}
-	a.say("%s: %s, %d principals; SHA-256 %s", out.Page, count(out.Keys, "key"), made.Principals, sum)
+	a.say("%s: %s, %d principals; SHA-256 %s", out.Page, count(out.Keys, "key"), made.Principals, out.SHA256)
 	for _, k := range made.Kinds() {
 		a.say("  %-18s %d", k.Kind, k.Keys)
 	}
 	for _, m := range out.Unknown {
-		a.say("unknown: %s", m)
+		a.say("unknown: %s", console.Clean(m))
 	}
-	return nil
+}
+
+// readReview reads a review.json.
+func readReview(path string) (review.Review, error) {
+	var r review.Review
+	b, err := os.ReadFile(path) //nolint:gosec // what the operator names
+	if err == nil {
+		err = json.Unmarshal(b, &r)
+	}
+	if err != nil {
+		return r, fmt.Errorf("read the review before: %w", err)
+	}
+	return r, nil
 }
 
 // writeReview writes the three files and returns the page's SHA-256.

@@ -86,8 +86,8 @@ func (s *answers) reads(b []byte) error {
 
 // keyAnswer is one of kms list-aliases, describe-key and get-key-policy.
 type keyAnswer struct {
-	Aliases     []struct{ AliasArn, AliasName, TargetKeyId string }
-	KeyMetadata *struct{ Arn, KeyId string }
+	Aliases     []struct{ AliasArn, AliasName, TargetKeyID string }
+	KeyMetadata *struct{ Arn, KeyID string }
 	Policy      string
 }
 
@@ -98,12 +98,12 @@ func (s *answers) keys(b []byte) error {
 	last := ""
 	err := each(b, func(k keyAnswer) error {
 		for _, a := range k.Aliases {
-			names[a.AliasArn], names[a.AliasName] = a.TargetKeyId, a.TargetKeyId
+			names[a.AliasArn], names[a.AliasName] = a.TargetKeyID, a.TargetKeyID
 		}
 		switch {
 		case k.KeyMetadata != nil:
 			last = k.KeyMetadata.Arn
-			names[k.KeyMetadata.KeyId] = last
+			names[k.KeyMetadata.KeyID] = last
 		case k.Policy != "" && last == "":
 			return errors.New("a policy has no describe-key before it")
 		case k.Policy != "":
@@ -124,7 +124,7 @@ func (s *answers) keys(b []byte) error {
 
 // secretAnswer is one of secretsmanager describe-secret and get-resource-policy.
 type secretAnswer struct {
-	ARN, Name, KmsKeyId, ResourcePolicy                                          string
+	ARN, Name, KmsKeyID, ResourcePolicy                                          string
 	CreatedDate, LastRotatedDate, LastAccessedDate, LastChangedDate, DeletedDate moment
 	RotationEnabled                                                              bool
 	RotationRules                                                                struct {
@@ -132,7 +132,7 @@ type secretAnswer struct {
 		Duration, ScheduleExpression string
 	}
 	Tags               []struct{ Key, Value string }
-	VersionIdsToStages map[string][]string
+	VersionIDsToStages map[string][]string
 
 	SecretString, SecretBinary any
 }
@@ -178,8 +178,8 @@ func (o *secretAnswer) secret() review.Secret {
 		ARN: o.ARN, Name: o.Name, Tags: map[string]string{}, RotationOn: o.RotationEnabled, Created: o.CreatedDate.Time,
 		LastRotated: o.LastRotatedDate.Time, LastRead: o.LastAccessedDate.Time, Schedule: o.RotationRules.ScheduleExpression,
 	}
-	if o.KmsKeyId != "alias/aws/secretsmanager" && !strings.HasSuffix(o.KmsKeyId, ":alias/aws/secretsmanager") {
-		s.KMSKey = o.KmsKeyId
+	if o.KmsKeyID != "alias/aws/secretsmanager" && !strings.HasSuffix(o.KmsKeyID, ":alias/aws/secretsmanager") {
+		s.KMSKey = o.KmsKeyID
 	}
 	if n := o.RotationRules.AutomaticallyAfterDays; s.Schedule == "" && n > 0 {
 		s.Schedule = "rate(" + strconv.Itoa(n) + " days)"
@@ -197,8 +197,8 @@ func (o *secretAnswer) secret() review.Secret {
 	}
 	s.Owner = s.Tags["keyturn:owner"]
 	s.Tier, _ = strconv.Atoi(s.Tags["keyturn:tier"])
-	for _, id := range slices.Sorted(maps.Keys(o.VersionIdsToStages)) {
-		if stages := o.VersionIdsToStages[id]; slices.Contains(stages, "AWSPENDING") && !slices.Contains(stages, "AWSCURRENT") {
+	for _, id := range slices.Sorted(maps.Keys(o.VersionIDsToStages)) {
+		if stages := o.VersionIDsToStages[id]; slices.Contains(stages, "AWSPENDING") && !slices.Contains(stages, "AWSCURRENT") {
 			s.Pending, s.PendingSince = id, o.LastChangedDate.Time
 		}
 	}

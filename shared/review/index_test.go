@@ -126,13 +126,13 @@ func TestIndexAnswersAsEvaluator(t *testing.T) {
 				if _, twice := got[p]; twice {
 					t.Fatalf("seed %d: principal %d is found twice", seed, p)
 				}
-				got[p] = [3]string{string(a.can), a.if_, a.by}
+				got[p] = [3]string{string(a.can), a.only, a.by}
 			})
 			for p := range x.actors {
 				a := plain(in, &x.actors[p], &target)
 				seen[a.can]++
 				if a.can != "" {
-					want[p] = [3]string{string(a.can), a.if_, a.by}
+					want[p] = [3]string{string(a.can), a.only, a.by}
 				}
 			}
 			if diff := cmp.Diff(want, got); diff != "" {

@@ -2,6 +2,7 @@ package review
 
 import (
 	"errors"
+	"maps"
 	"strings"
 
 	"github.com/keyturn/keyturn/shared/iam"
@@ -24,9 +25,9 @@ const (
 
 // answer is the whole answer for a principal and a secret; no Can: denied.
 type answer struct {
-	can Can
-	if_ string // keys of conditions that decide, or why it is unknown
-	by  string // the statement that allows
+	can  Can
+	only string // keys of conditions that decide, or why it is unknown
+	by   string // the statement that allows
 }
 
 // docs are a secret's policies, parsed once for all secrets that share the text.
@@ -110,10 +111,10 @@ func (c *parser) target(in *Input, s *Secret) target {
 // secret and for the KMS key.
 func plain(in *Input, a *actor, t *target) answer {
 	if err := errors.Join(a.err, t.err()); err != nil {
-		return answer{can: Unknown, if_: err.Error()}
+		return answer{can: Unknown, only: err.Error()}
 	}
 	if t.unread != "" {
-		return answer{can: Unknown, if_: t.unread}
+		return answer{can: Unknown, only: t.unread}
 	}
 	best := answer{}
 	for _, who := range sessions(a, t) {
@@ -133,6 +134,7 @@ func rank(c Can) int {
 		return 2
 	case If:
 		return 1
+	case denied:
 	}
 	return 0
 }
@@ -170,12 +172,12 @@ func one(in *Input, a *actor, t *target, who iam.Principal) answer {
 	}
 	d, err := iam.Evaluate(r, p)
 	if err != nil {
-		return answer{can: Unknown, if_: err.Error()}
+		return answer{can: Unknown, only: err.Error()}
 	}
 	if d.Effect == iam.Denied {
 		return answer{}
 	}
-	out := answer{can: Yes, if_: strings.Join(d.If, ", "), by: d.Policy + ": " + d.Sid}
+	out := answer{can: Yes, only: strings.Join(d.If, ", "), by: d.Policy + ": " + d.Sid}
 	if t.key != nil {
 		r.Action, r.Resource = decrypting, t.secret.KMSKey
 		r.Context = merged(a.context, map[string][]string{
@@ -187,16 +189,16 @@ func one(in *Input, a *actor, t *target, who iam.Principal) answer {
 		p.Resource = &t.key.policy
 		k, err := iam.Evaluate(r, p)
 		if err != nil {
-			return answer{can: Unknown, if_: err.Error()}
+			return answer{can: Unknown, only: err.Error()}
 		}
 		if k.Effect == iam.Denied {
 			return answer{}
 		}
 		if len(k.If) > 0 {
-			out.if_ = strings.Join(append(d.If, k.If...), ", ")
+			out.only = strings.Join(append(d.If, k.If...), ", ")
 		}
 	}
-	if out.if_ != "" {
+	if out.only != "" {
 		out.can = If
 	}
 	return out
@@ -204,12 +206,8 @@ func one(in *Input, a *actor, t *target, who iam.Principal) answer {
 
 func merged(a, b map[string][]string) map[string][]string {
 	out := make(map[string][]string, len(a)+len(b))
-	for k, v := range a {
-		out[k] = v
-	}
-	for k, v := range b {
-		out[k] = v
-	}
+	maps.Copy(out, a)
+	maps.Copy(out, b)
 	return out
 }
 

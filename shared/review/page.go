@@ -117,9 +117,9 @@ func chart(kinds []KindCount) (string, error) {
 	}
 	o := charts.NewBarChartOptionWithData([][]float64{values})
 	o.Horizontal, o.CategoryAxis.Labels = true, names
-	o.SeriesList[0].Label.Show = charts.Ptr(true)
+	o.SeriesList[0].Label.Show = new(true)
 	// From zero, else the smallest bars have no length. The labels say the values.
-	o.ValueAxis = []charts.ValueAxisOption{{Show: charts.Ptr(false), Min: charts.Ptr(0.0)}}
+	o.ValueAxis = []charts.ValueAxisOption{{Show: new(false), Min: new(0.0)}}
 	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: 800, Height: 90 + 30*len(kinds)})
 	if err := p.BarChart(o); err != nil {
 		return "", fmt.Errorf("draw the chart: %w", err)
@@ -149,30 +149,7 @@ func (r Review) WriteCSV(w io.Writer) error {
 		return fmt.Errorf("write the review as CSV: %w", err)
 	}
 	for _, k := range r.Keys {
-		kinds := make([]string, len(k.Findings))
-		for i, f := range k.Findings {
-			kinds[i] = f.Kind
-		}
-		head := []string{k.Name, k.Owner, strings.Join(kinds, " ")}
-		lines := make([][]string, 0, len(k.Readers)+len(k.Outside)+1)
-		for _, o := range k.Outside {
-			lines = append(lines, []string{o.Principal, "outside", "what its own account allows", o.Sid, "", "", ""})
-		}
-		for _, p := range k.Readers {
-			last := ""
-			if !p.Last.IsZero() {
-				last = p.Last.UTC().Format(time.RFC3339)
-			}
-			lines = append(lines, []string{p.ARN, string(p.Can), p.If, p.By, strconv.FormatInt(p.Reads, 10), last, strconv.FormatBool(p.Remove)})
-		}
-		if len(lines) == 0 {
-			lines = append(lines, make([]string, 7))
-		}
-		for _, line := range lines {
-			line = slices.Concat(head, line)
-			for i := range line {
-				line[i] = harmless(line[i])
-			}
+		for _, line := range k.lines() {
 			if err := c.Write(line); err != nil {
 				return fmt.Errorf("write the review as CSV: %w", err)
 			}
@@ -183,6 +160,36 @@ func (r Review) WriteCSV(w io.Writer) error {
 		return fmt.Errorf("write the review as CSV: %w", err)
 	}
 	return nil
+}
+
+// lines are those of the key in the CSV: one at least.
+func (k Key) lines() [][]string {
+	kinds := make([]string, len(k.Findings))
+	for i, f := range k.Findings {
+		kinds[i] = f.Kind
+	}
+	head := []string{k.Name, k.Owner, strings.Join(kinds, " ")}
+	lines := make([][]string, 0, len(k.Readers)+len(k.Outside)+1)
+	for _, o := range k.Outside {
+		lines = append(lines, []string{o.Principal, "outside", "what its own account allows", o.Sid, "", "", ""})
+	}
+	for _, p := range k.Readers {
+		last := ""
+		if !p.Last.IsZero() {
+			last = p.Last.UTC().Format(time.RFC3339)
+		}
+		lines = append(lines, []string{p.ARN, string(p.Can), p.If, p.By, strconv.FormatInt(p.Reads, 10), last, strconv.FormatBool(p.Remove)})
+	}
+	if len(lines) == 0 {
+		lines = append(lines, make([]string, 7))
+	}
+	for i := range lines {
+		lines[i] = slices.Concat(head, lines[i])
+		for j := range lines[i] {
+			lines[i][j] = harmless(lines[i][j])
+		}
+	}
+	return lines
 }
 
 func harmless(cell string) string {

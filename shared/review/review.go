@@ -154,7 +154,7 @@ func key(in *Input, x *index, t *target, did []Read) Key {
 		delete(seen, p.ARN)
 		own := slices.Contains(in.OwnRoles, p.ARN)
 		idle := r.Count == 0 || r.Last.Before(in.Now.Add(-in.Unused))
-		k.Readers = append(k.Readers, Reader{p.ARN, p.Person, a.can, a.if_, a.by, r.Count, r.Last, known && old && idle && !own && a.can != Unknown})
+		k.Readers = append(k.Readers, Reader{p.ARN, p.Person, a.can, a.only, a.by, r.Count, r.Last, known && old && idle && !own && a.can != Unknown})
 	})
 	for arn, r := range seen {
 		k.Readers = append(k.Readers, Reader{ARN: arn, Can: denied, Reads: r.Count, Last: r.Last})
