@@ -16,14 +16,14 @@ import (
 type Audit struct {
 	// Trail is CloudTrail's files, often of another account. Nil: nothing is
 	// compared with them.
-	Trail *Trail `yaml:"trail" json:"trail,omitempty" doc:"where CloudTrail writes its files, for the ledger to be compared with"`
+	Trail *Trail `yaml:"trail" json:"trail,omitempty" doc:"where CloudTrail writes its files, for the ledger to be compared with; kept for that, and not used yet"`
 	// Retention is how long each object of the ledger is locked.
 	Retention Duration `yaml:"retention" json:"retention,omitempty" doc:"how long what is in the ledger cannot be deleted" default:"400d"`
 	// Mode of S3 Object Lock. What is locked in compliance mode nobody can delete
 	// before its time, the root user included, and the account's bill goes on.
 	Mode string `yaml:"mode" json:"mode,omitempty" doc:"governance: break-glass may still delete; compliance: nobody may, whatever happens" default:"governance"`
 	// Checkpoints is a bucket, best of another account, that gets each checkpoint.
-	Checkpoints *Checkpoints `yaml:"checkpoints" json:"checkpoints,omitempty" doc:"a second place for the ledger's checkpoints"`
+	Checkpoints *Checkpoints `yaml:"checkpoints" json:"checkpoints,omitempty" doc:"a second place for the ledger's checkpoints; kept for that, and not used yet"`
 }
 
 // Trail is where CloudTrail's files are.
