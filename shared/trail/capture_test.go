@@ -1,6 +1,7 @@
 package trail
 
 import (
+	"cmp"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -8,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // TestCaptures reads the public captures, which are beside the repository
@@ -16,9 +17,9 @@ import (
 // Stratus upstream; the folder holds 31 with 269, and they are all read.
 func TestCaptures(t *testing.T) {
 	t.Parallel()
-	root := filepath.Join("..", "..", "..", "shared", "cloudtrail")
+	root := filepath.Join(cmp.Or(os.Getenv("KEYTURN_REFERENCE"), filepath.Join("..", "..", "..", "shared")), "cloudtrail")
 	if _, err := os.Stat(root); err != nil {
-		t.Skip("the captures are not here")
+		t.Skip("the captures are not there: set KEYTURN_REFERENCE")
 	}
 	type count struct{ Files, Events, Refused, OfSecrets, Named int }
 	got := map[string]count{}
@@ -61,7 +62,7 @@ func TestCaptures(t *testing.T) {
 		"stratus":  {31, 269, 0, 21, 20},
 		"panther":  {48, 48, 0, 4, 2}, // two batches name no secret
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }
