@@ -46,6 +46,14 @@ func echoes(t *testing.T, f *os.File) bool {
 	return state.Lflag&syscall.ECHO != 0
 }
 
+func silence(t *testing.T, f *os.File) {
+	t.Helper()
+	var state syscall.Termios
+	ioctl(t, f, syscall.TCGETS, unsafe.Pointer(&state))
+	state.Lflag &^= syscall.ECHO
+	ioctl(t, f, syscall.TCSETS, unsafe.Pointer(&state))
+}
+
 func waitForEcho(t *testing.T, f *os.File, want bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); echoes(t, f) != want; runtime.Gosched() {
@@ -101,7 +109,11 @@ func TestHidden_interrupted(t *testing.T) {
 	if !echoes(t, program) {
 		t.Error("the terminal has no echo any more")
 	}
-	if _, err := person.WriteString("\n"); err != nil { // lets the reader end
+	// The reader lives on, and gives the echo back to the number that it knows:
+	// until it has, the number must not become another terminal's.
+	silence(t, program)
+	if _, err := person.WriteString("\n"); err != nil {
 		t.Fatal(err)
 	}
+	waitForEcho(t, program, true)
 }
