@@ -63,6 +63,20 @@ const (
 	AuditRoleARN  Variable = "KEYTURN_AUDIT_ROLE_ARN"  // role that reads it
 	LedgerLock    Variable = "KEYTURN_LEDGER_LOCK"     // mode and time of Object Lock: "GOVERNANCE 9600h0m0s"; not set: as the bucket says
 	SiteKeys      Variable = "KEYTURN_SITE_KEYS"       // ids of our KMS keys, with commas between; not set: none is known by its id
+
+	// What the ledger is compared with. Without TrailBucket it is LookupEvents.
+	TrailBucket  Variable = "KEYTURN_TRAIL_BUCKET"  // S3 bucket of CloudTrail's files
+	TrailPrefix  Variable = "KEYTURN_TRAIL_PREFIX"  // before AWSLogs/ in their names
+	TrailAccount Variable = "KEYTURN_TRAIL_ACCOUNT" // AWS account of the bucket
+
+	CheckpointBucket Variable = "KEYTURN_CHECKPOINT_BUCKET" // S3 bucket, best of another account, that gets each checkpoint; not set: none does
+	RotateNowARN     Variable = "KEYTURN_ROTATENOW_ARN"     // alias of rotatenow that a finding asks for an emergency rotation
+	Respond          Variable = "KEYTURN_RESPOND"           // "true": a finding may ask it
+)
+
+// The variables of the review function.
+const (
+	ReviewBucket Variable = "KEYTURN_REVIEW_BUCKET" // S3 bucket of the pages; not set: the ledger's
 )
 
 // variables are all that a function may need.
@@ -70,6 +84,7 @@ func variables() []Variable {
 	return []Variable{
 		TableName, TopicARN, AuditQueueURL, ScheduleGroup, ScheduleRoleARN, RetireFunctionARN, RotateFunctionARN, EscalationTopicARN, EscalateAfter,
 		AccountID, WatchTable, LedgerBucket, LedgerKey, LedgerOrigin, TrailQueueARN, AuditQueueARN, SitePath, CanarySecret, AuditRoleARN, LedgerLock, SiteKeys,
+		TrailBucket, TrailPrefix, TrailAccount, CheckpointBucket, RotateNowARN, Respond, ReviewBucket,
 	}
 }
 
