@@ -11,8 +11,8 @@
 // the event RotationFailed) count them.
 //
 // An alarm cannot search for metrics, so it needs one whose name and dimensions
-// are known before it exists. These have the installation alone: four metrics,
-// or 1.20 dollars a month at the first tier's price, however many keys there are:
+// are known before it exists. These have the installation alone: six metrics, or
+// 1.80 dollars a month at the first tier's price, however many keys there are:
 //
 //	failures  1 for an invocation that failed, else 0; not for one that somebody
 //	          wanted refused, or whose refusal is the answer to a person's request
@@ -20,6 +20,9 @@
 //	          vendor account, so an hour's sum is the number of these
 //	overdue   secrets that a finished sweep found late
 //	held      keys that it found waiting for a person
+//	reconciled  1 for a comparison of the ledger with CloudTrail that got to its
+//	            end, else 0
+//	reviewed    1 for a review of who can read what that got to its end, else 0
 //
 // overdue and held are one figure per vendor account and sweep: their maximum
 // over an hour is the worst account's, their sum the installation's.
@@ -57,6 +60,8 @@ type Meter struct {
 	vendor int // requests to vendors
 	asked  bool
 	sweep  *Sweep
+	task   string // metric of a task; "": none
+	ended  bool   // and it got to its end
 }
 
 // Sweep is what a sweep of one function's secrets found.
@@ -123,6 +128,19 @@ func (m *Meter) Swept(s Sweep) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.sweep = &s
+}
+
+// Reconciled says that the invocation compared the ledger with CloudTrail, and
+// whether it got to its end.
+func (m *Meter) Reconciled(ended bool) { m.did("reconciled", ended) }
+
+// Reviewed says that the invocation was a review, and whether it got to its end.
+func (m *Meter) Reviewed(ended bool) { m.did("reviewed", ended) }
+
+func (m *Meter) did(task string, ended bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.task, m.ended = task, ended
 }
 
 // Transport counts the requests that go through base on the Meter of their
@@ -195,13 +213,15 @@ type document struct {
 	Secrets      *int   `json:"secrets,omitempty"`
 	Overdue      *int   `json:"overdue,omitempty"`
 	Held         *int   `json:"held,omitempty"`
+	Reconciled   *int   `json:"reconciled,omitempty"`
+	Reviewed     *int   `json:"reviewed,omitempty"`
 }
 
 // Write writes the line of one invocation in a single write, so that it does
 // not mix with the log's.
 func (m *Meter) Write(w io.Writer, i Invocation) error {
 	m.mu.Lock()
-	l, vendor, sweep := m.labels, m.vendor, m.sweep
+	l, vendor, sweep, task, ended := m.labels, m.vendor, m.sweep, m.task, m.ended
 	m.mu.Unlock()
 	d := document{
 		AWS: metadata{
@@ -219,7 +239,7 @@ func (m *Meter) Write(w io.Writer, i Invocation) error {
 		Secret: l.Secret, Function: i.Function, RequestID: i.RequestID, Installation: value(i.Installation),
 	}
 	d.AWS.CloudWatchMetrics = append(d.AWS.CloudWatchMetrics, directive{
-		Namespace: Namespace, Dimensions: [][]string{{"installation"}}, Metrics: d.alarming(i.Failed, sweep),
+		Namespace: Namespace, Dimensions: [][]string{{"installation"}}, Metrics: append(d.alarming(i.Failed, sweep), d.ofTask(task, ended)...),
 	})
 	b, err := json.Marshal(d) //nolint:gosec // Secret is its name
 	if err != nil {
@@ -245,6 +265,24 @@ func (d *document) alarming(failed bool, s *Sweep) []definition {
 		out = append(out, definition{"overdue", "Count"}, definition{"held", "Count"})
 	}
 	return out
+}
+
+// ofTask sets the metric of a task that is not a sweep.
+func (d *document) ofTask(task string, ended bool) []definition {
+	if task == "" {
+		return nil
+	}
+	v := new(0)
+	if ended {
+		*v = 1
+	}
+	switch task {
+	case "reconciled":
+		d.Reconciled = v
+	case "reviewed":
+		d.Reviewed = v
+	}
+	return []definition{{task, "Count"}}
 }
 
 // value fits a dimension's value: not empty, at most 1,024 characters of ASCII.
