@@ -102,6 +102,10 @@ type Options struct {
 	Watch *Watch
 	// Env is more of the functions' environment, or other than the usual.
 	Env map[string]string
+	// Configure returns the configuration of a vendor account's functions, "" for all
+	// of them. It is asked at each deployment, see [Stack.Redeploy]. Nil: it is made of
+	// Accounts and Keys.
+	Configure func(account string) []byte
 }
 
 // Stack is a deployment.
@@ -141,6 +145,9 @@ func (s *Stack) Close() { s.stop() }
 // configuration is the configuration of one vendor account's functions, or of
 // everything.
 func (s *Stack) configuration(account string) []byte {
+	if s.opt.Configure != nil {
+		return s.opt.Configure(account)
+	}
 	accounts, keys := map[string]any{}, map[string]any{}
 	for name, a := range s.opt.Accounts {
 		if account == "" || account == name {

@@ -52,6 +52,8 @@ type Watch struct {
 	Deployers []string
 	// Rules turns detections on or off that are not as by default.
 	Rules map[string]bool
+	// Know changes what the detections know, at each deployment. Nil: nothing does.
+	Know func(*detect.Site)
 }
 
 // watch makes the ledger and the function that writes it, and lets CloudTrail's
@@ -229,6 +231,9 @@ func (s *Stack) site() *detect.Site {
 	}
 	if name := s.opt.Watch.HoneyToken; name != "" {
 		site.Secrets = append(site.Secrets, detect.Secret{Name: name, HoneyToken: true})
+	}
+	if s.opt.Watch.Know != nil {
+		s.opt.Watch.Know(site)
 	}
 	return site
 }
