@@ -71,7 +71,6 @@ const (
 
 	CheckpointBucket Variable = "KEYTURN_CHECKPOINT_BUCKET" // S3 bucket, best of another account, that gets each checkpoint; not set: none does
 	RotateNowARN     Variable = "KEYTURN_ROTATENOW_ARN"     // alias of rotatenow that a finding asks for an emergency rotation
-	Respond          Variable = "KEYTURN_RESPOND"           // "true": a finding may ask it
 )
 
 // The variables of the review function.
@@ -84,7 +83,7 @@ func variables() []Variable {
 	return []Variable{
 		TableName, TopicARN, AuditQueueURL, ScheduleGroup, ScheduleRoleARN, RetireFunctionARN, RotateFunctionARN, EscalationTopicARN, EscalateAfter,
 		AccountID, WatchTable, LedgerBucket, LedgerKey, LedgerOrigin, TrailQueueARN, AuditQueueARN, SitePath, CanarySecret, AuditRoleARN, LedgerLock, SiteKeys,
-		TrailBucket, TrailPrefix, TrailAccount, CheckpointBucket, RotateNowARN, Respond, ReviewBucket,
+		TrailBucket, TrailPrefix, TrailAccount, CheckpointBucket, RotateNowARN, ReviewBucket,
 	}
 }
 
