@@ -59,6 +59,20 @@ func (c *Call) Asks() bool {
 	return c.Manager() && (c.Name == "GetSecretValue" || c.Name == "BatchGetSecretValue")
 }
 
+// spoiled names the secret, if the call got its value: a read that succeeded, or its
+// decryption. A honey token is worth nothing, and the canary is our own.
+func (c *Call) spoiled(one Subject) []string {
+	if one.HoneyToken || one.Canary || !c.Gets() {
+		return nil
+	}
+	return []string{one.Name}
+}
+
+// Gets says that the call got values of secrets, or KMS decrypted them for it.
+func (c *Call) Gets() bool {
+	return c.Reads() || c.Source == trail.KMS && c.Name == "Decrypt" && c.Result == trail.Succeeded
+}
+
 // Concerns says that the call is about watched secrets, or may be: it names
 // none, but the service is Secrets Manager.
 func (c *Call) Concerns() bool { return len(c.About) > 0 || c.Manager() && len(c.Secrets()) == 0 }

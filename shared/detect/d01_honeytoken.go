@@ -2,32 +2,72 @@ package detect
 
 import (
 	"fmt"
-
-	"github.com/keyturn/keyturn/shared/trail"
+	"time"
 )
 
 // honeytoken is D-01. Nobody has a reason to touch a secret that is there to be
 // found by a thief, so one call is enough, also a denied one, and also what KMS
 // tells of it: whoever denies the reading in Secrets Manager's trail may forget
-// the other. Our own rotator keeps such a secret looking alive, so its calls are
+// the other. What the caller read in the day around it is found, too. Our own rotator keeps such a secret looking alive, so its calls are
 // not shown; listed automation is.
 //
 // False positives: an inventory that describes every secret. Let it skip the
 // secret, or exclude it by name, but do not tell anybody why.
 func honeytoken() Rule {
 	return Rule{
-		ID: "D-01", Title: "a honey token was touched", Severity: Critical, Technique: "T1555.006", Default: true,
+		ID: "D-01", Title: "a honey token was touched", Severity: Critical, Technique: "T1555.006", Default: true, Responds: true,
 		Next: "treat the caller's credentials as stolen: revoke its sessions, and rotate what it read in the last 24 hours",
 		See: func(_ *Site, c *Call) []Finding {
 			for _, one := range c.About {
 				if !one.HoneyToken {
 					continue
 				}
-				f := c.Finding(fmt.Sprintf("%s on %s, which nobody reads in peace", c.Name, one.Name))
-				f.Rotate = c.Result == trail.Succeeded
-				return []Finding{f}
+				return []Finding{c.Finding(fmt.Sprintf("%s on %s, which nobody reads in peace", c.Name, one.Name))}
 			}
 			return nil
 		},
+		Patterns: []Pattern{{
+			Name: "loot", Span: spoilsTime, Bucket: spoilsBucket, Latest: true, Every: seen, Cap: 50, Keep: seen,
+			Mark: markLoot, Judge: judgeLoot,
+		}},
 	}
+}
+
+// What the caller got in the day before and after it got the honey token is in the
+// same hands: each such secret is found once for each day of that.
+const spoilsTime, spoilsBucket, seen = 24 * time.Hour, 15 * time.Minute, "\x00seen"
+
+func markLoot(s *Site, c *Call) []Note {
+	if !s.honey || !c.Gets() {
+		return nil
+	}
+	var out []Note
+	for _, one := range c.About {
+		if one.HoneyToken {
+			out = append(out, Note{principal(c), seen})
+		} else if !one.Canary {
+			out = append(out, Note{principal(c), one.Name})
+		}
+	}
+	return out
+}
+
+func judgeLoot(_ *Site, h History) []Finding {
+	var found []Finding
+	for _, sight := range h.Marks {
+		if sight.Value != seen {
+			continue
+		}
+		for _, m := range h.Marks {
+			if d := m.Time().Sub(sight.Time()); m.Value == seen || d.Abs() > spoilsTime {
+				continue
+			}
+			f := h.finding([]Mark{m})
+			f.Why = m.Value + " was read by who got a honey token within " + short(spoilsTime)
+			f.Secrets, f.Rotate = []string{m.Value}, []string{m.Value}
+			f.distinct = m.Value + "\n" + sight.Time().Format(time.DateOnly)
+			found = append(found, f)
+		}
+	}
+	return unique(found)
 }

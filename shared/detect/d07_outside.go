@@ -18,7 +18,7 @@ import (
 // NAT address; a country's data that has aged, whose date is in the finding.
 func outside() Rule {
 	return Rule{
-		ID: "D-07", Title: "a secret was asked for from outside the allowed networks", Severity: High, Technique: "T1078.004", Default: true,
+		ID: "D-07", Title: "a secret was asked for from outside the allowed networks", Severity: High, Technique: "T1078.004", Default: true, Responds: true,
 		Next: "if the caller is not where its owner says, revoke its sessions and rotate the key",
 		See: func(s *Site, c *Call) []Finding {
 			if !c.Asks() || c.AddressClass() == trail.AddressService {
@@ -34,7 +34,9 @@ func outside() Rule {
 				if c.Result != trail.Succeeded || hint {
 					f.Severity = Medium
 				}
-				f.Rotate = c.Result == trail.Succeeded && one.Tier == 1 && !hint
+				if one.Tier == 1 && !hint {
+					f.Rotate = c.spoiled(one)
+				}
 				out = append(out, f)
 			}
 			return out

@@ -20,16 +20,21 @@ import (
 // everything at once: list them as automation.
 func bulkRead(n int) Rule {
 	levels := []Level{{n, High}}
+	byValue := func(v string) (string, bool) { return v, true }
 	byName := counted(countsSecrets, "distinct secrets read", bulkSpan, time.Minute, levels, markByName)
+	whole := byName.Judge
 	byID := counted("versions", "distinct secrets read by version", bulkSpan, time.Minute, levels, markByID)
 	judge := byID.Judge
+	byName.Judge = func(s *Site, h History) []Finding {
+		return append(whole(s, h), s.loot(h, bulkSpan, n, byValue)...)
+	}
 	byID.Span, byID.Cap, byID.Most, byID.Settles = 24*time.Hour, 0, 2000, true
 	byID.Judge = func(s *Site, h History) []Finding {
 		h.Marks = unwritten(h.Old())
-		return judge(s, h)
+		return append(judge(s, h), s.loot(h, bulkSpan, n, ofVersion)...)
 	}
 	return Rule{
-		ID: "D-10", Title: "many secrets were read at once", Severity: High, Technique: "T1555.006", Default: true, Automation: true,
+		ID: "D-10", Title: "many secrets were read at once", Severity: High, Technique: "T1555.006", Default: true, Automation: true, Responds: true,
 		Next:     "ask the principal's owner; if nobody knows of it, revoke its sessions and rotate what it read",
 		Patterns: []Pattern{byName, byID},
 	}
@@ -53,7 +58,7 @@ func markByName(_ *Site, c *Call) []Note {
 func markByID(_ *Site, c *Call) []Note {
 	var out []Note
 	for _, one := range c.About {
-		switch v := digest(strings.ToLower(one.Ref.Version), one.Name); {
+		switch v := digest(strings.ToLower(one.Ref.Version), one.Name) + " " + one.Name; {
 		case one.Ref.Version == "":
 		case c.Reads():
 			out = append(out, Note{principal(c), v})
@@ -62,6 +67,12 @@ func markByID(_ *Site, c *Call) []Note {
 		}
 	}
 	return out
+}
+
+// ofVersion returns the secret of a value of markByID.
+func ofVersion(v string) (string, bool) {
+	_, name, _ := strings.Cut(v, " ")
+	return name, true
 }
 
 // unwritten leaves out the writes, and the reads of what was written.

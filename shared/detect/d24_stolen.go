@@ -3,6 +3,7 @@ package detect
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/trail"
@@ -17,8 +18,9 @@ import (
 // there are several NAT gateways, or for a laptop that changes networks.
 // Countries are a hint, and need an offline database. False positives: a VPN.
 func stolenCredentials(n int) Rule {
+	const network = "\x00network "
 	return Rule{
-		ID: "D-24", Title: "credentials seem to be used by two", Severity: High, Technique: "T1078.004",
+		ID: "D-24", Title: "credentials seem to be used by two", Severity: High, Technique: "T1078.004", Responds: true,
 		Next: "revoke the access key or the role's sessions, and rotate what was read with them",
 		See:  workloadOutside,
 		Patterns: []Pattern{
@@ -28,6 +30,30 @@ func stolenCredentials(n int) Rule {
 				}
 				return notes("key "+c.Identity.AccessKeyID, c.networks())
 			}),
+			{
+				Name: "loot", Span: time.Hour, Bucket: 5 * time.Minute, Cap: 50,
+				Mark: func(s *Site, c *Call) []Note {
+					if s.tierOne == 0 || !withKey(c) {
+						return nil
+					}
+					var values []string
+					for _, n := range c.networks() {
+						values = append(values, network+n)
+					}
+					if c.Gets() {
+						values = append(values, c.names()...)
+					}
+					return notes("key "+c.Identity.AccessKeyID, values)
+				},
+				Judge: func(s *Site, h History) []Finding {
+					return s.loot(h, time.Hour, n, func(v string) (string, bool) {
+						if strings.HasPrefix(v, network) {
+							return "", true
+						}
+						return v, false
+					})
+				},
+			},
 			counted("countries", "countries used one access key", time.Hour, 5*time.Minute, []Level{{2, High}}, func(s *Site, c *Call) []Note {
 				if s.locator == nil || !withKey(c) {
 					return nil
@@ -58,7 +84,9 @@ func workloadOutside(_ *Site, c *Call) []Finding {
 			continue
 		}
 		f := c.findingOn(about, time.Hour, "a workload's credentials came from a public address outside the allowed networks")
-		f.Rotate = c.Result == trail.Succeeded && about.Tier == 1
+		if about.Tier == 1 {
+			f.Rotate = c.spoiled(about)
+		}
 		return one(f)
 	}
 	return nil

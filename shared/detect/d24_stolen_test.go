@@ -32,7 +32,7 @@ func TestStolenCredentials(t *testing.T) {
 	}
 	allow = allow.Prepare(nil)
 	located := ours().Prepare(byFirst{203: "NL", 198: "BR"})
-	networks := []string{"high: 3 or more networks used one access key within 1h; threshold 3"}
+	networks := []string{"high: 3 or more networks used one access key within 1h; threshold 3", "high: prod/pay, of tier 1, was among what was read"}
 	check(t, stolenCredentials(3), []ruleCase{
 		{name: "three networks", events: []trail.Event{read(0, "203.0.113.1"), read(600, "198.51.100.1"), read(1200, "192.0.3.1")}, want: networks},
 		{name: "two networks", events: []trail.Event{read(0, "203.0.113.1"), read(600, "198.51.100.1")}},

@@ -15,7 +15,7 @@ import (
 // that is missing in the list.
 func otherAccount() Rule {
 	return Rule{
-		ID: "D-26", Title: "another account asked for a secret", Severity: High, Technique: "T1078.004",
+		ID: "D-26", Title: "another account asked for a secret", Severity: High, Technique: "T1078.004", Responds: true,
 		Next: "remove the account from the policies of the secret and its KMS key, or list it; rotate the key",
 		See: func(s *Site, c *Call) []Finding {
 			if !foreign(s, c, c.Identity.AccountID) {
@@ -29,7 +29,7 @@ func otherAccount() Rule {
 					f.matter += "\nfailed"
 					f.per(time.Hour)
 				}
-				f.Rotate = c.Reads() || c.Source == trail.KMS && c.Name == "Decrypt" && c.Result == trail.Succeeded
+				f.Rotate = c.spoiled(one)
 				out = append(out, f)
 			}
 			return out

@@ -68,9 +68,9 @@ type Finding struct {
 	Next      string    `json:"next,omitempty"`
 	// Group is the same for findings that are one matter: alerts about it are counted.
 	Group string `json:"group"`
-	// Rotate says that the value may be known to somebody who should not: an
-	// emergency rotation may start.
-	Rotate bool `json:"rotate,omitempty"`
+	// Rotate names secrets whose values may be known to somebody who should not: an
+	// emergency rotation of them may start. Only reads that succeeded are a reason.
+	Rotate []string `json:"rotate,omitempty"`
 
 	distinct, matter string // what ID and Group are made of
 }

@@ -38,6 +38,10 @@ type Rule struct {
 	Default bool
 	Next    string // what to do about a finding
 
+	// Responds says that its findings may ask for emergency rotations: see
+	// [Finding.Rotate].
+	Responds bool
+
 	// Ours shows the rule what our own roles do to their own secrets, too.
 	Ours bool
 	// Services shows it what AWS's services do on their own account, too.

@@ -43,8 +43,13 @@ type Site struct {
 	// Thresholds replace the n of a rule, by its id: see its file.
 	Thresholds map[string]int `json:"thresholds,omitempty"`
 
+	Respond      *Respond      `json:"respond,omitempty"` // nil: findings start nothing
+	Suppressions []Suppression `json:"suppressions,omitempty"`
+
 	locator Locator
 	secrets map[string]*Secret
+	honey   bool // one of the secrets is a honey token
+	tierOne int  // so many are of the first tier
 }
 
 // Secret is one of ours.
@@ -97,6 +102,10 @@ func (s *Site) Prepare(l Locator) *Site {
 			one.Allow = out.Allow
 		}
 		one.Allow.table = newTable(one.Allow.CIDRs)
+		out.honey = out.honey || one.HoneyToken
+		if one.Tier == 1 {
+			out.tierOne++
+		}
 		out.secrets[one.Name] = one
 	}
 	return &out

@@ -244,7 +244,7 @@ func (w *Watch) deliver(ctx context.Context, found []detect.Finding) error {
 	entries := make([]ledger.Entry, len(found))
 	for i, f := range found {
 		response := ""
-		if w.Respond != nil && f.Rotate {
+		if w.Respond != nil && len(f.Rotate) > 0 {
 			var err error
 			if response, err = w.Respond(ctx, f); err != nil {
 				w.Log.LogAttrs(ctx, slog.LevelError, "a finding's response was not started", slog.String("rule", f.Rule), slog.String("error", err.Error()))

@@ -1,0 +1,159 @@
+package detect
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/trail"
+)
+
+// TestNothingOnDenials: an outsider who is refused starts no rotation, whatever he tries.
+func TestNothingOnDenials(t *testing.T) {
+	t.Parallel()
+	site := everywhere()
+	succeeded := 0
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		events := history(r)
+		for _, f := range replay(t, New(site, allOn(site), &Memory{}), arriving(r, events)) {
+			succeeded += len(f.Rotate)
+		}
+		for i := range events {
+			events[i].ErrorCode = pick(r, "AccessDenied", "AccessDeniedException", "ResourceNotFoundException", "VpceAccessDenied", "ThrottlingException", "DecryptionFailure")
+		}
+		for _, f := range replay(t, New(site, allOn(site), &Memory{}), arriving(r, events)) {
+			if len(f.Rotate) > 0 {
+				t.Errorf("seed %d: %s asks for a rotation of %v: %s", seed, f.Rule, f.Rotate, f.Why)
+			}
+		}
+	}
+	if succeeded < 100 {
+		t.Errorf("only %d rotations were asked for where calls succeeded: the histories show nothing", succeeded)
+	}
+}
+
+// TestRotate: only values that somebody got are rotated, and only those of rules that
+// are for it.
+func TestRotate(t *testing.T) {
+	t.Parallel()
+	site := everywhere()
+	seen := map[string]bool{}
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		events := history(r)
+		got := map[string]bool{}
+		for _, e := range events {
+			c := newCall(site, &e)
+			for _, one := range c.About {
+				if c.Gets() {
+					got[one.Name] = true
+				}
+			}
+		}
+		responds := map[string]bool{}
+		for _, one := range allOn(site) {
+			responds[one.ID] = one.Responds
+		}
+		for _, f := range replay(t, New(site, allOn(site), &Memory{}), arriving(r, events)) {
+			for _, name := range f.Rotate {
+				one := site.secrets[name]
+				if !responds[f.Rule] || !got[name] || one == nil || one.HoneyToken || f.Rule != "D-01" && f.Rule != "D-26" && one.Tier != 1 {
+					t.Errorf("seed %d: %s asks for a rotation of %s: %s", seed, f.Rule, name, f.Why)
+				}
+				seen[f.Rule] = true
+			}
+		}
+	}
+	for _, id := range []string{"D-01", "D-07", "D-24"} {
+		if !seen[id] {
+			t.Errorf("%s asked for no rotation", id)
+		}
+	}
+}
+
+// everywhere is a site whose networks are one, so that D-07 has something to find.
+func everywhere() *Site {
+	s := ours()
+	s.Allow = Allow{CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+	for i := range s.Secrets {
+		s.Secrets[i].Allow = Allow{}
+	}
+	return s.Prepare(nil)
+}
+
+func allOn(s *Site) []Rule {
+	rules := All(s)
+	for i := range rules {
+		rules[i].Default = true
+	}
+	return rules
+}
+
+func TestBulkLoot(t *testing.T) {
+	t.Parallel()
+	site := &Site{}
+	for i := range 30 {
+		site.Secrets = append(site.Secrets, Secret{Name: fmt.Sprint("s", i), Tier: 1 + i%3})
+	}
+	site = site.Prepare(nil)
+	for _, version := range []string{"", "v1"} {
+		read := func(i int) trail.Event {
+			if version != "" {
+				return ev(i, alice, "GetSecretValue", fmt.Sprint("s", i), set("versionId", version))
+			}
+			return ev(i, alice, "GetSecretValue", fmt.Sprint("s", i))
+		}
+		if f := found(t, site, bulkRead(20), many(19, read)...); len(f) > 0 {
+			t.Errorf("19 reads: %v", shown(f))
+		}
+		var rotate []string
+		for _, f := range found(t, site, bulkRead(20), many(20, read)...) {
+			rotate = append(rotate, f.Rotate...)
+		}
+		slices.Sort(rotate)
+		if want := []string{"s0", "s12", "s15", "s18", "s3", "s6", "s9"}; !slices.Equal(rotate, want) {
+			t.Errorf("version %q: rotates %v, want those of tier 1: %v", version, rotate, want)
+		}
+	}
+}
+
+func TestSuppressed(t *testing.T) {
+	t.Parallel()
+	now := start
+	until := now.Add(time.Hour)
+	f := Finding{Rule: "D-05", Severity: High, Principal: alice, Secrets: []string{"prod/mail", "prod/pay"}}
+	critical := f
+	critical.Severity = Critical
+	nameless := f
+	nameless.Secrets = nil
+	for _, tt := range []struct {
+		name string
+		s    Suppression
+		f    Finding
+		want bool
+	}{
+		{"by principal", Suppression{Rule: "D-05", Principal: alice, Until: until}, f, true},
+		{"by pattern", Suppression{Rule: "D-05", Principal: "arn:aws:iam::123456789012:user/*", Secret: "prod/*", Until: until}, f, true},
+		{"until now", Suppression{Rule: "D-05", Principal: alice, Until: now}, f, false},
+		{"of all", Suppression{Rule: "D-05", Until: until}, f, false},
+		{"another rule", Suppression{Rule: "D-06", Principal: alice, Until: until}, f, false},
+		{"another principal", Suppression{Rule: "D-05", Principal: mailer, Until: until}, f, false},
+		{"one of two secrets", Suppression{Rule: "D-05", Secret: "prod/mail", Until: until}, f, false},
+		{"of no secret", Suppression{Rule: "D-05", Secret: "prod/*", Until: until}, nameless, false},
+		{"critical", Suppression{Rule: "D-05", Principal: alice, Until: until}, critical, false},
+	} {
+		s := (&Site{Suppressions: []Suppression{{Rule: "D-05", Principal: alice, Until: now.Add(-time.Hour)}, tt.s}}).Prepare(nil)
+		if _, got := s.Suppressed(&tt.f, now); got != tt.want {
+			t.Errorf("%s: suppressed is %t", tt.name, got)
+		}
+	}
+	for _, r := range All(&Site{}) {
+		if r.Suppressible() == (r.Severity == Critical) {
+			t.Errorf("%s: suppressible %t", r.ID, r.Suppressible())
+		}
+	}
+}
