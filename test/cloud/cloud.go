@@ -83,7 +83,9 @@ type Cloud struct {
 	faults   []*fault
 	trail    []Record
 	subs     map[int]subscription
-	subSeq   int
+	// observers are told of records as they are written.
+	observers map[int]func(Record)
+	subSeq    int // of both
 
 	busy inflight        // deliveries
 	life context.Context //nolint:containedctx // ends the deliveries with the Cloud
@@ -102,7 +104,7 @@ func New(opt Options) *Cloud {
 	if opt.Keep < 1 {
 		opt.Keep = 100_000
 	}
-	c := &Cloud{opt: opt, clock: opt.Clock, services: map[string]wire.Service{}, subs: map[int]subscription{}}
+	c := &Cloud{opt: opt, clock: opt.Clock, services: map[string]wire.Service{}, subs: map[int]subscription{}, observers: map[int]func(Record){}}
 	c.life, c.stop = context.WithCancel(context.Background())
 	sm := opt.SecretsManager
 	sm.Clock, sm.Rand, sm.Invoker, sm.Sink = c.clock, opt.Rand, opt.Invoker, sink{c}

@@ -3,6 +3,7 @@ package cloud
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +56,21 @@ func (c *Cloud) Trail() []Record {
 	return slices.Clone(c.trail)
 }
 
+// Observe calls f with each CloudTrail record from now on, before it is on the bus,
+// until the returned function is called. f is called by several goroutines.
+func (c *Cloud) Observe(f func(Record)) (cancel func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.subSeq++
+	id := c.subSeq
+	c.observers[id] = f
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.observers, id)
+	}
+}
+
 // record keeps r and puts it on the bus, as a trail that logs management
 // events does.
 func (c *Cloud) record(r Record, detailType string) {
@@ -68,7 +84,11 @@ func (c *Cloud) record(r Record, detailType string) {
 	r.EventCategory = "Management"
 	c.mu.Lock()
 	c.trail = append(keep(c.trail, c.opt.Keep), r)
+	observers := slices.Collect(maps.Values(c.observers))
 	c.mu.Unlock()
+	for _, f := range observers {
+		f(r)
+	}
 	detail, err := json.Marshal(r)
 	if err != nil {
 		panic(err) // the record holds JSON values only

@@ -1,12 +1,13 @@
 // Package cloudtrail is the local AWS's CloudTrail: it looks up the management
-// events that were recorded, and shows the trails that a test sets.
+// events that were recorded, shows the trails that a test sets, and writes a trail's
+// files and signed digests into a bucket.
 //
-// Operations: LookupEvents, DescribeTrails, GetTrailStatus, GetEventSelectors.
-// Anything else answers NotImplemented.
+// Operations: LookupEvents, ListPublicKeys, DescribeTrails, GetTrailStatus,
+// GetEventSelectors. Anything else answers NotImplemented: tests make trails from Go.
 //
-// Assumed, not recorded: an event is there at once (AWS takes minutes); the
-// resources of Secrets Manager's events are the secret as the request named it
-// and its ARN where the record has one; no rate limit.
+// Assumed, not recorded: an event is there at once and calls are not throttled, but
+// where [Service.SetLookup] says otherwise; the resources of Secrets Manager's events
+// are the secret as the request named it and its ARN where the record has one.
 package cloudtrail
 
 import (
@@ -19,13 +20,19 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/test/cloud"
+	"github.com/keyturn/keyturn/test/cloud/clock"
 	"github.com/keyturn/keyturn/test/cloud/wire"
 )
 
-// Options configure a [Service]. Both are required.
+// Options configure a [Service]. Now and Trail are required, the others to write files.
 type Options struct {
 	Now   func() time.Time
 	Trail func() []cloud.Record // oldest first
+
+	Clock   *clock.Clock
+	Objects Objects
+	// Observe calls its argument with each record from now on.
+	Observe func(func(cloud.Record)) (cancel func())
 }
 
 // Service is a [wire.Service]. Use [New]; a Service is safe for concurrent use.
@@ -35,6 +42,8 @@ type Service struct {
 	options  Options
 	handlers map[string]wire.Handler
 	trails   trails
+	signing  signing
+	limits   limits
 }
 
 // New returns a CloudTrail over a trail's records. The account has no trails:
@@ -43,6 +52,7 @@ func New(o Options) *Service {
 	s := &Service{options: o}
 	s.handlers = map[string]wire.Handler{
 		"LookupEvents":      wire.Typed(s.lookup),
+		"ListPublicKeys":    wire.Typed(s.listPublicKeys),
 		"DescribeTrails":    wire.Typed(s.describeTrails),
 		"GetTrailStatus":    wire.Typed(s.getTrailStatus),
 		"GetEventSelectors": wire.Typed(s.getEventSelectors),
@@ -108,6 +118,9 @@ type lookupOutput struct {
 const history = 90 * 24 * time.Hour
 
 func (s *Service) lookup(_ context.Context, _ *wire.Call, in *lookupInput) (*lookupOutput, error) {
+	if err := s.limits.allow(s.options.Now()); err != nil {
+		return nil, err
+	}
 	if err := in.check(); err != nil {
 		return nil, err
 	}
@@ -132,7 +145,7 @@ func (s *Service) lookup(_ context.Context, _ *wire.Call, in *lookupInput) (*loo
 			continue
 		}
 		e := describe(r)
-		if int64(e.EventTime) < oldest || !in.accepts(e) {
+		if int64(e.EventTime) < oldest || !in.accepts(e) || !s.limits.shown(e, s.options.Now()) {
 			continue
 		}
 		if len(out.Events) == most {

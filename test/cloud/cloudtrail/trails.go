@@ -1,6 +1,7 @@
 package cloudtrail
 
 import (
+	"cmp"
 	"context"
 	"regexp"
 	"slices"
@@ -11,13 +12,17 @@ import (
 	"github.com/keyturn/keyturn/test/cloud/wire"
 )
 
-// Trail is a trail of the account, as far as what it logs is concerned. Nothing
-// is delivered anywhere, and the events of the local AWS do not wait for one.
+// Trail is a trail of the account. The bus gets the events of the local AWS without
+// one too.
 type Trail struct {
-	Name        string
-	HomeRegion  string // "": the local AWS's
-	MultiRegion bool
-	Stopped     bool
+	Name string
+	// Bucket and Prefix are where its files go: see [Service.Deliver]. "": a bucket
+	// of which nothing but the name is shown, and no prefix.
+	Bucket, Prefix string
+	Organization   string // ID, if it is an organization's trail
+	HomeRegion     string // "": the local AWS's
+	MultiRegion    bool
+	Stopped        bool
 	// DeliveryError is what S3 answered to the last delivery; "": all is well.
 	DeliveryError string
 	Selectors     []Selector // basic ones
@@ -46,17 +51,76 @@ type FieldSelector struct {
 	NotEquals []string `json:",omitempty"`
 }
 
-// trails is what [Service.SetTrails] sets.
+// trails are the account's.
 type trails struct {
-	mu  sync.Mutex
-	all []Trail
+	mu     sync.Mutex
+	all    []Trail
+	status map[string]status // by name
 }
 
-// SetTrails makes all the account's trails.
+// status is what a trail that delivers has done.
+type status struct {
+	by           *deliverer // nil: it is stopped
+	file, digest time.Time  // the last ones, delivered or not
+	trouble      string
+}
+
+// SetTrails makes all the account's trails. They write no files: see [Service.Deliver].
 func (s *Service) SetTrails(all ...Trail) {
 	s.trails.mu.Lock()
 	defer s.trails.mu.Unlock()
 	s.trails.all = slices.Clone(all)
+}
+
+// put adds or replaces a trail.
+func (s *trails) put(t Trail, by *deliverer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.status == nil {
+		s.status = map[string]status{}
+	}
+	now := s.status[t.Name]
+	now.by = by
+	s.status[t.Name] = now
+	if i := slices.IndexFunc(s.all, func(o Trail) bool { return o.Name == t.Name }); i >= 0 {
+		s.all[i] = t
+		return
+	}
+	s.all = append(s.all, t)
+}
+
+// validates reports whether the trail has digests; s.mu is held.
+func (s *trails) validates(name string) bool {
+	st := s.status[name]
+	return st.by != nil && !st.by.how.NoDigests
+}
+
+func (s *trails) deliverers() (out []*deliverer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range s.status {
+		if st.by != nil {
+			out = append(out, st.by)
+		}
+	}
+	return out
+}
+
+// delivered keeps how a delivery went.
+func (s *trails) delivered(name string, at time.Time, digest bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.status[name]
+	st.trouble = ""
+	if err != nil {
+		st.trouble = "NoSuchBucket"
+	}
+	if digest {
+		st.digest = at
+	} else {
+		st.file = at
+	}
+	s.status[name] = st
 }
 
 func (t Trail) home() string {
@@ -81,6 +145,7 @@ type describeTrailsInput struct {
 type trailDescription struct {
 	Name                       string
 	S3BucketName               string
+	S3KeyPrefix                string `json:",omitempty"`
 	IncludeGlobalServiceEvents bool
 	IsMultiRegionTrail         bool
 	HomeRegion                 string
@@ -106,7 +171,8 @@ func (s *Service) describeTrails(_ context.Context, _ *wire.Call, in *describeTr
 			continue
 		}
 		out.TrailList = append(out.TrailList, trailDescription{
-			Name: t.Name, S3BucketName: "trail-" + wire.Account, IncludeGlobalServiceEvents: t.MultiRegion, IsMultiRegionTrail: t.MultiRegion,
+			Name: t.Name, S3BucketName: cmp.Or(t.Bucket, "trail-"+wire.Account), S3KeyPrefix: t.Prefix, IsOrganizationTrail: t.Organization != "",
+			LogFileValidationEnabled: s.trails.validates(t.Name), IncludeGlobalServiceEvents: t.MultiRegion, IsMultiRegionTrail: t.MultiRegion,
 			HomeRegion: t.home(), TrailARN: t.arn(), HasCustomEventSelectors: len(t.Selectors)+len(t.Advanced) > 0,
 		})
 	}
@@ -135,6 +201,8 @@ type getTrailStatusOutput struct {
 	IsLogging           bool
 	LatestDeliveryError string   `json:",omitempty"`
 	LatestDeliveryTime  *float64 `json:",omitempty"`
+
+	LatestDigestDeliveryTime *float64 `json:",omitempty"`
 }
 
 func (s *Service) getTrailStatus(_ context.Context, c *wire.Call, in *getTrailStatusInput) (*getTrailStatusOutput, error) {
@@ -143,10 +211,23 @@ func (s *Service) getTrailStatus(_ context.Context, c *wire.Call, in *getTrailSt
 		return nil, err
 	}
 	out := &getTrailStatusOutput{IsLogging: !t.Stopped, LatestDeliveryError: t.DeliveryError}
-	if !t.Stopped {
+	s.trails.mu.Lock()
+	defer s.trails.mu.Unlock()
+	switch st, delivers := s.trails.status[t.Name]; {
+	case delivers:
+		out.LatestDeliveryError = cmp.Or(out.LatestDeliveryError, st.trouble)
+		out.LatestDeliveryTime, out.LatestDigestDeliveryTime = unix(st.file), unix(st.digest)
+	case !t.Stopped:
 		out.LatestDeliveryTime = new(float64(c.Now.Add(-time.Minute).Unix()))
 	}
 	return out, nil
+}
+
+func unix(t time.Time) *float64 {
+	if t.IsZero() {
+		return nil
+	}
+	return new(float64(t.Unix()))
 }
 
 type getEventSelectorsInput struct{ TrailName string }

@@ -90,7 +90,9 @@ func New(o Options) *Region {
 	r.Cloud.Register("dynamodb", r.DynamoDB)
 	r.Cloud.Register("scheduler", r.Scheduler)
 	r.Cloud.Register("sts", r.STS)
-	r.CloudTrail = cloudtrail.New(cloudtrail.Options{Now: o.Cloud.Clock.Now, Trail: r.Cloud.Trail})
+	r.CloudTrail = cloudtrail.New(cloudtrail.Options{
+		Now: o.Cloud.Clock.Now, Trail: r.Cloud.Trail, Clock: o.Cloud.Clock, Objects: r.S3, Observe: r.Cloud.Observe,
+	})
 	r.Cloud.Register("cloudtrail", r.CloudTrail)
 	r.Cloud.Register("ssm", ssm.New())
 	r.Cloud.Mount(control.Prefix, control.New(r.Cloud, r.SNS))
