@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +60,7 @@ func (w *world) call(effect func() error) error {
 	w.dead = w.dead || f == dies
 	dead := w.dead
 	w.mu.Unlock()
+	runtime.Gosched() // others come between two calls
 	if dead || f == before {
 		return errFault
 	}
@@ -294,7 +296,7 @@ func TestTogether(t *testing.T) {
 			all.Go(func() {
 				r := w.responder(detect.Respond{Rules: []string{"D-01"}, Hourly: 3})
 				for j := range 6 {
-					_, _ = r.Respond(t.Context(), finding(fmt.Sprint("f", (i+j)%3), "D-01", fmt.Sprint("s", j)))
+					_, _ = r.Respond(t.Context(), finding(fmt.Sprint("f", (i/4+j)%2), "D-01", fmt.Sprint("s", j)))
 				}
 			})
 		}
