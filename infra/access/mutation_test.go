@@ -88,6 +88,8 @@ func sibling(operator string) string {
 var survivors = map[string]string{
 	"queue *OnlyTLS: Bool becomes BoolIfExists":                       "aws:SecureTransport is in every request",
 	"role person:*TrustedSets: ArnLike becomes ArnLikeIfExists":       "aws:PrincipalArn is in every request of a person",
+	"queue * Keyturn*: ArnEquals becomes ArnEqualsIfExists":           "aws:PrincipalArn is in every request of an account",
+	"queue * Keyturn*: every principal":                               "the condition names one role of one account",
 	"secret *: without secretsmanager:BatchGetSecretValue":            "a batch is authorized by GetSecretValue of each secret; the action is named besides, should that change",
 	"role person:admin *: without secretsmanager:BatchGetSecretValue": "as for secrets",
 	"role execution *: without *":                                     "which calls CloudFormation makes is not known here: a deployment must show it",

@@ -168,7 +168,7 @@ type documents struct {
 	secrets map[string]iam.Document // resource policies by name of the secret
 	roles   map[string]iam.Document // identity policies: rotate:ACCOUNT, retire:ACCOUNT, rotatenow, audit, schedule, deploy, execution, person:ROLE
 	keys    map[string]iam.Document // key policies: secrets, data, topics, ledger
-	queues  map[string]iam.Document // labels:ACCOUNT, audit, notifications, trail, trail-dlq, and the bucket ledger
+	queues  map[string]iam.Document // labels:ACCOUNT, audit, notifications, trail, trail-dlq, the bucket ledger, and what is for others: trail-bucket, trail-key, checkpoint-bucket
 	trusts  map[string]iam.Document // lambda, schedule
 
 	// only is the one document that matters, such as "role rotatenow", for tests
@@ -219,6 +219,9 @@ func (s *Site) documents() (*documents, error) {
 	put(d.roles, "audit", s.Audit)
 	put(d.keys, "ledger", s.LedgerKey)
 	d.queues["trail"], d.queues["trail-dlq"], d.queues["ledger"] = s.TrailQueue("trail"), s.TrailQueue("trail-dlq"), s.LedgerBucket()
+	put(d.queues, "trail-bucket", s.TrailBucket)
+	put(d.queues, "trail-key", s.TrailKey)
+	put(d.queues, "checkpoint-bucket", s.CheckpointBucket)
 	d.secrets[s.CanaryName()] = s.Canary()
 	// These are printed for who wants them, who then hears of their length: it is
 	// no reason not to deploy.

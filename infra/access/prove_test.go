@@ -51,6 +51,10 @@ func sample() *keysfile.File {
 			},
 			Escalation: &keysfile.Escalation{},
 		},
+		Audit: keysfile.Audit{
+			Trail:       &keysfile.Trail{Bucket: "trails", Prefix: "all", Account: elsewhere, KMSKey: "arn:aws:kms:us-east-1:" + elsewhere + ":key/x"},
+			Checkpoints: &keysfile.Checkpoints{Bucket: "witness"},
+		},
 	}
 	add := func(name string, readers []string, allow keysfile.Allow) {
 		f.Keys = append(f.Keys, keysfile.Key{Name: name, VendorAccount: "sendgrid-main", Readers: readers, Allow: allow})

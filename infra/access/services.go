@@ -15,6 +15,7 @@ type sent struct {
 	resource string
 	context  map[string]string
 	identity []iam.Policy
+	account  string // that the resource is in; empty: ours
 	want     bool
 }
 
@@ -23,6 +24,8 @@ func (s *Site) receive(p *Proof, name string, doc iam.Document, all []sent) erro
 		q := s.request(&target{}, actor{who: r.who}, network{ip: "52.95.110.1"}, r.action, r.resource)
 		q.Absent = append(q.Absent, "aws:SourceAccount", "aws:SourceArn", "kms:GrantIsForAWSResource")
 		q.Absent = append(q.Absent, "kms:CallerAccount", "kms:RequestAlias", "kms:SigningAlgorithm")
+		q.Absent = append(q.Absent, "s3:if-none-match")
+		q.Account = orElse(r.account, q.Account)
 		for key, value := range r.context {
 			q.Context[key] = []string{value}
 		}

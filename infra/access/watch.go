@@ -31,6 +31,7 @@ func (s *Site) Audit() (iam.Document, error) {
 		allow("Notifications", iam.Strings{"sns:Publish"}, iam.Strings{s.topic("notifications")}, nil),
 		allow("Canary", iam.Strings{"secretsmanager:GetSecretValue"}, iam.Strings{s.secretPattern(s.CanaryName())}, nil),
 	)
+	d.Statement = append(d.Statement, s.compares()...)
 	d.Statement = append(d.Statement, s.runs(s.AuditName(), "")...)
 	return fits("the policy of "+s.AuditName(), d, MaxRolePolicies, "")
 }

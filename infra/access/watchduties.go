@@ -31,6 +31,7 @@ func (s *Site) auditDuties() []duty {
 		calls(s.here("secretsmanager", "secret:"+s.name+"/fingerprint-key-AbCdEf"), nil, false, "secretsmanager", "GetSecretValue"),
 		calls(s.here("logs", "log-group:/aws/lambda/"+s.AuditName()+":log-stream:x"), nil, true, "logs", "CreateLogStream", "PutLogEvents"),
 		calls("*", nil, s.file.Functions.Tracing, "xray", "PutTelemetryRecords", "PutTraceSegments"),
+		s.compareDuties(),
 	)
 }
 
@@ -75,6 +76,9 @@ func (s *Site) proveWatch(d *documents, p *Proof) error {
 		"the ledger's bucket":             {"queue ledger", d.queues["ledger"], s.ledgerRequests(d)},
 		"the key of the ledger":           {"key ledger", d.keys["ledger"], s.ledgerKeyRequests(d)},
 		"the policy of the canary secret": {"secret " + s.CanaryName(), d.secrets[s.CanaryName()], s.canaryRequests(d)},
+		"the trail's bucket":              {"queue trail-bucket", d.queues["trail-bucket"], s.trailBucketRequests(d)},
+		"the key of the trail":            {"queue trail-key", d.queues["trail-key"], s.trailKeyRequests(d)},
+		"the bucket of checkpoints":       {"queue checkpoint-bucket", d.queues["checkpoint-bucket"], s.checkpointRequests(d)},
 	} {
 		if d.only != "" && d.only != r.of {
 			continue

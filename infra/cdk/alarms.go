@@ -151,6 +151,10 @@ func installationAlarms(p place) []alarm {
 			kind: "unwatched", says: "The audit function has not run for an hour, although the canary starts it every 15 minutes", critical: true,
 			figures: lambdaFigures(p.name+"-audit", "Invocations"), period: time.Hour, below: 1, times: 1, out: 1, missing: wrong,
 		},
+		{
+			kind: "reconcile", says: "The ledger was not compared with CloudTrail for three hours: what it lacks is not seen", critical: true,
+			figures: p.own("reconciled", "Sum"), period: time.Hour, below: 1, times: 3, out: 3, missing: wrong,
+		},
 	}
 }
 

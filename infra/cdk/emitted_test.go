@@ -154,15 +154,15 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// emitted is what a function writes of a sweep, and of anything else.
+// emitted is what functions write of each task, and of anything else.
 func emitted(t *testing.T) string {
 	t.Helper()
 	var out bytes.Buffer
-	for _, sweep := range []*metric.Sweep{nil, {Done: true}} {
+	for _, did := range []func(*metric.Meter){
+		func(*metric.Meter) {}, func(m *metric.Meter) { m.Swept(metric.Sweep{Done: true}) }, func(m *metric.Meter) { m.Reconciled(true) }, func(m *metric.Meter) { m.Reviewed(true) },
+	} {
 		_, m := metric.With(t.Context())
-		if sweep != nil {
-			m.Swept(*sweep)
-		}
+		did(m)
 		if err := m.Write(&out, metric.Invocation{Time: time.Unix(1, 0), Installation: "keyturn"}); err != nil {
 			t.Fatal(err)
 		}

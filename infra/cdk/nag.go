@@ -31,9 +31,11 @@ func suppressRole(r awsiam.CfnRole) {
 		{`^Resource::.*:secret:\*$`, "Bounded by tags that the deployment alone may set: docs/adr/0013-rights-by-tag.md."},
 		{`^Resource::.*:kms:.*:key\/\*$`, "CMKs of secrets that are not ours to make; bounded to Secrets Manager, and to those secrets by the encryption context. And the key of the ledger, by its alias."},
 		{`^Resource::arn:.*:s3:::[^\/]*-ledger-[^\/]*\/\*$`, "Objects of the ledger: S3 locks them, and the bucket's policy keeps everybody else from writing."},
+		{`^Resource::arn:.*:s3:::.*AWSLogs\/\*[0-9]{12}\/CloudTrail(-Digest)?\/[a-z0-9-]*\/\*$`, "The trail's files of this account, here and of IAM: read only."},
+		{`^Resource::arn:.*:s3:::[^\/]*\/[^\/]*\/checkpoint\/\*$`, "Checkpoints of the ledger: each is added under a name of its own, and none is written over."},
 		{`^Resource::.*:schedule\/[^\/]*\/\*$`, "One-time schedules in the group of the installation; each has a name of its own."},
 		{`^Resource::.*:function:[^:]*-(rotate|retire)-\*$`, "One function for each vendor account, named by it."},
-		{`^Resource::\*$`, "Network interfaces and traces: these actions know no resources."},
+		{`^Resource::\*$`, "Network interfaces, traces, and what CloudTrail recorded: these actions know no resources."},
 	} {
 		suppress(r, nagWildcard, w.reason, w.pattern)
 	}

@@ -134,7 +134,7 @@ func (w *watch) newAudit(s site, props *WatchProps) {
 		code: props.Code, timeout: auditTimeout, memory: auditMemoryMB, dataKey: props.DataKey, settings: f.Functions,
 		layer: layerOf(w, text("%s-config-audit", w.at.name), f.Config(""), layerFile{siteFile, known}),
 		trust: s.policy(s.LambdaTrust(), nil), policy: s.policy(s.Audit()),
-		environment: map[string]*string{
+		environment: with(comparison(f.Audit, w.at), map[string]*string{
 			"KEYTURN_CONFIG": jsii.String(configFile), "KEYTURN_SITE": jsii.String(siteFile), "KEYTURN_FINGERPRINT_KEY": props.FingerprintKey,
 			"KEYTURN_SITE_KEYS":    text("{{resolve:ssm:%s}}", w.at.keyIDsParameter()),
 			"KEYTURN_INSTALLATION": &w.at.name, "KEYTURN_ACCOUNT_ID": &w.at.account, "KEYTURN_TABLE": props.Table.TableName(),
@@ -143,13 +143,32 @@ func (w *watch) newAudit(s site, props *WatchProps) {
 			"KEYTURN_LEDGER_ORIGIN": jsii.String(s.LedgerOrigin()), "KEYTURN_LEDGER_LOCK": text("%s", lockOf(f.Audit)),
 			"KEYTURN_TRAIL_QUEUE_ARN": w.queue.QueueArn(), "KEYTURN_AUDIT_QUEUE_ARN": props.AuditQueue.QueueArn(),
 			"KEYTURN_CANARY_SECRET": jsii.String(s.CanaryName()), "KEYTURN_AUDIT_ROLE_ARN": jsii.String(s.RoleARN(s.AuditName())),
-		},
+		}),
 	})
 	// What we did may wait for a minute; what somebody else does should not.
 	w.feed("FromTrail", w.queue, 200, 5)
 	w.feed("FromAudit", props.AuditQueue, 500, 60)
 	w.schedule("canary", "rate(15 minutes)", "Reads the canary, and looks whether its last read came back")
 	w.schedule("seal", "rate(1 hour)", "Puts the hour's counts of reads into the ledger")
+	w.schedule("reconcile", "rate(1 hour)", "Compares the ledger with what CloudTrail recorded, and adds what it lacks")
+}
+
+// comparison is what the function is told of what the ledger is compared with.
+func comparison(a keysfile.Audit, at place) map[string]*string {
+	env := map[string]*string{}
+	if t := a.Trail; t != nil {
+		env["KEYTURN_TRAIL_BUCKET"], env["KEYTURN_TRAIL_ACCOUNT"] = &t.Bucket, jsii.String(at.account)
+		if t.Account != "" {
+			env["KEYTURN_TRAIL_ACCOUNT"] = &t.Account
+		}
+		if t.Prefix != "" {
+			env["KEYTURN_TRAIL_PREFIX"] = &t.Prefix
+		}
+	}
+	if c := a.Checkpoints; c != nil {
+		env["KEYTURN_CHECKPOINT_BUCKET"] = &c.Bucket
+	}
+	return env
 }
 
 // lockOf is how the ledger's objects are locked, as the function reads it.

@@ -108,6 +108,13 @@ func TestWatch_function(t *testing.T) {
 			t.Errorf("%s is not set", v)
 		}
 	}
+	for v, want := range map[boot.Variable]any{
+		boot.TrailBucket: "trails-444455556666", boot.TrailPrefix: "organization", boot.TrailAccount: "444455556666", boot.CheckpointBucket: "witness-444455556666",
+	} {
+		if got := environment[string(v)]; got != want {
+			t.Errorf("%s is %v, want %v", v, got, want)
+		}
+	}
 	if got := environment["KEYTURN_LEDGER_LOCK"]; got != "GOVERNANCE 9600h0m0s" {
 		t.Errorf("locked %v", got)
 	}
@@ -118,7 +125,8 @@ func TestWatch_function(t *testing.T) {
 			tasks[to["Input"].(string)] = r.Properties["ScheduleExpression"].(string)
 		}
 	}
-	if d := cmp.Diff(map[string]string{`{"task":"` + audit.TaskCanary + `"}`: "rate(15 minutes)", `{"task":"` + audit.TaskSeal + `"}`: "rate(1 hour)"}, tasks); d != "" {
+	want := map[string]string{`{"task":"` + audit.TaskCanary + `"}`: "rate(15 minutes)", `{"task":"` + audit.TaskSeal + `"}`: "rate(1 hour)", `{"task":"reconcile"}`: "rate(1 hour)"}
+	if d := cmp.Diff(want, tasks); d != "" {
 		t.Errorf("tasks (-want +got):\n%s", d)
 	}
 	for id, r := range a.of("AWS::Lambda::EventSourceMapping") {

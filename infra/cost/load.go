@@ -60,14 +60,14 @@ const (
 	lookCalls       = 3 // DescribeSecret, ListSecretVersionIds, the admin secret
 	lookValues      = 1
 	metricsPerLine  = 4
-	metricsOfAlarms = 4 // of the installation
+	metricsOfAlarms = 5 // of the installation
 	encryptionKeys  = 4 // and the one that signs the ledger is one of them
 	// Interface endpoints of a network that has them: a test of infra/cdk counts
 	// them. Gateways cost nothing.
 	endpointServices = 4
 	// Alarms are billed by the metrics that they look at: a test of infra/cdk counts
 	// them in the templates.
-	alarmMetrics     = 17
+	alarmMetrics     = 18
 	alarmMetricsEach = 8 // more for each vendor account
 )
 
