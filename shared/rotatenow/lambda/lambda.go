@@ -1,4 +1,5 @@
-// Package lambda asks the rotate function for a plan.
+// Package lambda asks functions: the rotate function for a plan, and rotatenow for an
+// emergency rotation.
 package lambda
 
 import (
