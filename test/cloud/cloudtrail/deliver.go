@@ -89,7 +89,7 @@ func (s *Service) Deliver(t Trail, how Delivery) (stop func(), err error) {
 	t.Stopped = false
 	now := s.options.Now().Truncate(time.Second)
 	d := &deliverer{
-		service: s, trail: t, how: how, random: rand.New(rand.NewPCG(how.Seed, 0)), //nolint:gosec // to be the same again
+		service: s, trail: t, how: how, random: rand.New(rand.NewPCG(how.Seed, 0)),
 		began: now, next: now.Truncate(how.Every).Add(how.Every),
 	}
 	// The bucket is tried as CreateTrail tries it.
@@ -133,7 +133,7 @@ func (d *deliverer) take(r cloud.Record) {
 	now := d.service.options.Now()
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(r.EventID))
-	random := rand.New(rand.NewPCG(d.how.Seed, h.Sum64())) //nolint:gosec // to be the same again
+	random := rand.New(rand.NewPCG(d.how.Seed, h.Sum64()))
 	due := func() time.Time {
 		if d.how.Delay <= 0 {
 			return now

@@ -2,7 +2,7 @@ package cloudtrail
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // as the name of a key only
+	"crypto/md5"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -45,7 +45,7 @@ func (s *signing) key(at time.Time) (*signingKey, error) {
 		return nil, err
 	}
 	k := &signingKey{private: private, public: x509.MarshalPKCS1PublicKey(&private.PublicKey)}
-	sum := md5.Sum(k.public) //nolint:gosec // as a name only
+	sum := md5.Sum(k.public)
 	k.fingerprint = hex.EncodeToString(sum[:])
 	if s.keys == nil {
 		s.keys = map[int64]*signingKey{}

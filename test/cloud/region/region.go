@@ -16,6 +16,7 @@ import (
 	"github.com/keyturn/keyturn/test/cloud/dynamodb"
 	"github.com/keyturn/keyturn/test/cloud/kms"
 	"github.com/keyturn/keyturn/test/cloud/lambda"
+	"github.com/keyturn/keyturn/test/cloud/rules"
 	"github.com/keyturn/keyturn/test/cloud/s3"
 	"github.com/keyturn/keyturn/test/cloud/scheduler"
 	"github.com/keyturn/keyturn/test/cloud/sns"
@@ -47,8 +48,10 @@ type Region struct {
 	Scheduler *scheduler.Service
 	// STS knows the functions' processes by their access keys.
 	STS *sts.Service
-	// CloudTrail has no trails until a test sets some.
+	// CloudTrail has no trails until a test sets some, or has some delivered.
 	CloudTrail *cloudtrail.Service
+	// Events are EventBridge's rules.
+	Events *rules.Service
 
 	endpoint atomic.Value // string: where it listens
 }
@@ -95,6 +98,8 @@ func New(o Options) *Region {
 	})
 	r.Cloud.Register("cloudtrail", r.CloudTrail)
 	r.Cloud.Register("ssm", ssm.New())
+	r.Events = rules.New(rules.Options{Cloud: r.Cloud, Queues: r.SQS, Functions: r.Lambda})
+	r.Cloud.Register("events", r.Events)
 	r.Cloud.Mount(control.Prefix, control.New(r.Cloud, r.SNS))
 	return r
 }

@@ -1,19 +1,20 @@
-// Package rules lets rules of EventBridge bring the local AWS's events to queues,
-// late, more than once and in another order, as AWS may.
+// Package rules is the local AWS's EventBridge: rules bring the events of the default
+// bus to queues and functions, late, more than once, in another order or not at all, as
+// AWS may. Tests put rules from Go, too.
 //
-// There is no API: tests put rules from Go. Patterns know exact values, prefix,
-// anything-but of values, and exists; others are refused.
+// Operations: PutRule, DescribeRule, ListRules, EnableRule, DisableRule, DeleteRule,
+// PutTargets, ListTargetsByRule, RemoveTargets. Anything else answers NotImplemented,
+// and so do other buses' rules and schedules. Patterns know exact values, prefix,
+// suffix, wildcard (without escapes), equals-ignore-case, anything-but, exists and $or;
+// others are refused. Targets are queues and functions; they get the event as it is.
 package rules
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/test/cloud"
@@ -31,6 +32,8 @@ const (
 	EnabledFull State = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 )
 
+func (s State) valid() bool { return s == Disabled || s == Enabled || s == EnabledFull }
+
 // Rule brings the events that Pattern accepts to Queue, a name or ARN.
 type Rule struct {
 	State   State
@@ -47,38 +50,46 @@ type Path struct {
 	Delay time.Duration
 	// Duplicates is how many of 100 events come twice.
 	Duplicates int
+	// Lost chooses events, by their envelope, that never come. CloudTrail has their
+	// records all the same. Nil: none. It is called by several goroutines.
+	Lost func(event map[string]any) bool
 }
 
 // Put makes a rule, until the returned function ends it. What is under way then
 // still comes.
 func Put(c *cloud.Cloud, queues *sqs.Service, r Rule, p Path) (remove func(), err error) {
-	var pattern map[string]any
-	if err := json.Unmarshal([]byte(r.Pattern), &pattern); err != nil || len(pattern) == 0 {
-		return nil, errors.New("pattern: not an object of JSON with members")
-	}
-	if err := check(pattern); err != nil {
+	accepted, err := parse(r.Pattern)
+	if err != nil {
 		return nil, err
 	}
-	switch r.State {
-	case Disabled, Enabled, EnabledFull:
-	default:
+	if !r.State.valid() {
 		return nil, fmt.Errorf("state %q: no such state", r.State)
 	}
 	return c.Subscribe(nil, func(_ context.Context, event []byte) {
 		var e map[string]any
-		if json.Unmarshal(event, &e) != nil || !r.State.takes(e) || !matches(pattern, e) {
+		if json.Unmarshal(event, &e) != nil || !r.State.takes(e) || !accepted.matches(e) {
 			return
 		}
-		random := p.random(e)
-		for range 1 + p.twice(random) {
-			send := func() { _, _ = queues.Send(r.Queue, "events.amazonaws.com", string(event), nil) }
-			if p.Delay <= 0 {
-				send()
-				continue
-			}
-			c.Clock().After(time.Duration(random.Int64N(int64(p.Delay))+1), send)
-		}
+		p.bring(c, e, func() { _, _ = queues.Send(r.Queue, sender, string(event), nil) })
 	}), nil
+}
+
+// sender is who a queue sees.
+const sender = "events.amazonaws.com"
+
+// bring calls send for an event as often and as late as the path has it.
+func (p Path) bring(c *cloud.Cloud, event map[string]any, send func()) {
+	if p.Lost != nil && p.Lost(event) {
+		return
+	}
+	random := p.random(event)
+	for range 1 + p.twice(random) {
+		if p.Delay <= 0 {
+			send()
+			continue
+		}
+		c.Clock().After(time.Duration(random.Int64N(int64(p.Delay))+1), send)
+	}
 }
 
 func (p Path) random(event map[string]any) *rand.Rand {
@@ -95,105 +106,9 @@ func (p Path) twice(random *rand.Rand) int {
 }
 
 // takes reports whether a rule in this state sees the event at all.
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail-management.html
 func (s State) takes(event map[string]any) bool {
 	detail, _ := event["detail"].(map[string]any)
 	call := event["detail-type"] == "AWS API Call via CloudTrail"
 	return s == EnabledFull || s == Enabled && (!call || detail["readOnly"] != true)
-}
-
-// check refuses what matches does not know.
-func check(pattern map[string]any) error {
-	for name, p := range pattern {
-		switch p := p.(type) {
-		case map[string]any:
-			if err := check(p); err != nil {
-				return err
-			}
-		case []any:
-			for _, v := range p {
-				if filter, ok := v.(map[string]any); ok && !known(filter) {
-					return fmt.Errorf("pattern of %s: only prefix, anything-but and exists are known here", name)
-				}
-			}
-		default:
-			return fmt.Errorf("pattern of %s: neither an object nor a list", name)
-		}
-	}
-	return nil
-}
-
-func known(filter map[string]any) bool {
-	_, exists := filter["exists"].(bool)
-	_, prefix := filter["prefix"].(string)
-	_, object := filter["anything-but"].(map[string]any)
-	_, but := filter["anything-but"]
-	return len(filter) == 1 && (exists || prefix || but && !object)
-}
-
-// matches applies a pattern to an object that is there or not.
-// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html
-func matches(pattern, event map[string]any) bool {
-	for name, p := range pattern {
-		value, there := event[name]
-		switch p := p.(type) {
-		case map[string]any:
-			inner, _ := value.(map[string]any)
-			if !matches(p, inner) {
-				return false
-			}
-		case []any:
-			if !oneOf(p, value, there) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-func oneOf(accepted []any, value any, there bool) bool {
-	values, list := value.([]any)
-	if !list {
-		values = []any{value}
-	}
-	for _, a := range accepted {
-		filter, ok := a.(map[string]any)
-		if want, exists := filter["exists"].(bool); ok && exists {
-			if want == there {
-				return true
-			}
-			continue
-		}
-		for _, v := range values {
-			if there && accepts(a, filter, v) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func accepts(a any, filter map[string]any, v any) bool {
-	if filter == nil {
-		return equal(a, v)
-	}
-	if prefix, ok := filter["prefix"].(string); ok {
-		text, is := v.(string)
-		return is && strings.HasPrefix(text, prefix)
-	}
-	not, list := filter["anything-but"].([]any)
-	if !list {
-		not = []any{filter["anything-but"]}
-	}
-	for _, n := range not {
-		if equal(n, v) {
-			return false
-		}
-	}
-	return true
-}
-
-func equal(a, b any) bool {
-	x, errX := json.Marshal(a)
-	y, errY := json.Marshal(b)
-	return errX == nil && errY == nil && bytes.Equal(x, y)
 }

@@ -55,6 +55,17 @@ func TestRules(t *testing.T) {
 		{"exists not", rules.EnabledFull, `{"detail":{"errorCode":[{"exists":true}]}}`, call, `{}`, 0},
 		{"prefix", rules.EnabledFull, `{"detail":{"eventName":[{"prefix":"Get"}]}}`, call, `{"eventName":"GetSecretValue"}`, 1},
 		{"anything but", rules.EnabledFull, `{"detail":{"eventName":[{"anything-but":["A"]}]}}`, call, `{"eventName":"A"}`, 0},
+		{"anything but one", rules.EnabledFull, `{"detail":{"account":[{"anything-but":"1"}]}}`, call, `{"account":"2"}`, 1},
+		{"anything but a prefix", rules.EnabledFull, `{"detail":{"eventName":[{"anything-but":{"prefix":"Get"}}]}}`, call, `{"eventName":"GetX"}`, 0},
+		{"anything but nothing", rules.EnabledFull, `{"detail":{"account":[{"anything-but":"1"}]}}`, call, `{}`, 0},
+		{"suffix", rules.EnabledFull, `{"detail":{"eventName":[{"suffix":"Value"}]}}`, call, `{"eventName":"GetSecretValue"}`, 1},
+		{"case", rules.EnabledFull, `{"detail":{"eventName":[{"equals-ignore-case":"getsecretvalue"}]}}`, call, `{"eventName":"GetSecretValue"}`, 1},
+		{"wildcard", rules.EnabledFull, `{"detail":{"role":[{"wildcard":"*:role*/keyturn*"}]}}`, call, `{"role":"arn:aws:iam::1:role/x/keyturn-audit"}`, 1},
+		{"wildcard not", rules.EnabledFull, `{"detail":{"role":[{"wildcard":"*:role*/keyturn*"}]}}`, call, `{"role":"arn:aws:iam::1:user/keyturn"}`, 0},
+		{"wildcard whole", rules.EnabledFull, `{"detail":{"role":[{"wildcard":"a*a"}]}}`, call, `{"role":"a"}`, 0},
+		{"one or the other", rules.EnabledFull, `{"detail":{"$or":[{"eventName":["A"]},{"errorCode":[{"exists":true}],"eventName":["B"]}]}}`, call, `{"eventName":"B","errorCode":"x"}`, 1},
+		{"neither", rules.EnabledFull, `{"detail":{"$or":[{"eventName":["A"]},{"errorCode":[{"exists":true}],"eventName":["B"]}]}}`, call, `{"eventName":"B"}`, 0},
+		{"or, and", rules.EnabledFull, `{"source":["aws.kms"],"detail":{"$or":[{"eventName":["B"]}]}}`, call, `{"eventName":"B"}`, 0},
 		{"null is there", rules.EnabledFull, `{"detail":{"responseElements":[null]}}`, call, `{"responseElements":null}`, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -116,7 +127,9 @@ func TestRefused(t *testing.T) {
 		{State: rules.Enabled, Pattern: `{`},
 		{State: rules.Enabled, Pattern: `{}`},
 		{State: rules.Enabled, Pattern: `{"source":"aws.kms"}`},
-		{State: rules.Enabled, Pattern: `{"source":[{"wildcard":"*"}]}`},
+		{State: rules.Enabled, Pattern: `{"source":[{"cidr":"10.0.0.0/8"}]}`},
+		{State: rules.Enabled, Pattern: `{"source":[{"anything-but":{"exists":true}}]}`},
+		{State: rules.Enabled, Pattern: `{"$or":["x"]}`},
 		{State: "ON", Pattern: `{"source":["aws.kms"]}`},
 	} {
 		if _, err := rules.Put(w.Cloud, w.SQS, r, rules.Path{}); err == nil {
