@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +13,7 @@ import (
 
 func (a *app) permissions() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "permissions deploy|operate|execution|execution-networks",
+		Use:   "permissions WHOSE",
 		Short: "The least IAM policy for people and CI, to give to somebody",
 		Long: `The least IAM policy for people and CI, as a JSON document on stdout:
 
@@ -23,17 +24,26 @@ func (a *app) permissions() *cobra.Command {
   execution-networks  its second policy, where vendor accounts have networks:
              cdk bootstrap --cloudformation-execution-policies ARN,ARN
 
+And what the owner of another account has to add to policies of his own, where
+the keys' file names something of his:
+
+  trail-bucket       to the policy of the trail's bucket (audit.trail.bucket)
+  trail-key          to the policy of its KMS key (audit.trail.kmsKey)
+  checkpoint-bucket  to the policy of the bucket of the ledger's checkpoints
+                     (audit.checkpoints.bucket)
+
 It is made for one account and Region: the environment in the keys' file, or
 else --region and --account. AWS is not asked.`,
 		Example: `  keyturn permissions deploy
-  keyturn permissions operate --environment prod > operate.json`,
+  keyturn permissions operate --environment prod > operate.json
+  keyturn permissions trail-bucket --environment prod`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return nil
 			}
-			return usage("whose permissions?", c.CommandPath()+" deploy", c.CommandPath()+" operate", c.CommandPath()+" execution", c.CommandPath()+" execution-networks")
+			return usage("whose permissions?", permissionCommands(c.CommandPath()+" ")...)
 		},
-		ValidArgs: []string{"deploy", "operate", "execution", "execution-networks"},
+		ValidArgs: permissionCommands(""),
 	}
 	var account string
 	f := c.Flags()
@@ -45,13 +55,11 @@ else --region and --account. AWS is not asked.`,
 }
 
 func (a *app) runPermissions(whose, account string) error {
-	build, ok := map[string]func(*access.Site) (iam.Document, error){
-		"deploy": (*access.Site).Deploy, "operate": (*access.Site).Operate, "execution": (*access.Site).Execution,
-		"execution-networks": (*access.Site).ExecutionNetworks,
-	}[whose]
-	if !ok {
-		return usage(fmt.Sprintf("there are no permissions for %q", whose), "keyturn permissions deploy", "keyturn permissions operate", "keyturn permissions execution", "keyturn permissions execution-networks")
+	i := slices.IndexFunc(permissionDocuments(), func(d permissionDocument) bool { return d.name == whose })
+	if i < 0 {
+		return usage(fmt.Sprintf("there are no permissions for %q", whose), permissionCommands("keyturn permissions ")...)
 	}
+	wanted := permissionDocuments()[i]
 	f, err := a.keysFile()
 	if err != nil {
 		return err
@@ -64,14 +72,42 @@ func (a *app) runPermissions(whose, account string) error {
 	if err != nil {
 		return failed(typeConfig, err.Error(), "see all that is wrong: keyturn validate")
 	}
-	document, err := build(site)
+	document, err := wanted.build(site)
 	if err != nil {
 		return failed(typeConfig, err.Error(), "see all that is wrong: keyturn validate")
+	}
+	if wanted.of != "" && len(document.Statement) == 0 {
+		return failed(typeConfig, "the keys' file has no "+wanted.of, "nothing of another account is needed; or write it there first")
 	}
 	e := json.NewEncoder(a.out)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(document)
+}
+
+// permissionDocument is one that can be printed.
+type permissionDocument struct {
+	name  string
+	build func(*access.Site) (iam.Document, error)
+	of    string // field of the keys' file, without which there is nothing to print
+}
+
+func permissionDocuments() []permissionDocument {
+	return []permissionDocument{
+		{"deploy", (*access.Site).Deploy, ""}, {"operate", (*access.Site).Operate, ""},
+		{"execution", (*access.Site).Execution, ""}, {"execution-networks", (*access.Site).ExecutionNetworks, ""},
+		{"trail-bucket", (*access.Site).TrailBucket, "audit.trail"}, {"trail-key", (*access.Site).TrailKey, "audit.trail.kmsKey"},
+		{"checkpoint-bucket", (*access.Site).CheckpointBucket, "audit.checkpoints"},
+	}
+}
+
+// permissionCommands are the names of the documents, each after before.
+func permissionCommands(before string) []string {
+	var all []string
+	for _, d := range permissionDocuments() {
+		all = append(all, before+d.name)
+	}
+	return all
 }
 
 // placeFor is the environment, or what the flags say in its place.
