@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +19,7 @@ type validated struct {
 	VendorAccounts int          `json:"vendor_accounts"`
 	Guardrails     bool         `json:"guardrails"` // there are some, and it keeps to them
 	Problems       []positioned `json:"problems"`
+	Warnings       []string     `json:"warnings,omitempty"` // what has no effect any more
 }
 
 // positioned is one thing wrong with the files, for editors.
@@ -64,6 +67,7 @@ func (a *app) runValidate(files []string) error {
 	}
 	answer.Guardrails = all.rails != nil
 	answer.Keys, answer.VendorAccounts = len(all.file.Keys), len(all.file.VendorAccounts)
+	answer.Warnings = ended(all.file, time.Now())
 	if a.flags.json {
 		a.printJSON(answer)
 		return nil
@@ -73,6 +77,9 @@ func (a *app) runValidate(files []string) error {
 		within = ", within " + guardrailsName
 	}
 	a.say("%s: nothing is wrong: %s in %s%s", files[0], count(answer.Keys, "key"), count(answer.VendorAccounts, "vendor account"), within)
+	for _, w := range answer.Warnings {
+		a.say("warning: %s", w)
+	}
 	n := all.file.Notifications
 	if n.Escalation != nil {
 		n.Subscriptions = append(slices.Clone(n.Subscriptions), n.Escalation.Subscriptions...)
@@ -81,6 +88,16 @@ func (a *app) runValidate(files []string) error {
 		a.say("note: a Slack channel hears of alarms only; what is said of single keys goes to the other subscriptions")
 	}
 	return nil
+}
+
+// ended says which suppressions are over.
+func ended(f *keysfile.File, now time.Time) []string {
+	var out []string
+	for _, i := range f.Expired(now) {
+		s := f.Detect.Suppressions[i]
+		out = append(out, fmt.Sprintf("detect.suppressions[%d], of %s, ended on %s: what it finds is told again; take it out, or give it a new end", i, s.Rule, s.Until))
+	}
+	return out
 }
 
 func (a *app) printProblems(answer validated, problems []keysfile.Problem) error {

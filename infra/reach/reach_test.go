@@ -68,7 +68,9 @@ func full() *keysfile.File {
 		Detect: keysfile.Detect{
 			Installed: date(1, 2), Learning: hours(14 * 24), Rules: map[string]bool{"D-15": true}, Thresholds: map[string]int{"D-10": 50},
 			Automation: []keysfile.Automation{{Principal: arn("terraform"), UserAgent: "APN"}}, Listers: []string{arn("inventory")}, Accounts: []string{"999999999999"},
-			Allow: keysfile.DetectAllow{CIDRs: []string{"203.0.113.0/24"}, VPCEndpoints: []string{"vpce-1"}, Countries: []string{"NL"}},
+			Allow:        keysfile.DetectAllow{CIDRs: []string{"203.0.113.0/24"}, VPCEndpoints: []string{"vpce-1"}, Countries: []string{"NL"}},
+			Respond:      &keysfile.Respond{Rules: []string{"D-07", "D-10"}, Cooldown: hours(2), Hourly: 10},
+			Suppressions: []keysfile.Suppression{{Rule: "D-05", Principal: arn("backup"), Secret: "prod/*", Until: date(3, 31), Reason: "known", Owner: "x"}},
 		},
 		Functions: keysfile.Functions{PermissionsBoundary: "arn:aws:iam::111122223333:policy/b", RolePath: "/k/", LogRetentionDays: 365},
 	}
@@ -254,6 +256,17 @@ func TestWatch(t *testing.T) {
 		{"learn again", func(f *keysfile.File) { f.Detect.Installed = date(6, 1) }, "widens detect.installed: learning begins on 2027-06-01 instead of 2027-01-02"},
 		{"anywhere", func(f *keysfile.File) { f.Detect.Allow.CIDRs = nil }, "widens detect.allow.cidrs: callers from anywhere are no longer told of"},
 		{"an account", func(f *keysfile.File) { f.Detect.Accounts = append(f.Detect.Accounts, "888888888888") }, "widens detect.accounts: callers of the account 888888888888 are not told of"},
+		{"no response", func(f *keysfile.File) { f.Detect.Respond = nil }, "widens detect.respond: findings start no rotations"},
+		{"kill switch", func(f *keysfile.File) { f.Detect.Respond.Off = true }, "widens detect.respond: findings start no rotations"},
+		{"a rule starts none", func(f *keysfile.File) { f.Detect.Respond.Rules = []string{"D-10"} }, "widens detect.respond.rules: what D-07 finds starts no rotation"},
+		{"a rule starts one", func(f *keysfile.File) { f.Detect.Respond.Rules = []string{"D-01", "D-07", "D-10"} }, "narrows detect.respond.rules: what D-01 finds starts a rotation"},
+		{"cooldown", func(f *keysfile.File) { f.Detect.Respond.Cooldown = hours(3) }, "widens detect.respond.cooldown: no second rotation is started for: 3h instead of 2h"},
+		{"hourly", func(f *keysfile.File) { f.Detect.Respond.Hourly = 5 }, "widens detect.respond.hourly: 5 rotations at most are started in an hour instead of 10"},
+		{"hourly more", func(f *keysfile.File) { f.Detect.Respond.Hourly = 11 }, "narrows detect.respond.hourly: 11 rotations at most are started in an hour instead of 10"},
+		{"told again", func(f *keysfile.File) { f.Detect.Suppressions = nil }, "narrows detect.suppressions: told again: D-05 by arn:aws:iam::111122223333:role/backup on prod/* until 2027-03-31"},
+		{"not told", func(f *keysfile.File) {
+			f.Detect.Suppressions = append(f.Detect.Suppressions, keysfile.Suppression{Rule: "D-06", Secret: "a", Until: date(4, 1)})
+		}, "widens detect.suppressions: not told: D-06 on a until 2027-04-01"},
 		{"honey token", func(f *keysfile.File) { f.Keys[0].HoneyToken = true }, `narrows keys["prod/mailer"].honeytoken: whoever reads it is told of`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -304,7 +317,7 @@ func TestPosition(t *testing.T) {
 func TestEveryField(t *testing.T) {
 	t.Parallel()
 	ignored := []string{
-		".Version", ".Name", ".Shards", ".Defaults.", ".Concurrency", ".Window", ".RotateNow", ".Keys[0].Owner", ".Value.", ".Tags[",
+		".Version", ".Name", ".Shards", ".Defaults.", ".Concurrency", ".Window", ".RotateNow", ".Keys[0].Owner", ".Suppressions[0].Owner", ".Value.", ".Tags[",
 		".Reason", ".RolePath", ".Tracing", ".At.",
 		"[fixed].Network.", // a VPC of our own has no other fields
 		"[fixed].AllowPrivate",

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/keysfile"
@@ -72,6 +73,8 @@ func (d *diff) detections(base, next keysfile.Detect) {
 	d.list("detect.automation", automation(base), automation(next), "%s reads many secrets, and is not told of", "%s is told of when it reads many secrets")
 	d.list("detect.listers", base.Listers, next.Listers, "%s lists secrets, and is not told of", "%s is told of when it lists secrets")
 	d.list("detect.accounts", base.Accounts, next.Accounts, "callers of the account %s are not told of", "callers of the account %s are told of")
+	d.respond(base.Respond, next.Respond)
+	d.list("detect.suppressions", suppressions(base), suppressions(next), "not told: %s", "told again: %s")
 	d.allowed("detect.allow.cidrs", base.Allow.CIDRs, next.Allow.CIDRs)
 	d.allowed("detect.allow.vpcEndpoints", base.Allow.VPCEndpoints, next.Allow.VPCEndpoints)
 	d.allowed("detect.allow.countries", base.Allow.Countries, next.Allow.Countries)
@@ -116,6 +119,46 @@ func automation(d keysfile.Detect) []string {
 			s += " as " + a.UserAgent
 		}
 		out = append(out, s)
+	}
+	return out
+}
+
+// respond: what no longer ends by itself what a thief knows is wider.
+func (d *diff) respond(base, next *keysfile.Respond) {
+	d.requires("detect.respond", base != nil && !base.Off, next != nil && !next.Off, "findings start emergency rotations", "findings start no rotations")
+	if base == nil || next == nil {
+		return
+	}
+	for _, id := range base.Rules {
+		if !slices.Contains(next.Rules, id) {
+			d.add(Widens, "detect.respond.rules", "what %s finds starts no rotation", id)
+		}
+	}
+	for _, id := range next.Rules {
+		if !slices.Contains(base.Rules, id) {
+			d.add(Narrows, "detect.respond.rules", "what %s finds starts a rotation", id)
+		}
+	}
+	d.longer("detect.respond.cooldown", "no second rotation is started for", time.Duration(base.Cooldown), time.Duration(next.Cooldown))
+	switch {
+	case next.Hourly < base.Hourly:
+		d.add(Widens, "detect.respond.hourly", "%d rotations at most are started in an hour instead of %d", next.Hourly, base.Hourly)
+	case next.Hourly > base.Hourly:
+		d.add(Narrows, "detect.respond.hourly", "%d rotations at most are started in an hour instead of %d", next.Hourly, base.Hourly)
+	}
+}
+
+func suppressions(d keysfile.Detect) []string {
+	var out []string
+	for _, s := range d.Suppressions {
+		of := s.Rule
+		if s.Principal != "" {
+			of += " by " + s.Principal
+		}
+		if s.Secret != "" {
+			of += " on " + s.Secret
+		}
+		out = append(out, of+" until "+day(s.Until))
 	}
 	return out
 }

@@ -50,6 +50,9 @@ type Detect struct {
 	Listers    []string        `yaml:"listers" json:"listers,omitempty" doc:"ARNs of roles and users that list secrets in peace; a * at the end stands for any rest"`
 	Accounts   []string        `yaml:"accounts" json:"accounts,omitempty" doc:"other AWS accounts whose principals may call"`
 	Allow      DetectAllow     `yaml:"allow" json:"allow,omitzero" doc:"where callers come from, for secrets that say nothing themselves"`
+
+	Respond      *Respond      `yaml:"respond" json:"respond,omitempty" doc:"which findings start an emergency rotation; default: none"`
+	Suppressions []Suppression `yaml:"suppressions" json:"suppressions,omitempty" doc:"findings that are known, and not told until a day"`
 }
 
 // Automation is a principal that reads many secrets in peace.
@@ -90,6 +93,7 @@ func (ps *problems) fillAudit(f *File) {
 	inherit(ps, "audit.retention", &f.Audit.Retention, Duration(defaultLedger))
 	inherit(ps, "audit.mode", &f.Audit.Mode, Governance)
 	inherit(ps, "detect.learning", &f.Detect.Learning, Duration(defaultLearning))
+	ps.fillRespond(f.Detect.Respond)
 }
 
 func (c *check) audit() {
@@ -142,6 +146,8 @@ func (c *check) detect() {
 			c.add(entry("detect.thresholds", id), fmt.Sprintf("a threshold of %d", n), "write 1 or more")
 		}
 	}
+	c.respond(rules)
+	c.suppressions(rules, known)
 	for i, a := range d.Automation {
 		c.caller(item("detect.automation", i)+".principal", a.Principal)
 	}

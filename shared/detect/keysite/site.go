@@ -35,6 +35,14 @@ func Site(f *keysfile.File, account, region string) *detect.Site {
 	for _, a := range f.Detect.Automation {
 		s.Automation = append(s.Automation, detect.Automation{Principal: a.Principal, Agent: a.UserAgent})
 	}
+	if r := f.Detect.Respond; r != nil {
+		s.Respond = &detect.Respond{Rules: r.Rules, Cooldown: time.Duration(r.Cooldown), Hourly: r.Hourly, Off: r.Off}
+	}
+	for _, one := range f.Detect.Suppressions {
+		s.Suppressions = append(s.Suppressions, detect.Suppression{
+			Rule: one.Rule, Principal: one.Principal, Secret: one.Secret, Until: one.End(), Reason: one.Reason, Owner: one.Owner,
+		})
+	}
 	s.Deployers = append([]string{"arn:" + partition(region) + ":iam::" + account + ":role/cdk-hnb659fds-cfn-exec-role-" + account + "-" + region}, s.Deployers...)
 	role := func(name string) string {
 		path := f.Functions.RolePath
