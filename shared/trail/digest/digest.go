@@ -55,19 +55,6 @@ type Trail struct {
 	Name         string
 }
 
-// File is a file of records whose hash is right.
-type File struct {
-	Key  string
-	Data []byte // not compressed
-}
-
-// Report is what was found wrong, and how far the files are proven.
-type Report struct {
-	Digests, Files int
-	Through        time.Time // all is proven, or told below, of what was delivered before; zero: no digest was found
-	Problems       []string  // a digest or file that is missing or not as it was, a gap: a sentence each
-}
-
 // limits of one object. CloudTrail's files have a few megabytes at most.
 const maxInflated = 128 << 20
 
@@ -81,68 +68,22 @@ type document struct {
 	PreviousObject    string    `json:"previousDigestS3Object"`
 	PreviousHash      string    `json:"previousDigestHashValue"`
 	PreviousSignature string    `json:"previousDigestSignature"`
-	Files             []struct {
-		Bucket    string `json:"s3Bucket"`
-		Object    string `json:"s3Object"`
-		Hash      string `json:"hashValue"`
-		Algorithm string `json:"hashAlgorithm"`
-	} `json:"logFiles"`
+	Files             []entry   `json:"logFiles"`
 
 	signature string
 	hash      string
 	endText   string
 }
 
-const stamp = "20060102T150405Z"
-
-// Walk gives f each file that the digests with an end after from and not after to
-// name, oldest first, and returns what is wrong with them. The first of them must
-// follow the digest that ends at from, if there is one: whoever goes on where a report
-// ended misses none. A file that is not as CloudTrail delivered it is in the report and
-// not given. The error is f's, or that of a call to AWS, after which all of it may be
-// done again.
-func (t Trail) Walk(ctx context.Context, from, to time.Time, f func(File) error) (Report, error) {
-	var r Report
-	keys, err := t.Keys.PublicKeys(ctx, from.Add(-24*time.Hour), to)
-	if err != nil {
-		return r, fmt.Errorf("list public keys: %w", err)
-	}
-	var names []string
-	if err := t.Objects.List(ctx, t.dir(), t.key(from.Add(-time.Second)), func(key string) error {
-		if at, ok := t.at(key); ok && !at.Before(from) && !at.After(to) {
-			names = append(names, key)
-		}
-		return nil
-	}); err != nil {
-		return r, fmt.Errorf("list digests: %w", err)
-	}
-	var before *document
-	for _, name := range names {
-		d, err := t.read(ctx, name, keys)
-		switch problem, bad := errors.AsType[*invalid](err); {
-		case bad:
-			r.Problems = append(r.Problems, problem.Error())
-			before = nil
-			continue
-		case err != nil:
-			return r, err
-		}
-		if !d.EndTime.After(from) {
-			before = d
-			continue
-		}
-		if gap := d.follows(before); gap != "" {
-			r.Problems = append(r.Problems, name+": "+gap)
-		}
-		if err := t.files(ctx, d, &r, f); err != nil {
-			return r, err
-		}
-		r.Digests++
-		r.Through = d.EndTime
-		before = d
-	}
-	return r, nil
+// entry names a file.
+type entry struct {
+	Bucket    string `json:"s3Bucket"`
+	Object    string `json:"s3Object"`
+	Hash      string `json:"hashValue"`
+	Algorithm string `json:"hashAlgorithm"`
 }
+
+const stamp = "20060102T150405Z"
 
 // invalid is what is wrong with a digest.
 type invalid struct{ key, why string }
@@ -163,14 +104,23 @@ func (t Trail) base() string {
 	return t.Account + "_CloudTrail-Digest_" + t.Region + "_" + t.Name + "_" + t.Home + "_"
 }
 
-// at is the end that the name of a digest says, if it is one of this trail.
-func (t Trail) at(key string) (time.Time, bool) {
+// at is the end that the name of a digest says, if it is one of this trail, and
+// whether it is a backfill.
+func (t Trail) at(key string) (end time.Time, backfill, ok bool) {
 	rest, ok := strings.CutPrefix(path.Base(key), t.base())
 	if !ok {
-		return time.Time{}, false
+		return time.Time{}, false, false
+	}
+	rest, backfill = strings.CutSuffix(rest, backfillEnd)
+	if backfill {
+		rest += ".json.gz"
 	}
 	at, err := time.Parse(stamp+".json.gz", rest)
-	return at, err == nil && key == t.key(at)
+	want := t.key(at)
+	if backfill {
+		want = strings.TrimSuffix(want, ".json.gz") + backfillEnd
+	}
+	return at, backfill, err == nil && key == want
 }
 
 // read returns a digest whose signature is right.
@@ -197,7 +147,7 @@ func (t Trail) read(ctx context.Context, key string, keys map[string][]byte) (*d
 	if d.Bucket != t.Bucket || d.Object != key {
 		return nil, &invalid{key, "the digest is of another place"}
 	}
-	if at, ok := t.at(key); !ok || !at.Equal(d.EndTime) {
+	if at, _, ok := t.at(key); !ok || !at.Equal(d.EndTime) {
 		return nil, &invalid{key, "the digest is of another time"}
 	}
 	if why := d.verify(keys[d.Fingerprint]); why != "" {
@@ -230,50 +180,24 @@ func (d *document) verify(der []byte) string {
 	return ""
 }
 
-// follows says how d does not follow the digest before it, nil if there was none.
-func (d *document) follows(before *document) string {
+// follows says how d does not follow the digest before it, zero if there was none.
+func (d *document) follows(before Link, end time.Time) string {
 	switch {
-	case before == nil:
+	case before == Link{}:
 		return ""
 	case d.PreviousObject == "":
 		return "a new chain begins: the trail was stopped, or changed"
 	case d.PreviousObject != before.Object:
 		return "the digest before it, " + d.PreviousObject + ", is missing"
-	case d.PreviousHash != before.hash || d.PreviousSignature != before.signature:
+	case d.PreviousHash != before.Hash || d.PreviousSignature != before.Signature:
 		return "the digest before it is another than it was"
-	case d.StartTime.After(before.EndTime):
-		return "there is a gap after " + before.EndTime.UTC().Format(time.RFC3339)
+	case d.StartTime.After(end):
+		return "there is a gap after " + end.UTC().Format(time.RFC3339)
 	}
 	return ""
 }
 
-// files gives f the files of d.
-func (t Trail) files(ctx context.Context, d *document, r *Report, f func(File) error) error {
-	for _, l := range d.Files {
-		raw, _, err := t.Objects.Read(ctx, l.Bucket, l.Object)
-		if errors.Is(err, ErrNotFound) {
-			r.Problems = append(r.Problems, l.Object+": the file is missing")
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("read file: %w", err)
-		}
-		data, err := inflate(raw)
-		switch {
-		case l.Algorithm != "SHA-256":
-			r.Problems = append(r.Problems, l.Object+": the file's hash is of a kind that is not known")
-			continue
-		case err != nil || digestOf(data) != l.Hash:
-			r.Problems = append(r.Problems, l.Object+": the file is another than it was")
-			continue
-		}
-		r.Files++
-		if err := f(File{Key: l.Object, Data: data}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (d *document) link() Link { return Link{d.Object, d.hash, d.signature} }
 
 func inflate(data []byte) ([]byte, error) {
 	z, err := gzip.NewReader(bytes.NewReader(data))
