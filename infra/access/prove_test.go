@@ -55,6 +55,7 @@ func sample() *keysfile.File {
 			Trail:       &keysfile.Trail{Bucket: "trails", Prefix: "all", Account: elsewhere, KMSKey: "arn:aws:kms:us-east-1:" + elsewhere + ":key/x"},
 			Checkpoints: &keysfile.Checkpoints{Bucket: "witness"},
 		},
+		Detect: keysfile.Detect{Respond: &keysfile.Respond{}},
 	}
 	add := func(name string, readers []string, allow keysfile.Allow) {
 		f.Keys = append(f.Keys, keysfile.Key{Name: name, VendorAccount: "sendgrid-main", Readers: readers, Allow: allow})

@@ -79,3 +79,39 @@ func TestProve_withoutTrail(t *testing.T) {
 		}
 	}
 }
+
+// TestResponds: the right to start rotations comes and goes with the file.
+func TestResponds(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		respond *keysfile.Respond
+		want    bool
+	}{"not said": {nil, false}, "said": {&keysfile.Respond{}, true}, "kill switch": {&keysfile.Respond{Off: true}, false}} {
+		f := mutationSample()
+		f.Detect.Respond = tt.respond
+		s, err := New(f, home)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := s.Audit()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.ContainsFunc(d.Statement, func(st iam.Statement) bool { return st.Sid == "Respond" }); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+		if _, err := s.Prove(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		all, err := s.Where("open")
+		if err != nil {
+			t.Fatal(err)
+		}
+		asks := slices.ContainsFunc(all, func(c Circumstance) bool {
+			return c.Who == "audit function, by a finding" && c.May(Emergency) && !c.May(RotateNow)
+		})
+		if asks != tt.want {
+			t.Errorf("%s: shown %v", name, asks)
+		}
+	}
+}

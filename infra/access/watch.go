@@ -32,9 +32,19 @@ func (s *Site) Audit() (iam.Document, error) {
 		allow("Canary", iam.Strings{"secretsmanager:GetSecretValue"}, iam.Strings{s.secretPattern(s.CanaryName())}, nil),
 	)
 	d.Statement = append(d.Statement, s.compares()...)
+	if s.Responds() {
+		d.Statement = append(d.Statement, allow("Respond", iam.Strings{"lambda:InvokeFunction"}, iam.Strings{s.EmergencyARN()}, nil))
+	}
 	d.Statement = append(d.Statement, s.runs(s.AuditName(), "")...)
 	return fits("the policy of "+s.AuditName(), d, MaxRolePolicies, "")
 }
+
+// Responds says whether findings start emergency rotations. Where the kill switch
+// is on, the right is gone too.
+func (s *Site) Responds() bool { return s.file.Detect.Respond != nil && !s.file.Detect.Respond.Off }
+
+// EmergencyARN is the ARN of the alias that starts an emergency rotation.
+func (s *Site) EmergencyARN() string { return s.function(s.RotateNowName()) + ":emergency" }
 
 // TrailQueue is the policy of the queue of CloudTrail's records, or of its dead
 // letters: our rules send to it, and nobody else.

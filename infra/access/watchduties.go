@@ -31,7 +31,18 @@ func (s *Site) auditDuties() []duty {
 		calls(s.here("secretsmanager", "secret:"+s.name+"/fingerprint-key-AbCdEf"), nil, false, "secretsmanager", "GetSecretValue"),
 		calls(s.here("logs", "log-group:/aws/lambda/"+s.AuditName()+":log-stream:x"), nil, true, "logs", "CreateLogStream", "PutLogEvents"),
 		calls("*", nil, s.file.Functions.Tracing, "xray", "PutTelemetryRecords", "PutTraceSegments"),
-		s.compareDuties(),
+		s.compareDuties(), s.respondDuties(),
+	)
+}
+
+// respondDuties: a finding starts an emergency rotation where the file says so, and
+// nothing else, ever.
+func (s *Site) respondDuties() []duty {
+	now, respond := s.function(s.name+"-rotatenow"), s.file.Detect.Respond
+	return slices.Concat(
+		calls(now+":emergency", nil, respond != nil && !respond.Off, "lambda", "InvokeFunction"),
+		calls(now, nil, false, "lambda", "InvokeFunction"), calls(now+":rotate", nil, false, "lambda", "InvokeFunction"), calls(now+":control", nil, false, "lambda", "InvokeFunction"),
+		calls(s.function(s.name+"-rotate-x"), nil, false, "lambda", "InvokeFunction"), calls(s.function(s.name+"-retire-x"), nil, false, "lambda", "InvokeFunction"),
 	)
 }
 

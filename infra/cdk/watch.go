@@ -129,12 +129,16 @@ func (w *watch) newAudit(s site, props *WatchProps) {
 		panic(err)
 	}
 	f := props.File
+	told := comparison(f.Audit, w.at)
+	if s.Responds() {
+		told["KEYTURN_ROTATENOW_ARN"] = jsii.String(s.EmergencyARN())
+	}
 	w.audit = newFunction(w, "Audit", functionProps{
 		at: w.at, name: s.AuditName(), kind: "audit", description: "Writes Keyturn's ledger, and says what is odd",
 		code: props.Code, timeout: auditTimeout, memory: auditMemoryMB, dataKey: props.DataKey, settings: f.Functions,
 		layer: layerOf(w, text("%s-config-audit", w.at.name), f.Config(""), layerFile{siteFile, known}),
 		trust: s.policy(s.LambdaTrust(), nil), policy: s.policy(s.Audit()),
-		environment: with(comparison(f.Audit, w.at), map[string]*string{
+		environment: with(told, map[string]*string{
 			"KEYTURN_CONFIG": jsii.String(configFile), "KEYTURN_SITE": jsii.String(siteFile), "KEYTURN_FINGERPRINT_KEY": props.FingerprintKey,
 			"KEYTURN_SITE_KEYS":    text("{{resolve:ssm:%s}}", w.at.keyIDsParameter()),
 			"KEYTURN_INSTALLATION": &w.at.name, "KEYTURN_ACCOUNT_ID": &w.at.account, "KEYTURN_TABLE": props.Table.TableName(),
