@@ -84,14 +84,18 @@ type Alert struct {
 	First     time.Time `json:"first"`
 	Last      time.Time `json:"last"`
 	Response  string    `json:"response,omitempty"` // what was started because of it
+	// Suppressed says why nobody was told, and until when; "": somebody was.
+	Suppressed string `json:"suppressed,omitempty"`
 }
 
-// Change is one difference between the configuration of before and of now.
+// Change is one difference between the configuration of before and of now, which
+// took effect at some time before its entry.
 type Change struct {
-	What   string `json:"what"` // "suppression", "rule", "honeytoken", "key"
-	Name   string `json:"name"`
-	Before string `json:"before,omitempty"`
-	After  string `json:"after,omitempty"`
+	What   string `json:"what"` // "site" for the whole of it, "key", "honeytoken", "suppression", "respond", "rule" and others
+	Name   string `json:"name,omitempty"`
+	Before string `json:"before,omitempty"` // "": there was none
+	After  string `json:"after,omitempty"`  // "": there is none
+	Told   bool   `json:"told,omitempty"`   // people were told: less is noticed since, or something else is
 }
 
 // Reconcile compares the ledger with CloudTrail's own files.
@@ -106,12 +110,15 @@ type Reconcile struct {
 	Invalid []string  `json:"invalid,omitempty"`
 }
 
-// SignOff is a person's word that a review was read.
+// SignOff is a person's word that a review was read. Who wrote it, AWS vouches for:
+// the writer of its entry.
 type SignOff struct {
-	Report string `json:"report"` // where the page is
-	SHA256 string `json:"sha256"` // of the page
-	By     string `json:"by"`
-	Note   string `json:"note,omitempty"`
+	Report   string   `json:"report,omitempty"` // where the page is
+	SHA256   string   `json:"sha256"`           // of the page
+	By       string   `json:"by"`               // as the signer says
+	Decision string   `json:"decision,omitempty"`
+	Note     string   `json:"note,omitempty"`
+	Each     []string `json:"each,omitempty"` // decisions about single findings, a line each
 }
 
 // Refused is a message that was not believed.

@@ -54,6 +54,10 @@ const (
 	defaultHourly   = 10
 	keep            = 30 * 24 * time.Hour // a request is known again, at a dead letter's redrive too
 	attempts        = 5
+
+	// A finding in records that came so late starts nothing: the key may have been
+	// replaced since.
+	tooOld = 24 * time.Hour
 )
 
 // Respond asks for the rotations that a finding calls for, and returns what became of
@@ -93,6 +97,9 @@ func (r *Responder) one(ctx context.Context, f detect.Finding, secret string) (s
 		return "", err
 	case found:
 		return q.told(), nil
+	}
+	if age := r.Now().Sub(f.Time); age > tooOld {
+		return "not started: it was " + age.Round(time.Hour).String() + " ago", nil
 	}
 	if r.Rules.Off {
 		return "not started: the response is switched off", nil

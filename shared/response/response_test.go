@@ -108,8 +108,8 @@ func (w *world) responder(rules detect.Respond) *response.Responder {
 	}
 }
 
-func finding(id, rule string, secrets ...string) detect.Finding {
-	return detect.Finding{ID: id, Rule: rule, Severity: detect.Critical, Why: "it\nwas read", Rotate: secrets}
+func (w *world) finding(id, rule string, secrets ...string) detect.Finding {
+	return detect.Finding{ID: id, Rule: rule, Severity: detect.Critical, Why: "it\nwas read", Time: w.now, Rotate: secrets}
 }
 
 var rules = detect.Respond{Rules: []string{"D-01", "D-07"}}
@@ -126,27 +126,32 @@ func TestRespond(t *testing.T) {
 		}
 		return out
 	}
-	if got := ask(finding("f1", "D-07", "a", "b")); got != "a: started, version v1; b: started, version v1" || len(w.sent) != 2 {
+	if got := ask(w.finding("f1", "D-07", "a", "b")); got != "a: started, version v1; b: started, version v1" || len(w.sent) != 2 {
 		t.Errorf("told %q, sent %v", got, w.sent)
 	}
 	if got := w.sent[0].reason; got != "finding f1: it was read" {
 		t.Errorf("reason %q", got)
 	}
 	w.now = w.now.Add(2 * time.Hour)
-	if got := ask(finding("f1", "D-07", "a")); got != "a: started, version v1" || len(w.sent) != 2 {
+	if got := ask(w.finding("f1", "D-07", "a")); got != "a: started, version v1" || len(w.sent) != 2 {
 		t.Errorf("again: told %q, sent %v", got, w.sent)
 	}
-	for _, f := range []detect.Finding{finding("f2", "D-26", "a"), finding("f3", "D-07")} {
+	for _, f := range []detect.Finding{w.finding("f2", "D-26", "a"), w.finding("f3", "D-07")} {
 		if got := ask(f); got != "" || len(w.sent) != 2 {
 			t.Errorf("%s: told %q, sent %v", f.ID, got, w.sent)
 		}
 	}
 	w.refuse = "NotOurs: no"
-	if got := ask(finding("f4", "D-07", "c")); got != "c: not started: NotOurs: no" {
+	if got := ask(w.finding("f4", "D-07", "c")); got != "c: not started: NotOurs: no" {
 		t.Errorf("refused: told %q", got)
 	}
+	old := w.finding("f6", "D-07", "e")
+	old.Time = w.now.Add(-25 * time.Hour)
+	if got := ask(old); got != "e: not started: it was 25h0m0s ago" || len(w.sent) != 2 {
+		t.Errorf("old: told %q, sent %v", got, w.sent)
+	}
 	r.Rules.Off = true
-	if got := ask(finding("f5", "D-01", "d")); got != "d: not started: the response is switched off" || len(w.sent) != 2 {
+	if got := ask(w.finding("f5", "D-01", "d")); got != "d: not started: the response is switched off" || len(w.sent) != 2 {
 		t.Errorf("off: told %q, sent %v", got, w.sent)
 	}
 }
@@ -159,7 +164,7 @@ func TestLimits(t *testing.T) {
 	ask := func(secret string) bool {
 		t.Helper()
 		n++
-		out, err := r.Respond(t.Context(), finding(fmt.Sprint("f", n), "D-07", secret))
+		out, err := r.Respond(t.Context(), w.finding(fmt.Sprint("f", n), "D-07", secret))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,8 +194,8 @@ func TestLimits(t *testing.T) {
 // TestEachCall lets each call of one response fail in each way, and asks again.
 func TestEachCall(t *testing.T) {
 	t.Parallel()
-	f := finding("f1", "D-07", "a")
 	whole := &world{now: start}
+	f := whole.finding("f1", "D-07", "a")
 	if _, err := whole.responder(rules).Respond(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +256,7 @@ func TestHistories(t *testing.T) {
 		for range 60 {
 			w.dead = false
 			w.now = w.now.Add(time.Duration(r.IntN(40)) * time.Minute)
-			f := finding(fmt.Sprint("f", r.IntN(40)), "D-01", fmt.Sprint("s", r.IntN(3)), fmt.Sprint("s", 3+r.IntN(3)))
+			f := w.finding(fmt.Sprint("f", r.IntN(40)), "D-01", fmt.Sprint("s", r.IntN(3)), fmt.Sprint("s", 3+r.IntN(3)))
 			_, _ = w.responder(rules).Respond(t.Context(), f) // whatever it says
 		}
 		w.check(t, seed, rules)
@@ -296,7 +301,7 @@ func TestTogether(t *testing.T) {
 			all.Go(func() {
 				r := w.responder(detect.Respond{Rules: []string{"D-01"}, Hourly: 3})
 				for j := range 6 {
-					_, _ = r.Respond(t.Context(), finding(fmt.Sprint("f", (i/4+j)%2), "D-01", fmt.Sprint("s", j)))
+					_, _ = r.Respond(t.Context(), w.finding(fmt.Sprint("f", (i/4+j)%2), "D-01", fmt.Sprint("s", j)))
 				}
 			})
 		}

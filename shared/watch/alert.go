@@ -49,10 +49,11 @@ type Alerts struct {
 	Key func(secret string) (vendor, owner string)
 }
 
-// told is a finding and where the ledger has it.
+// told is a finding, what was started because of it, and where the ledger has it.
 type told struct {
 	detect.Finding
-	index int64
+	response string
+	index    int64
 }
 
 // Tell tells what is news of found. After an error all of it may be told again: the
@@ -145,6 +146,13 @@ func (m *matter) take(found []told) (news bool, worst told) {
 		}
 	}
 	m.Recent = m.Recent[max(0, len(m.Recent)-maxRecent):]
+	for _, f := range found { // the worst says which keys it is about, and so do the others
+		for _, s := range f.Secrets {
+			if !slices.Contains(worst.Secrets, s) {
+				worst.Secrets = append(slices.Clip(worst.Secrets), s)
+			}
+		}
+	}
 	return news, worst
 }
 
@@ -182,6 +190,11 @@ func (a *Alerts) message(group string, m matter, f told) notify.Message {
 	if m.Told > 0 {
 		out.Known = append(out.Known, fmt.Sprintf("It goes on: %d since %s, %d when it was told last.", m.Count, m.First.UTC().Format("2006-01-02 15:04 UTC"), m.Told))
 	}
+	if f.response != "" {
+		out.Known = append(out.Known, "Emergency rotation of "+cut(f.response, 1000)+".")
+		out.Detail["response"] = cut(f.response, 1000)
+		out.Next = append(out.Next, "See how each rotation is, and start what was not: keyturn status KEY, keyturn rotate-now KEY --emergency --reason TEXT.")
+	}
 	if f.Next != "" {
 		out.Next = append(out.Next, f.Next)
 	}
@@ -199,11 +212,12 @@ func severity(s detect.Severity) notify.Severity {
 	}
 }
 
-// alertEntry returns the entry of a finding.
-func alertEntry(f detect.Finding, response string) (ledger.Entry, error) {
+// alertEntry returns the entry of a finding, with what was started because of it, or
+// why nobody is told of it.
+func alertEntry(f detect.Finding, response, suppressed string) (ledger.Entry, error) {
 	a := &history.Alert{
 		Rule: f.Rule, Severity: f.Severity.String(), Principal: cut(f.Principal, 512), Why: cut(f.Why, 1000),
-		Source: cut(strings.Join(f.Where, " "), 400), Events: f.Events, First: f.Time, Last: f.Time, Response: response,
+		Source: cut(strings.Join(f.Where, " "), 400), Events: f.Events, First: f.Time, Last: f.Time, Response: cut(response, 1000), Suppressed: cut(suppressed, 600),
 	}
 	if len(f.Secrets) > 0 {
 		a.Secret = cut(f.Secrets[0], 512)

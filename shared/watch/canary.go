@@ -67,7 +67,7 @@ func (c *Canary) Beat(ctx context.Context) (silent bool, err error) {
 		Why:  fmt.Sprintf("no read of the canary has come back for %s, limit %s", now.Sub(last).Round(time.Minute), Silence),
 		Next: "see docs/runbooks/silent-log.md: is the trail on, is the rule enabled for all management events, does the queue grow?",
 	}
-	e, err := alertEntry(f, "")
+	e, err := alertEntry(f, "", "")
 	if err != nil {
 		return true, err
 	}
@@ -75,7 +75,7 @@ func (c *Canary) Beat(ctx context.Context) (silent bool, err error) {
 	if err != nil {
 		return true, fmt.Errorf("write to the ledger: %w", err)
 	}
-	return true, errors.Join(c.Alerts.Tell(ctx, []told{{f, placed[0].Index}}), readErr)
+	return true, errors.Join(c.Alerts.Tell(ctx, []told{{Finding: f, index: placed[0].Index}}), readErr)
 }
 
 // Seen notes that an event of the canary's came back.

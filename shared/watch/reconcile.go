@@ -114,7 +114,7 @@ func (r *Reconciler) file(ctx context.Context, f digest.File, p *progress, at *c
 			return err
 		}
 		late := slices.DeleteFunc(slices.Clone(events), func(e trail.Event) bool { return !missing[e.ID] })
-		if _, err := r.Watch.detect(ctx, late); err != nil {
+		if err := r.Watch.detect(ctx, late, &Handled{}); err != nil {
 			return err
 		}
 		if err := r.Watch.append(ctx, entries); err != nil {
@@ -288,7 +288,7 @@ func (r *Reconciler) tell(ctx context.Context, now time.Time, out history.Reconc
 		ID: e.ID, Group: "reconcile", Rule: "D-23", Title: "the ledger had gaps", Severity: detect.High, Technique: "T1562.008", Time: now, Count: 1, Why: why,
 		Next: "see the entry in the ledger: what was missed is in it now; if files or digests are not in order, see docs/runbooks/silent-log.md",
 	}
-	return r.Watch.Alerts.Tell(ctx, []told{{f, placed[0].Index}})
+	return r.Watch.Alerts.Tell(ctx, []told{{Finding: f, index: placed[0].Index}})
 }
 
 func (r *Reconciler) load(ctx context.Context) (progress, cell.Cell, error) {

@@ -50,14 +50,17 @@ type Watch struct {
 	// Respond starts what a finding asks for, and says what it started, "" if
 	// nothing. It is called again after a crash. Nil: findings start nothing.
 	Respond func(context.Context, detect.Finding) (string, error)
-	Canary  *Canary // nil: there is none
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Suppressed says why a finding is not told, "" if it is. Nil: all are.
+	Suppressed func(detect.Finding) string
+	Canary     *Canary // nil: there is none
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Handled counts what became of a batch of messages.
 type Handled struct {
 	Acts, Calls, Reads, Findings int
+	Suppressed                   int // of Findings: not told
 	Refused                      int // not believed: done
 	Unreadable                   int // kept for a person: failed
 }
@@ -198,27 +201,12 @@ func (w *Watch) events(ctx context.Context, b *sorted) error {
 	if err := w.Counter.Add(ctx, counted); err != nil {
 		return err
 	}
-	n, err := w.detect(ctx, all)
-	b.done.Findings += n
-	return err
+	return w.detect(ctx, all, &b.done)
 }
 
 // Settle finds what no event but the time shows: that something did not happen.
 func (w *Watch) Settle(ctx context.Context) error {
-	_, err := w.detect(ctx, nil)
-	return err
-}
-
-// detect runs the detections over all, and delivers what they find.
-func (w *Watch) detect(ctx context.Context, all []trail.Event) (n int, err error) {
-	err = w.Detector.Process(ctx, w.Now(), all, func(ctx context.Context, found []detect.Finding) error {
-		n += len(found)
-		return w.deliver(ctx, found)
-	})
-	if err != nil {
-		return n, fmt.Errorf("detect: %w", err)
-	}
-	return n, nil
+	return w.detect(ctx, nil, &Handled{})
 }
 
 // facts returns what of all goes into the ledger one by one, and what is counted.
@@ -237,35 +225,6 @@ func (w *Watch) facts(all []trail.Event) (entries []ledger.Entry, counted []tall
 		}
 	}
 	return entries, counted, nil
-}
-
-// deliver writes findings into the ledger, starts what they ask for, and tells of them.
-func (w *Watch) deliver(ctx context.Context, found []detect.Finding) error {
-	entries := make([]ledger.Entry, len(found))
-	for i, f := range found {
-		response := ""
-		if w.Respond != nil && len(f.Rotate) > 0 {
-			var err error
-			if response, err = w.Respond(ctx, f); err != nil {
-				w.Log.LogAttrs(ctx, slog.LevelError, "a finding's response was not started", slog.String("rule", f.Rule), slog.String("error", err.Error()))
-				response = "not started"
-			}
-		}
-		e, err := alertEntry(f, response)
-		if err != nil {
-			return err
-		}
-		entries[i] = e
-	}
-	placed, err := w.place(ctx, entries)
-	if err != nil {
-		return err
-	}
-	news := make([]told, len(found))
-	for i, f := range found {
-		news[i] = told{f, placed[i].Index}
-	}
-	return w.Alerts.Tell(ctx, news)
 }
 
 // Seal writes the reads of all hours that ended before Settled into the ledger.

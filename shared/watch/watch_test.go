@@ -222,11 +222,14 @@ func TestHandle(t *testing.T) {
 	if len(out) != 0 {
 		t.Errorf("failed: %v", out)
 	}
-	if diff := cmp.Diff(watch.Handled{Acts: 2, Calls: 3, Reads: 7, Findings: 1}, done); diff != "" {
+	if diff := cmp.Diff(watch.Handled{Acts: 2, Calls: 3, Reads: 7, Findings: 2}, done); diff != "" {
 		t.Errorf("done (-want +got):\n%s", diff)
 	}
 	w.check(t)
-	m := w.told[0]
+	loot, m := w.told[0], w.told[1]
+	if loot.Secret != "prod/mailer" {
+		t.Errorf("told %+v", loot)
+	}
 	if m.Severity != notify.Critical || m.Secret != "prod/honey" || m.Owner != "mail@example.com" || m.Kind != notify.Finding || !m.Asks() ||
 		!strings.Contains(m.Summary, "prod/honey") || m.Detail["events"] != "honey" || m.Detail["ledger_index"] == "" || len(m.Known) < 2 {
 		t.Errorf("told %+v", m)
@@ -265,8 +268,8 @@ func (w *world) check(t *testing.T) {
 	for _, m := range w.told {
 		ids[m.ID] = true
 	}
-	if len(ids) != 1 {
-		t.Errorf("told %d different messages, want 1: %v", len(ids), ids)
+	if len(ids) != 2 { // that the honey token was read, and what else by the same
+		t.Errorf("told %d different messages, want 2: %v", len(ids), ids)
 	}
 }
 
