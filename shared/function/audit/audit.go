@@ -147,6 +147,7 @@ func newFunction(e *boot.Env, site *detect.Site, store *dynamodb.Client, log *le
 		},
 	}
 	return &function{log: e.Log, canary: canary, watch: &watch.Watch{
+		Respond: responder(e, site, state), Suppressed: watch.Suppressed(site, e.Clock.Now),
 		Ledger: log, Counter: &tally.Counter{Cells: state, NewPart: rand.Text},
 		Detector: detect.New(site, rules(site), watch.State{Cells: state}), Alerts: alerts, Cells: state, Canary: canary,
 		Account: e.Value(boot.AccountID), TrailQueue: e.Value(boot.TrailQueueARN), AuditQueue: e.Value(boot.AuditQueueARN),
@@ -184,7 +185,7 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (any, error)
 	}
 	again, done := f.watch.Handle(ctx, batch)
 	f.log.LogAttrs(ctx, slog.LevelInfo, "batch handled", slog.Int("messages", len(batch)), slog.Int("again", len(again)),
-		slog.Int("acts", done.Acts), slog.Int("calls", done.Calls), slog.Int("reads", done.Reads), slog.Int("findings", done.Findings),
+		slog.Int("acts", done.Acts), slog.Int("calls", done.Calls), slog.Int("reads", done.Reads), slog.Int("findings", done.Findings), slog.Int("suppressed", done.Suppressed),
 		slog.Int("refused", done.Refused), slog.Int("unreadable", done.Unreadable))
 	out := answer{Failures: []failure{}}
 	for _, id := range again {
