@@ -8,6 +8,10 @@ ARCH ?= arm64
 FUNCTIONS := $(patsubst functions/%/main.go,%,$(wildcard functions/*/main.go))
 # The race detector needs a C compiler; without one Go sets CGO_ENABLED=0.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+# A race-enabled program waits a second before it exits, for races of what it
+# left running. That is minutes, over all packages and commands of the scripts,
+# and the tests end what they start.
+export GORACE := atexit_sleep_ms=10
 TOOL := go tool -modfile=tools.mod
 
 # The CDK's runtime for Go has data races of its own, so what uses it is tested
