@@ -91,7 +91,7 @@ func (c *Cloud) end(seq int, call *wire.Call, f *fault, reply *wire.Reply, aws *
 		}
 	}
 	c.mu.Unlock()
-	if call.Service == "secretsmanager" && call.Operation != "" {
+	if call.Operation != "" && slices.Contains(c.opt.Recorded, call.Service) {
 		c.recordCall(call, reply, aws)
 	}
 }

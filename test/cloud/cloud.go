@@ -63,6 +63,10 @@ type Options struct {
 	// Keep is how many calls and how many CloudTrail records are kept; when
 	// there are more, the oldest tenth is forgotten. 0: 100,000.
 	Keep int
+	// Recorded are the services whose calls CloudTrail records: see [AllServices].
+	// With "kms" what Secrets Manager asks of it for others is recorded too. Nil:
+	// Secrets Manager only.
+	Recorded []string
 	// Unsafe accepts requests and listeners that are not on loopback.
 	Unsafe bool
 }
@@ -103,6 +107,9 @@ func New(opt Options) *Cloud {
 	}
 	if opt.Keep < 1 {
 		opt.Keep = 100_000
+	}
+	if opt.Recorded == nil {
+		opt.Recorded = []string{"secretsmanager"}
 	}
 	c := &Cloud{opt: opt, clock: opt.Clock, services: map[string]wire.Service{}, subs: map[int]subscription{}, observers: map[int]func(Record){}}
 	c.life, c.stop = context.WithCancel(context.Background())

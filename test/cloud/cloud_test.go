@@ -337,7 +337,7 @@ func TestTrailHoldsNoValues(t *testing.T) {
 				succeeded = r
 			}
 		}
-		arn := succeeded.AdditionalEventData["SecretId"]
+		arn, _ := succeeded.AdditionalEventData["SecretId"].(string)
 		if !strings.HasPrefix(arn, "arn:aws:secretsmanager:us-east-1:123456789012:secret:"+name+"-") ||
 			succeeded.RequestID != "Rotation-"+arn+"-"+token || succeeded.EventType != "AwsServiceEvent" {
 			t.Errorf("the record of the rotation: %+v", succeeded)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/keyturn/keyturn/test/cloud/secretsmanager"
 	"github.com/keyturn/keyturn/test/cloud/wire"
@@ -15,31 +14,32 @@ import (
 
 const secretsSource = "secretsmanager.amazonaws.com"
 
-// Record is a CloudTrail record, with the members that Secrets Manager's have.
+// Record is a CloudTrail record, with the members that those of the local AWS have.
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 type Record struct {
-	EventVersion        string            `json:"eventVersion"`
-	UserIdentity        map[string]any    `json:"userIdentity"`
-	EventTime           string            `json:"eventTime"`
-	EventSource         string            `json:"eventSource"`
-	EventName           string            `json:"eventName"`
-	AWSRegion           string            `json:"awsRegion"`
-	SourceIPAddress     string            `json:"sourceIPAddress"`
-	UserAgent           string            `json:"userAgent"`
-	ErrorCode           string            `json:"errorCode,omitempty"`
-	ErrorMessage        string            `json:"errorMessage,omitempty"`
-	RequestParameters   map[string]any    `json:"requestParameters"`
-	ResponseElements    map[string]any    `json:"responseElements"`
-	AdditionalEventData map[string]string `json:"additionalEventData,omitempty"`
-	RequestID           string            `json:"requestID"`
-	EventID             string            `json:"eventID"`
-	ReadOnly            bool              `json:"readOnly"`
-	Resources           *[]any            `json:"resources,omitempty"`
-	EventType           string            `json:"eventType"`
-	ManagementEvent     bool              `json:"managementEvent"`
-	RecipientAccountID  string            `json:"recipientAccountId"`
-	EventCategory       string            `json:"eventCategory"`
-	TLSDetails          *TLSDetails       `json:"tlsDetails,omitempty"`
+	EventVersion        string         `json:"eventVersion"`
+	UserIdentity        map[string]any `json:"userIdentity"`
+	EventTime           string         `json:"eventTime"`
+	EventSource         string         `json:"eventSource"`
+	EventName           string         `json:"eventName"`
+	AWSRegion           string         `json:"awsRegion"`
+	SourceIPAddress     string         `json:"sourceIPAddress"`
+	UserAgent           string         `json:"userAgent"`
+	ErrorCode           string         `json:"errorCode,omitempty"`
+	ErrorMessage        string         `json:"errorMessage,omitempty"`
+	RequestParameters   map[string]any `json:"requestParameters"`
+	ResponseElements    map[string]any `json:"responseElements"`
+	AdditionalEventData map[string]any `json:"additionalEventData,omitempty"`
+	RequestID           string         `json:"requestID"`
+	EventID             string         `json:"eventID"`
+	ReadOnly            bool           `json:"readOnly"`
+	Resources           *[]any         `json:"resources,omitempty"`
+	EventType           string         `json:"eventType"`
+	APIVersion          string         `json:"apiVersion,omitempty"`
+	ManagementEvent     bool           `json:"managementEvent"`
+	RecipientAccountID  string         `json:"recipientAccountId"`
+	EventCategory       string         `json:"eventCategory"`
+	TLSDetails          *TLSDetails    `json:"tlsDetails,omitempty"`
 }
 
 // TLSDetails is how a caller was connected.
@@ -71,12 +71,24 @@ func (c *Cloud) Observe(f func(Record)) (cancel func()) {
 	}
 }
 
+// Add writes a record of what the local AWS does not model, or of what never was, and
+// puts it on the bus. EventSource and EventName are needed; what is empty gets what a
+// call to this account has, and the id and the time are always new.
+func (c *Cloud) Add(r Record) {
+	r.EventType = cmp.Or(r.EventType, "AwsApiCall")
+	r.SourceIPAddress = cmp.Or(r.SourceIPAddress, "127.0.0.1")
+	r.RequestID = cmp.Or(r.RequestID, c.newUUID())
+	if r.UserIdentity == nil {
+		r.UserIdentity = identity(AccessKey)
+	}
+	c.record(r)
+}
+
 // record keeps r and puts it on the bus, as a trail that logs management
 // events does.
-func (c *Cloud) record(r Record, detailType string) {
+func (c *Cloud) record(r Record) {
 	r.EventVersion = "1.11"
 	r.EventTime = c.clock.Now().Format(time.RFC3339)
-	r.EventSource = secretsSource
 	r.AWSRegion = wire.Region
 	r.EventID = c.newUUID()
 	r.ManagementEvent = true
@@ -93,17 +105,28 @@ func (c *Cloud) record(r Record, detailType string) {
 	if err != nil {
 		panic(err) // the record holds JSON values only
 	}
-	c.Emit(Event{Source: "aws.secretsmanager", DetailType: detailType, Detail: detail})
+	kind := "AWS API Call via CloudTrail"
+	if r.EventType == "AwsServiceEvent" {
+		kind = "AWS Service Event via CloudTrail"
+	}
+	c.Emit(Event{Source: "aws." + strings.TrimSuffix(r.EventSource, ".amazonaws.com"), DetailType: kind, Detail: detail})
 }
 
-// recordCall writes the record of one API call of Secrets Manager.
+// recordCall writes the record of one API call, if CloudTrail records such calls.
 func (c *Cloud) recordCall(call *wire.Call, reply *wire.Reply, failure *wire.Error) {
+	a, ok := c.action(call, reply, failure == nil)
+	if !ok || failure != nil && failure.Code == "NotImplemented" {
+		return
+	}
 	r := Record{
-		UserIdentity: identity(call.AccessKey), EventName: call.Operation,
-		SourceIPAddress: "127.0.0.1", UserAgent: call.HTTP.UserAgent(),
-		RequestParameters: parameters(call.Body), RequestID: call.RequestID,
-		ReadOnly: readOnly(call.Operation), EventType: "AwsApiCall",
-		TLSDetails: &TLSDetails{"TLSv1.3", "TLS_AES_128_GCM_SHA256", "secretsmanager." + wire.Region + ".amazonaws.com"},
+		UserIdentity: identity(call.AccessKey), EventSource: call.Service + ".amazonaws.com", EventName: a.name,
+		SourceIPAddress: "127.0.0.1", UserAgent: cmp.Or(a.agent, call.HTTP.UserAgent()),
+		RequestParameters: a.parameters, RequestID: call.RequestID, ReadOnly: a.readOnly, EventType: "AwsApiCall",
+		AdditionalEventData: a.additional, APIVersion: a.version,
+		TLSDetails: &TLSDetails{"TLSv1.3", "TLS_AES_128_GCM_SHA256", cmp.Or(a.host, call.Service+"."+wire.Region+".amazonaws.com")},
+	}
+	if len(a.resources) > 0 {
+		r.Resources = &a.resources
 	}
 	if who, ok := c.caller(call.AccessKey); ok {
 		r.UserIdentity = assumed(who, call.AccessKey)
@@ -111,28 +134,39 @@ func (c *Cloud) recordCall(call *wire.Call, reply *wire.Reply, failure *wire.Err
 	}
 	if failure != nil {
 		r.ErrorCode, r.ErrorMessage = failure.Code, failure.Message
-	} else if !r.ReadOnly {
-		if arn := c.secrets.ARNOf(subject(r.RequestParameters)); arn != "" {
-			r.ResponseElements = map[string]any{"arn": arn}
+		if denied(call.Service, failure) {
+			r.ErrorCode, r.RequestParameters = "AccessDenied", nil
 		}
+	} else if !r.ReadOnly {
+		r.ResponseElements = a.response
 	}
-	c.record(r, "AWS API Call via CloudTrail")
-	if call.Operation == "BatchGetSecretValue" && reply != nil {
-		c.recordBatch(r, reply)
+	c.record(r)
+	if failure == nil && reply != nil && call.Service == "secretsmanager" {
+		c.recordUses(r, reply)
 	}
 }
 
-// recordBatch writes the GetSecretValue record of each secret in a batch.
+// recordUses writes what Secrets Manager did for a call: the GetSecretValue record of
+// each secret in a batch, and KMS's records.
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html
-func (c *Cloud) recordBatch(r Record, reply *wire.Reply) {
-	var out struct{ SecretValues []struct{ ARN string } }
+func (c *Cloud) recordUses(r Record, reply *wire.Reply) {
+	if r.EventName != "BatchGetSecretValue" {
+		c.recordKey(r, reply.Body)
+		return
+	}
+	var out struct{ SecretValues []json.RawMessage }
 	if json.Unmarshal(reply.Body, &out) != nil {
 		return
 	}
 	r.EventName = "GetSecretValue"
 	for _, v := range out.SecretValues {
-		r.RequestParameters = map[string]any{"secretId": v.ARN}
-		c.record(r, "AWS API Call via CloudTrail")
+		var secret struct{ ARN string }
+		if json.Unmarshal(v, &secret) != nil {
+			continue
+		}
+		r.RequestParameters = map[string]any{"secretId": secret.ARN}
+		c.record(r)
+		c.recordKey(r, v)
 	}
 }
 
@@ -145,21 +179,15 @@ func subject(parameters map[string]any) string {
 	return ""
 }
 
-func readOnly(operation string) bool {
-	return strings.HasPrefix(operation, "Get") || strings.HasPrefix(operation, "List") ||
-		strings.HasPrefix(operation, "Describe") || strings.HasPrefix(operation, "BatchGet") ||
-		strings.HasPrefix(operation, "Validate")
-}
-
 // Caller is whose an access key is, for CloudTrail.
 type Caller struct {
-	Role    string // ARN
+	Role    string // ARN; a user's is of the user, who has no session
 	Session string
 	Address string // where it calls from; "": 127.0.0.1
 }
 
 // Introduce has CloudTrail ask who returns whose an access key is. It is called for
-// every call of Secrets Manager, by several goroutines; false: the key is of a user
+// every call that is recorded, by several goroutines; false: the key is of a user
 // or role "local". A former one is replaced.
 func (c *Cloud) Introduce(who func(accessKey string) (Caller, bool)) { c.who.Store(&who) }
 
@@ -183,9 +211,15 @@ func identity(accessKey string) map[string]any {
 	}
 }
 
-// assumed is the session of a role.
+// assumed is the session of a role, or a user.
 func assumed(who Caller, accessKey string) map[string]any {
 	name := who.Role[strings.LastIndexByte(who.Role, '/')+1:]
+	if strings.Contains(who.Role, ":user/") {
+		return map[string]any{
+			"type": "IAMUser", "principalId": "AIDALOCALLOCALLOCAL1", "accountId": wire.Account,
+			"arn": who.Role, "accessKeyId": accessKey, "userName": name,
+		}
+	}
 	return map[string]any{
 		"type": "AssumedRole", "principalId": "AROALOCALLOCALLOCAL0:" + who.Session, "accountId": wire.Account,
 		"arn": "arn:aws:sts::" + wire.Account + ":assumed-role/" + name + "/" + who.Session, "accessKeyId": accessKey,
@@ -197,44 +231,6 @@ func assumed(who Caller, accessKey string) map[string]any {
 			"attributes": map[string]any{"mfaAuthenticated": "false"},
 		},
 	}
-}
-
-// parameters are the request as CloudTrail shows it: names begin in lower
-// case, and no value nor RotationToken is in it.
-func parameters(body []byte) map[string]any {
-	var in map[string]any
-	if json.Unmarshal(body, &in) != nil {
-		return nil
-	}
-	for _, hidden := range []string{"SecretString", "SecretBinary", "RotationToken"} {
-		delete(in, hidden)
-	}
-	lowered, _ := lower(in).(map[string]any)
-	return lowered
-}
-
-func lower(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for key, member := range v {
-			out[lowerFirst(key)] = lower(member)
-		}
-		return out
-	case []any:
-		for i := range v {
-			v[i] = lower(v[i])
-		}
-	}
-	return v
-}
-
-func lowerFirst(s string) string {
-	r := []rune(s)
-	if len(r) > 0 {
-		r[0] = unicode.ToLower(r[0])
-	}
-	return string(r)
 }
 
 // sink turns what Secrets Manager tells into events and records.
@@ -258,13 +254,13 @@ func (s sink) LabelUpdated(arn, name, label, versionID string) {
 func (s sink) ServiceEvent(e secretsmanager.ServiceEvent) {
 	r := Record{
 		UserIdentity: map[string]any{"accountId": wire.Account, "invokedBy": secretsSource},
-		EventName:    e.Name, SourceIPAddress: secretsSource, UserAgent: secretsSource,
+		EventSource:  secretsSource, EventName: e.Name, SourceIPAddress: secretsSource, UserAgent: secretsSource,
 		ErrorMessage: e.ErrorMessage, RequestID: e.RequestID, EventType: "AwsServiceEvent",
-		AdditionalEventData: map[string]string{"SecretId": e.ARN}, Resources: &[]any{},
+		AdditionalEventData: map[string]any{"SecretId": e.ARN}, Resources: &[]any{},
 	}
 	if strings.HasSuffix(e.Name, "VersionDelete") {
-		r.AdditionalEventData = map[string]string{"ARN": e.ARN, "Name": e.SecretName}
+		r.AdditionalEventData = map[string]any{"ARN": e.ARN, "Name": e.SecretName}
 		r.Resources = nil
 	}
-	s.cloud.record(r, "AWS Service Event via CloudTrail")
+	s.cloud.record(r)
 }

@@ -26,8 +26,8 @@ func trail() []cloud.Record {
 		{EventName: "DeleteSecret", UserIdentity: user},
 		{EventName: "CreateSecret", UserIdentity: user, RequestParameters: map[string]any{"name": "s"}, ResponseElements: map[string]any{"arn": arn}},
 		{EventName: "GetSecretValue", UserIdentity: role, ReadOnly: true, RequestParameters: map[string]any{"secretId": "s"}},
-		{EventName: "RotationStarted", UserIdentity: map[string]any{}, AdditionalEventData: map[string]string{"SecretId": arn}},
-		{EventName: "RotationFailed", UserIdentity: map[string]any{}, AdditionalEventData: map[string]string{"SecretId": arn}},
+		{EventName: "RotationStarted", UserIdentity: map[string]any{}, AdditionalEventData: map[string]any{"SecretId": arn}},
+		{EventName: "RotationFailed", UserIdentity: map[string]any{}, AdditionalEventData: map[string]any{"SecretId": arn}},
 		{EventName: "ListSecrets", UserIdentity: user, ReadOnly: true},
 	}
 	for i := range out {

@@ -1,13 +1,15 @@
 // Package kms is the local AWS's Key Management Service, as far as signing with
-// Ed25519 goes.
+// Ed25519 goes, and who may use a key.
 //
-// Operations: CreateKey, CreateAlias, DescribeKey, GetPublicKey, Sign, Verify,
-// DisableKey, EnableKey. Anything else answers NotImplemented.
+// Operations: CreateKey, CreateAlias, ListAliases, DescribeKey, GetPublicKey, Sign,
+// Verify, DisableKey, EnableKey, PutKeyPolicy, GetKeyPolicy, ScheduleKeyDeletion,
+// CancelKeyDeletion. Anything else answers NotImplemented.
 //
 // Documented: the operations, their errors' codes, the limit of 4,096 bytes and
 // the public key as DER. Assumed: the texts of the errors, and which requests
-// are a ValidationException. Keys are of spec
-// ECC_NIST_EDWARDS25519 only; key policies, grants and deletion are not modeled.
+// are a ValidationException. Keys are of spec ECC_NIST_EDWARDS25519, or
+// SYMMETRIC_DEFAULT, which nothing can be encrypted with. Policies are kept and not
+// applied; grants are not modeled, and no key is ever deleted.
 package kms
 
 import (
@@ -47,10 +49,12 @@ type Service struct {
 }
 
 type key struct {
-	private     ed25519.PrivateKey
+	private     ed25519.PrivateKey // nil: it is symmetric
 	created     time.Time
 	description string
 	disabled    bool
+	policy      string
+	deletion    time.Time // when it is to be deleted; zero: never
 }
 
 // New returns a Service without keys.
@@ -59,6 +63,8 @@ func New() *Service {
 	s.handlers = map[string]wire.Handler{
 		"CreateKey": wire.Typed(s.create), "CreateAlias": wire.Typed(s.alias), "DescribeKey": wire.Typed(s.describe), "GetPublicKey": wire.Typed(s.public),
 		"Sign": wire.Typed(s.sign), "Verify": wire.Typed(s.verify),
+		"ListAliases": wire.Typed(s.listAliases), "GetKeyPolicy": wire.Typed(s.getPolicy), "PutKeyPolicy": wire.Typed(s.putPolicy),
+		"ScheduleKeyDeletion": wire.Typed(s.scheduleDeletion), "CancelKeyDeletion": wire.Typed(s.cancelDeletion),
 		"DisableKey": wire.Typed(s.disable), "EnableKey": wire.Typed(s.enable),
 	}
 	return s
@@ -79,7 +85,7 @@ func (s *Service) Serve(ctx context.Context, c *wire.Call) (*wire.Reply, error) 
 // Fail implements [wire.Service].
 func (*Service) Fail(_ *wire.Call, err *wire.Error) *wire.Reply { return wire.FailJSON(err) }
 
-type createInput struct{ KeySpec, KeyUsage, Description string }
+type createInput struct{ KeySpec, KeyUsage, Description, Policy string }
 
 type metadata struct {
 	KeyId, Arn, AWSAccountId, KeySpec, KeyUsage, KeyState string //nolint:revive // AWS's names
@@ -87,21 +93,29 @@ type metadata struct {
 	SigningAlgorithms                                     []string
 	Enabled                                               bool
 	CreationDate                                          float64
+	DeletionDate                                          float64 `json:",omitempty"`
 }
 
 type describeOutput struct{ KeyMetadata metadata }
 
 func (s *Service) create(_ context.Context, c *wire.Call, in *createInput) (*describeOutput, error) {
-	if in.KeySpec != spec || in.KeyUsage != usage {
-		return nil, invalid("the local AWS has keys of " + spec + " for " + usage + " only")
+	var private ed25519.PrivateKey
+	switch {
+	case in.KeySpec == spec && in.KeyUsage == usage:
+		var err error
+		if _, private, err = ed25519.GenerateKey(nil); err != nil {
+			return nil, err
+		}
+	case (in.KeySpec == "" || in.KeySpec == symmetric) && (in.KeyUsage == "" || in.KeyUsage == encryption):
+	default:
+		return nil, invalid("the local AWS has keys of " + spec + " for " + usage + ", and of " + symmetric + " for " + encryption)
 	}
-	_, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		return nil, err
+	if in.Policy == "" {
+		in.Policy = defaultPolicy
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id, k := uuid.NewString(), &key{private: private, created: c.Now, description: in.Description}
+	id, k := uuid.NewString(), &key{private: private, created: c.Now, description: in.Description, policy: in.Policy}
 	s.keys[id] = k
 	return describe(id, k), nil
 }
@@ -146,15 +160,22 @@ func (s *Service) describe(_ context.Context, _ *wire.Call, in *keyInput) (*desc
 }
 
 func describe(id string, k *key) *describeOutput {
-	state := "Enabled"
-	if k.disabled {
-		state = "Disabled"
-	}
-	return &describeOutput{metadata{
-		KeyId: id, Arn: arnPrefix + id, AWSAccountId: wire.Account, KeySpec: spec, KeyUsage: usage, KeyState: state,
+	m := metadata{
+		KeyId: id, Arn: arnPrefix + id, AWSAccountId: wire.Account, KeySpec: spec, KeyUsage: usage, KeyState: "Enabled",
 		Description: k.description, Origin: "AWS_KMS", KeyManager: "CUSTOMER", SigningAlgorithms: []string{algorithm},
-		Enabled: !k.disabled, CreationDate: float64(k.created.Unix()),
-	}}
+		CreationDate: float64(k.created.Unix()),
+	}
+	if k.private == nil {
+		m.KeySpec, m.KeyUsage, m.SigningAlgorithms = symmetric, encryption, nil
+	}
+	switch {
+	case !k.deletion.IsZero():
+		m.KeyState, m.DeletionDate = pending, float64(k.deletion.Unix())
+	case k.disabled:
+		m.KeyState = "Disabled"
+	}
+	m.Enabled = m.KeyState == "Enabled"
+	return &describeOutput{m}
 }
 
 type publicOutput struct {
@@ -169,6 +190,9 @@ func (s *Service) public(_ context.Context, _ *wire.Call, in *keyInput) (*public
 	id, k, err := s.usable(in.KeyId)
 	if err != nil {
 		return nil, err
+	}
+	if k.private == nil {
+		return nil, &wire.Error{Code: "UnsupportedOperationException", Message: arnPrefix + id + " is a symmetric key"}
 	}
 	der, err := x509.MarshalPKIXPublicKey(k.private.Public())
 	if err != nil {
@@ -220,7 +244,7 @@ func (s *Service) message(in *signInput) (string, ed25519.PrivateKey, error) {
 	switch {
 	case err != nil:
 		return "", nil, err
-	case in.SigningAlgorithm != algorithm:
+	case in.SigningAlgorithm != algorithm || k.private == nil:
 		return "", nil, &wire.Error{Code: "InvalidKeyUsageException", Message: "the key signs with " + algorithm + " only"}
 	case in.MessageType != "" && in.MessageType != "RAW":
 		return "", nil, invalid(algorithm + " takes messages of type RAW")
@@ -247,6 +271,9 @@ func (s *Service) turn(id string, disabled bool) (*empty, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !k.deletion.IsZero() {
+		return nil, beingDeleted(id)
+	}
 	k.disabled = disabled
 	return &empty{}, nil
 }
@@ -270,7 +297,10 @@ func (s *Service) find(id string) (string, *key, error) {
 
 func (s *Service) usable(id string) (string, *key, error) {
 	id, k, err := s.find(id)
-	if err == nil && k.disabled {
+	switch {
+	case err == nil && !k.deletion.IsZero():
+		return "", nil, beingDeleted(id)
+	case err == nil && k.disabled:
 		return "", nil, &wire.Error{Code: "DisabledException", Message: arnPrefix + id + " is disabled."}
 	}
 	return id, k, err

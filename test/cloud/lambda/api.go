@@ -93,7 +93,10 @@ type configuration struct {
 	LastUpdateStatus string
 	PackageType      string
 	Environment      *environmentVariables `json:",omitempty"`
+	Layers           []layer               `json:",omitempty"`
 }
+
+type layer struct{ Arn string }
 
 func (f *function) describe() *configuration {
 	out := &configuration{
@@ -104,6 +107,9 @@ func (f *function) describe() *configuration {
 	if f.code != nil {
 		sum := sha256.Sum256(f.code)
 		out.CodeSha256 = base64.StdEncoding.EncodeToString(sum[:])
+	}
+	for _, arn := range f.layers {
+		out.Layers = append(out.Layers, layer{arn})
 	}
 	if len(f.Env) > 0 {
 		out.Environment = &environmentVariables{f.Env}

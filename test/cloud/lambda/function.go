@@ -47,6 +47,7 @@ type function struct {
 	created   time.Time
 	code      []byte // of CreateFunction; nil: registered
 	role      string
+	layers    []string // shown only
 	warm      []*environment
 	busy      int
 	stats     Stats

@@ -3,7 +3,8 @@
 //
 // Operations: Invoke (RequestResponse, Event, DryRun; log tail; alias names),
 // CreateFunction (a zip with a bootstrap), GetFunction,
-// GetFunctionConfiguration, ListFunctions, DeleteFunction, AddPermission,
+// GetFunctionConfiguration, ListFunctions, UpdateFunctionCode (a zip),
+// UpdateFunctionConfiguration (layers are only shown), DeleteFunction, AddPermission,
 // GetPolicy, RemovePermission, GetAccountSettings, GetFunctionConcurrency.
 // Anything else answers NotImplemented.
 //
@@ -108,11 +109,14 @@ func New(o Options) *Service {
 		"GetFunctionConfiguration": wire.Typed(s.getFunctionConfiguration),
 		"ListFunctions":            wire.Typed(s.listFunctions),
 		"DeleteFunction":           s.deleteFunction,
+		"UpdateFunctionCode":       wire.Typed(s.updateCode),
 		"AddPermission":            wire.Typed(s.addPermission),
 		"GetPolicy":                wire.Typed(s.getPolicy),
 		"RemovePermission":         s.removePermission,
 		"GetAccountSettings":       wire.Typed(s.getAccountSettings),
 		"GetFunctionConcurrency":   wire.Typed(s.getFunctionConcurrency),
+
+		"UpdateFunctionConfiguration": wire.Typed(s.updateConfiguration),
 	}
 	return s
 }
@@ -135,6 +139,7 @@ func routeOf(r *http.Request) route {
 	operations := map[string]string{
 		"GET //": "ListFunctions", "POST //": "CreateFunction", "GET /F/": "GetFunction", "DELETE /F/": "DeleteFunction",
 		"POST /F/invocations": "Invoke", "GET /F/configuration": "GetFunctionConfiguration",
+		"PUT /F/code": "UpdateFunctionCode", "PUT /F/configuration": "UpdateFunctionConfiguration",
 		"POST /F/policy": "AddPermission", "GET /F/policy": "GetPolicy", "DELETE /F/policy/S": "RemovePermission",
 	}
 	shape := r.Method + " /"

@@ -18,6 +18,7 @@ type bucket struct {
 	versioning string // "", "Enabled" or "Suspended"
 	locked     bool   // has Object Lock
 	rule       *rule
+	policy     []byte                // nil: none
 	objects    map[string][]*version // by key, oldest first
 	keys       []string              // of objects, sorted; nil: to be made
 }

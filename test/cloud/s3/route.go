@@ -34,6 +34,7 @@ func operation(r *http.Request, bucket, key string) string {
 			"PUT": "CreateBucket", "DELETE": "DeleteBucket", "HEAD": "HeadBucket", "POST?delete": "DeleteObjects",
 			"GET?location": "GetBucketLocation", "GET?versions": "ListObjectVersions",
 			"GET?versioning": "GetBucketVersioning", "PUT?versioning": "PutBucketVersioning",
+			"GET?policy": "GetBucketPolicy", "PUT?policy": "PutBucketPolicy", "DELETE?policy": "DeleteBucketPolicy",
 			"GET?object-lock": "GetObjectLockConfiguration", "PUT?object-lock": "PutObjectLockConfiguration",
 		}[r.Method+mark(name)]
 	case r.Header.Get("X-Amz-Copy-Source") != "":

@@ -2,14 +2,14 @@
 // conditional writes, checksums and Object Lock.
 //
 // Operations: CreateBucket, DeleteBucket, HeadBucket, ListBuckets,
-// GetBucketLocation, Put- and GetBucketVersioning, Put- and
-// GetObjectLockConfiguration, PutObject, GetObject, HeadObject, DeleteObject,
+// GetBucketLocation, Put- and GetBucketVersioning, Put-, Get- and DeleteBucketPolicy,
+// Put- and GetObjectLockConfiguration, PutObject, GetObject, HeadObject, DeleteObject,
 // DeleteObjects, ListObjectsV2, ListObjectVersions, Put- and GetObjectRetention,
 // Put- and GetObjectLegalHold, GetObjectTagging. Anything else answers
 // NotImplemented, multipart uploads and copies too.
 //
 // Buckets are addressed by path or by host (BUCKET.localhost, BUCKET.s3.REGION.amazonaws.com).
-// Reads see the last write, as S3's do. No policy is applied: whoever asks to
+// Reads see the last write, as S3's do. Policies are kept and not applied: whoever asks to
 // bypass governance retention may.
 package s3
 
@@ -57,6 +57,7 @@ func New(clk *clock.Clock, random io.Reader) *Service {
 		"ListBuckets": s.listBuckets, "CreateBucket": s.createBucket,
 		"DeleteBucket": s.in(s.deleteBucket), "HeadBucket": s.in(s.headBucket), "GetBucketLocation": s.in(s.location),
 		"PutBucketVersioning": s.in(s.putVersioning), "GetBucketVersioning": s.in(s.getVersioning),
+		"PutBucketPolicy": s.in(s.putPolicy), "GetBucketPolicy": s.in(s.getPolicy), "DeleteBucketPolicy": s.in(s.deletePolicy),
 		"PutObjectLockConfiguration": s.in(s.putLock), "GetObjectLockConfiguration": s.in(s.getLock),
 		"ListObjectsV2": s.in(s.listObjects), "ListObjectVersions": s.in(s.listVersions),
 		"PutObject": s.in(s.putObject), "GetObject": s.in(s.getObject), "HeadObject": s.in(s.getObject),

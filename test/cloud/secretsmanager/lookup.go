@@ -157,6 +157,17 @@ func (s *Service) ARNOf(id string) string {
 	return ""
 }
 
+// KeyOf returns the KMS key of a secret as it was given, "" for Secrets Manager's own
+// or if there is no such secret.
+func (s *Service) KeyOf(id string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sec := s.find(id); sec != nil {
+		return sec.kmsKey
+	}
+	return ""
+}
+
 // pick returns n characters of alphabet at random.
 func (s *Service) pick(n int, alphabet string) string {
 	out := make([]byte, n)
