@@ -47,6 +47,19 @@ func (c *Counter) Add(ctx context.Context, reads []Read) error {
 	return fmt.Errorf("count reads: %w", cell.ErrConflict)
 }
 
+// Has returns which of names, of keys, have a tally that is not removed yet.
+func (c *Counter) Has(ctx context.Context, names []string) (map[string]bool, error) {
+	cells, err := c.Cells.Load(ctx, c.part(), names)
+	if err != nil {
+		return nil, fmt.Errorf("load tallies: %w", err)
+	}
+	out := map[string]bool{}
+	for _, one := range cells {
+		out[one.Name] = true
+	}
+	return out, nil
+}
+
 // add counts what it can of groups, and removes that from them.
 func (c *Counter) add(ctx context.Context, groups map[string][]Read) error {
 	ids := slices.Sorted(maps.Keys(groups))

@@ -16,7 +16,6 @@ import (
 	"github.com/keyturn/keyturn/shared/ledger"
 	"github.com/keyturn/keyturn/shared/tally"
 	"github.com/keyturn/keyturn/shared/trail"
-	"github.com/keyturn/keyturn/shared/trail/digest"
 )
 
 const partReconcile = "reconcile"
@@ -28,73 +27,144 @@ const Late = 3 * time.Hour
 // maxTold bounds how many differences one entry names.
 const maxTold = 20
 
-// Files are what CloudTrail itself recorded: see [digest.Trail.Walk].
-type Files interface {
-	Walk(ctx context.Context, from, to time.Time, f func(digest.File) error) (digest.Report, error)
+// Source is what CloudTrail itself recorded: its files, or its event history.
+type Source interface {
+	// Walk goes on at a position, and gives what came until to, each step once.
+	// Whoever keeps the Next of the last step that f took misses nothing.
+	Walk(ctx context.Context, at trail.Position, to time.Time, f func(trail.Step) error) error
 }
 
-// Reconciler compares the ledger with CloudTrail's own files and adds what it lacks,
-// for EventBridge may lose events. All fields are needed. One at a time runs.
+// Reconciler compares the ledger with what CloudTrail itself recorded and adds what it
+// lacks, for EventBridge may lose events. All fields but Enough are needed. Of several
+// that run at once, all but one end with an error that is cell.ErrConflict.
 type Reconciler struct {
-	Watch *Watch
-	Files Files
-	// Source says what Files are: "files", or "lookup".
-	Source string
-	// Counter counts the files' reads: of another part than the watch's.
+	Watch  *Watch
+	Source Source
+	// Name says what Source is: [SourceFiles] or [SourceLookup].
+	Name string
+	// Counter counts the source's reads: of another part than the watch's.
 	Counter *tally.Counter
-	// Began is when the installation began to look: nothing before is expected.
-	Began time.Time
+	// Enough reports whether a run is to end: the next one goes on. Nil: none is.
+	Enough func(context.Context) bool
 }
 
-// progress is how far the files were read, and what was found since that was told.
+// The names of sources, in the ledger.
+const (
+	SourceFiles  = "files"  // whose digests were validated
+	SourceLookup = "lookup" // which nothing validates
+)
+
+// progress is how far the source was read, and what was found since that was told.
 type progress struct {
-	Through time.Time `json:"through"`
+	trail.Position
+
+	Began   time.Time `json:"began"`            // nothing before is expected
 	Missed  []string  `json:"missed,omitempty"` // eventIDs; at most maxMissed
 	More    int       `json:"more,omitempty"`   // beyond them
 	Differ  []string  `json:"differ,omitempty"`
-	Reads   int64     `json:"reads,omitempty"` // that the files have, of hours that were compared
+	Invalid []string  `json:"invalid,omitempty"`
+	Events  int       `json:"events,omitempty"` // about us, that are kept one by one
+	Reads   int64     `json:"reads,omitempty"`  // that the files have, of hours that were compared
+	Late    bool      `json:"late,omitempty"`   // it was told that nothing comes
+	Cut     bool      `json:"cut,omitempty"`    // the run ended before its work
 }
 
 // maxMissed keeps the progress below the limit of a cell.
 const maxMissed = 5000
 
-// Run goes through the files that came since the last time. What it finds is stored
-// before it is acted on, so that a crash hides nothing.
+var errEnough = errors.New("enough")
+
+// run is one run of a Reconciler.
+type run struct {
+	*Reconciler
+	progress
+
+	at cell.Cell // where the progress is stored
+}
+
+// Begin notes that events are expected from now on, if none were before.
+func (r *Reconciler) Begin(ctx context.Context) error {
+	_, err := r.load(ctx)
+	if errors.Is(err, cell.ErrConflict) { // another was first
+		return nil
+	}
+	return err
+}
+
+// Run goes through what came since the last time. What it finds is stored before it is
+// acted on, so that a crash hides nothing.
 func (r *Reconciler) Run(ctx context.Context) (history.Reconcile, error) {
 	now := r.Watch.Now()
-	p, at, err := r.load(ctx)
+	run, err := r.load(ctx)
 	if err != nil {
 		return history.Reconcile{}, err
 	}
-	out := history.Reconcile{From: p.Through, To: p.Through, Source: r.Source}
-	report, err := r.Files.Walk(ctx, p.Through, now, func(f digest.File) error { return r.file(ctx, f, &p, &at, &out) })
-	if err != nil {
-		return out, fmt.Errorf("read CloudTrail's files: %w", err)
+	from := run.Through
+	if run.Cut {
+		if err := run.compare(ctx); err != nil {
+			return history.Reconcile{}, err
+		}
 	}
-	out.Invalid = append(out.Invalid, report.Problems...)
-	if !report.Through.IsZero() {
-		out.To = report.Through
+	err = r.Source.Walk(ctx, run.Position, now, func(s trail.Step) error { return run.step(ctx, s) })
+	if run.Cut = errors.Is(err, errEnough); err != nil && !run.Cut {
+		return history.Reconcile{}, fmt.Errorf("read what CloudTrail recorded: %w", err)
 	}
-	if now.Sub(out.To) > Late {
-		out.Invalid = append(out.Invalid, "no digest has come since "+out.To.UTC().Format(time.RFC3339))
+	run.overdue(now)
+	if !run.Cut {
+		if err := run.compare(ctx); err != nil {
+			return history.Reconcile{}, err
+		}
 	}
-	if err := r.compare(ctx, out.To, &p, &at); err != nil {
-		return out, err
+	out := history.Reconcile{
+		From: from, To: run.Through, Source: r.Name, Events: run.Events, Missed: len(run.Missed) + run.More, Reads: run.Reads,
+		Differ: some(run.Differ), Invalid: some(run.Invalid),
 	}
-	out.Missed, out.Reads = len(p.Missed)+p.More, p.Reads
-	out.Differ, out.Invalid = some(p.Differ), some(out.Invalid)
 	if err := r.tell(ctx, now, out); err != nil {
 		return out, err
 	}
-	return out, r.store(ctx, progress{Through: out.To}, &at)
+	run.progress = progress{Position: run.Position, Began: run.Began, Late: run.Late, Cut: run.Cut}
+	return out, run.store(ctx)
+}
+
+// overdue notes, once, that nothing came for long.
+func (r *run) overdue(now time.Time) {
+	late := now.Sub(r.Through) > Late && (!r.Cut || r.Name == SourceLookup)
+	if late && !r.Late {
+		what := "no digest has come since "
+		if r.Name == SourceLookup {
+			what = "there is more history than can be looked up: it was only until "
+		}
+		r.wrong(what + r.Through.UTC().Format(time.RFC3339))
+	}
+	r.Late = late
+}
+
+// step takes one step of the source. It is done once the position after it is stored.
+func (r *run) step(ctx context.Context, s trail.Step) error {
+	if s.Problem != "" {
+		r.wrong(s.Problem)
+	}
+	if s.Data != nil {
+		if err := r.file(ctx, s); err != nil {
+			return err
+		}
+	}
+	r.Position = s.Next
+	if err := r.store(ctx); err != nil {
+		return err
+	}
+	if r.Enough != nil && r.Enough(ctx) {
+		return errEnough
+	}
+	return nil
 }
 
 // file adds what of one file the ledger lacks. It is noted and judged first: once it is
 // in the ledger, nobody sees any more that it was not.
-func (r *Reconciler) file(ctx context.Context, f digest.File, p *progress, at *cell.Cell, out *history.Reconcile) error {
-	read, err := trail.ReadFile(bytes.NewReader(f.Data))
+func (r *run) file(ctx context.Context, s trail.Step) error {
+	read, err := trail.ReadFile(bytes.NewReader(s.Data))
 	if err != nil || read.Refused > 0 {
-		out.Invalid = append(out.Invalid, fmt.Sprintf("%s: %d records cannot be read", f.Key, max(read.Refused, 1)))
+		r.wrong(fmt.Sprintf("%s: %d records cannot be read", s.Name, max(read.Refused, 1)))
 	}
 	events := slices.DeleteFunc(read.Events, func(e trail.Event) bool {
 		return e.Account != "" && e.Account != r.Watch.Account || e.Time.Before(r.Began)
@@ -103,25 +173,36 @@ func (r *Reconciler) file(ctx context.Context, f digest.File, p *progress, at *c
 	if err != nil {
 		return err
 	}
-	out.Events += len(entries)
 	missing, err := r.missing(ctx, entries)
 	if err != nil {
 		return err
 	}
+	unknown, err := r.unknown(ctx, counted)
+	if err != nil {
+		return err
+	}
 	if len(missing) > 0 {
-		p.note(missing)
-		if err := r.store(ctx, *p, at); err != nil {
+		r.note(missing)
+		if err := r.store(ctx); err != nil {
 			return err
 		}
-		late := slices.DeleteFunc(slices.Clone(events), func(e trail.Event) bool { return !missing[e.ID] })
+	}
+	late := slices.DeleteFunc(slices.Clone(events), func(e trail.Event) bool { return !missing[e.ID] && !unknown[e.ID] })
+	if len(late) > 0 {
 		if err := r.Watch.detect(ctx, late, &Handled{}); err != nil {
 			return err
 		}
+	}
+	if len(missing) > 0 {
 		if err := r.Watch.append(ctx, entries); err != nil {
 			return err
 		}
 	}
-	return r.Counter.Add(ctx, counted)
+	if err := r.Counter.Add(ctx, r.whole(counted)); err != nil {
+		return err
+	}
+	r.Events += len(entries)
+	return nil
 }
 
 // missing returns the IDs of those entries that the ledger does not have.
@@ -141,6 +222,15 @@ func (r *Reconciler) missing(ctx context.Context, entries []ledger.Entry) (map[s
 	return out, nil
 }
 
+// wrong keeps what is wrong with the source until it is told.
+func (p *progress) wrong(why string) {
+	switch {
+	case slices.Contains(p.Invalid, why):
+	case len(p.Invalid) < maxMissed/10:
+		p.Invalid = append(p.Invalid, cut(why, 300))
+	}
+}
+
 func (p *progress) note(missing map[string]bool) {
 	for _, id := range slices.Sorted(maps.Keys(missing)) {
 		switch {
@@ -151,109 +241,6 @@ func (p *progress) note(missing map[string]bool) {
 			p.Missed = append(p.Missed, id)
 		}
 	}
-}
-
-// compare compares the reads of the hours that both the files and the ledger are done
-// with, and adds to the ledger what it lacks.
-func (r *Reconciler) compare(ctx context.Context, through time.Time, p *progress, at *cell.Cell) error {
-	before := through.Add(-Settled).Truncate(time.Hour)
-	if limit := r.Watch.Now().Add(-2 * Settled).Truncate(time.Hour); limit.Before(before) { // they are sealed by then
-		before = limit
-	}
-	err := r.Counter.Seal(ctx, before, func(ctx context.Context, tallies []tally.Tally) error {
-		groups := map[string][]tally.Tally{}
-		for _, t := range tallies {
-			groups[t.Name()] = append(groups[t.Name()], t)
-		}
-		for _, name := range slices.Sorted(maps.Keys(groups)) {
-			if err := r.compareOne(ctx, groups[name], p, at); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	// What is left was read, says the ledger, and CloudTrail's files do not.
-	return r.Watch.Cells.Walk(ctx, partSealed, tally.Before(before), func(c cell.Cell) error { return r.left(ctx, c, before, p, at) })
-}
-
-func (r *Reconciler) left(ctx context.Context, c cell.Cell, before time.Time, p *progress, at *cell.Cell) error {
-	s, err := sumOf(c)
-	if err != nil {
-		return err
-	}
-	if left, _ := s.open(); left > 0 {
-		if err := r.note(ctx, difference(s.Key, s.Count-left, s.Count), p, at); err != nil {
-			return err
-		}
-		s.Compared, s.ComparedDigest = s.Count, s.Digest
-		if err := r.Watch.putSum(ctx, s, c); err != nil {
-			return err
-		}
-		c.Revision++
-	}
-	if s.Hour.Add(keepCompared).After(before) {
-		return nil
-	}
-	if err := r.Watch.Cells.Remove(ctx, c); err != nil && !errors.Is(err, cell.ErrConflict) {
-		return fmt.Errorf("remove what was compared: %w", err)
-	}
-	return nil
-}
-
-// keepCompared is how long what was compared is known, for reads that come very late.
-const keepCompared = 24 * time.Hour
-
-// compareOne compares the files' tallies of one key, which were not compared before. A
-// difference is noted first, then added to the ledger, and then it is compared.
-func (r *Reconciler) compareOne(ctx context.Context, files []tally.Tally, p *progress, at *cell.Cell) error {
-	s, c, err := r.Watch.sum(ctx, files[0].Key)
-	if err != nil {
-		return err
-	}
-	files = slices.DeleteFunc(files, func(t tally.Tally) bool { return slices.Contains(s.Files, t.Part) })
-	if len(files) == 0 {
-		return nil
-	}
-	f := tally.Totals(files)[0]
-	count, digest := s.open()
-	p.Reads += f.Count
-	if count != f.Count || digest != f.Digest {
-		if err := r.note(ctx, difference(f.Key, f.Count, count), p, at); err != nil {
-			return err
-		}
-	}
-	if f.Count > count {
-		e, err := sealed(tally.Tally{
-			Key: f.Key, Part: "missed-" + files[0].Part, Count: f.Count - count, Digest: f.Digest.Minus(digest), First: f.First, Last: f.Last,
-		})
-		if err != nil {
-			return err
-		}
-		if err := r.Watch.append(ctx, []ledger.Entry{e}); err != nil {
-			return err
-		}
-	}
-	s.Compared, s.ComparedDigest = s.Count, s.Digest
-	for _, t := range files {
-		s.Files = append(s.Files, t.Part)
-	}
-	return r.Watch.putSum(ctx, s, c)
-}
-
-// note notes a difference once, before anything follows from it.
-func (r *Reconciler) note(ctx context.Context, d string, p *progress, at *cell.Cell) error {
-	if slices.Contains(p.Differ, d) || len(p.Differ) == maxMissed {
-		return nil
-	}
-	p.Differ = append(p.Differ, d)
-	return r.store(ctx, *p, at)
-}
-
-func difference(k tally.Key, files, ledger int64) string {
-	return fmt.Sprintf("%s: %s by %s from %s: %d in the files, %d in the ledger", k.Hour.UTC().Format(time.RFC3339), k.Secret, k.Principal, k.Network, files, ledger)
 }
 
 // some keeps the entry below the ledger's limit.
@@ -291,32 +278,36 @@ func (r *Reconciler) tell(ctx context.Context, now time.Time, out history.Reconc
 	return r.Watch.Alerts.Tell(ctx, []told{{Finding: f, index: placed[0].Index}})
 }
 
-func (r *Reconciler) load(ctx context.Context) (progress, cell.Cell, error) {
-	at := cell.Cell{Part: partReconcile, Name: r.Source}
-	p := progress{Through: r.Began}
-	cells, err := r.Watch.Cells.Load(ctx, at.Part, []string{at.Name})
+// load returns a run that goes on where the last one ended, and stores where the first
+// one begins.
+func (r *Reconciler) load(ctx context.Context) (*run, error) {
+	out := &run{Reconciler: r, at: cell.Cell{Part: partReconcile, Name: r.Name}}
+	cells, err := r.Watch.Cells.Load(ctx, partReconcile, []string{r.Name})
 	if err != nil {
-		return p, at, fmt.Errorf("load how far CloudTrail's files were read: %w", err)
+		return nil, fmt.Errorf("load how far CloudTrail's records were read: %w", err)
 	}
-	if len(cells) == 0 {
-		return p, at, nil
+	if len(cells) > 0 {
+		out.at = cells[0]
+		if err := json.Unmarshal(out.at.Data, &out.progress); err != nil {
+			return nil, errors.New("load how far CloudTrail's records were read: it is not as it was stored")
+		}
+		return out, nil
 	}
-	if err := json.Unmarshal(cells[0].Data, &p); err != nil { // everything is looked at again
-		p = progress{Through: r.Began}
-	}
-	return p, cells[0], nil
+	out.Began = r.Watch.Now().UTC()
+	out.Through = out.Began
+	return out, out.store(ctx)
 }
 
-// store stores p over at, which becomes what is stored.
-func (r *Reconciler) store(ctx context.Context, p progress, at *cell.Cell) error {
-	data, err := json.Marshal(p)
+// store stores the progress.
+func (r *run) store(ctx context.Context) error {
+	data, err := json.Marshal(r.progress)
 	if err != nil {
-		return errors.New("store how far CloudTrail's files were read: a time that JSON does not know")
+		return errors.New("store how far CloudTrail's records were read: a time that JSON does not know")
 	}
-	at.Data = data
-	if err := r.Watch.Cells.Put(ctx, *at); err != nil {
-		return fmt.Errorf("store how far CloudTrail's files were read: %w", err)
+	r.at.Data = data
+	if err := r.Watch.Cells.Put(ctx, r.at); err != nil {
+		return fmt.Errorf("store how far CloudTrail's records were read: %w", err)
 	}
-	at.Revision++
+	r.at.Revision++
 	return nil
 }

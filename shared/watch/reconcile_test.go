@@ -14,7 +14,7 @@ import (
 	"github.com/keyturn/keyturn/shared/history"
 	"github.com/keyturn/keyturn/shared/ledger/ledgertest"
 	"github.com/keyturn/keyturn/shared/tally"
-	"github.com/keyturn/keyturn/shared/trail/digest"
+	"github.com/keyturn/keyturn/shared/trail"
 	"github.com/keyturn/keyturn/shared/watch"
 )
 
@@ -24,30 +24,28 @@ var all = flag.Bool("all", false, "fail every call of the reconciler, not a fift
 type files struct {
 	w        *world
 	hours    map[int][]string // records, without envelopes
-	problems []string
+	problems map[int]string
 }
 
-// Walk implements watch.Files.
-func (f *files) Walk(_ context.Context, from, to time.Time, give func(digest.File) error) (digest.Report, error) {
+// Walk implements watch.Source.
+func (f *files) Walk(_ context.Context, at trail.Position, to time.Time, give func(trail.Step) error) error {
 	if f.w.ask("files") != ledgertest.None {
-		return digest.Report{}, ledgertest.ErrFault
+		return ledgertest.ErrFault
 	}
-	r := digest.Report{Problems: f.problems}
 	for h := range 48 {
 		end := start.Add(time.Duration(h+1) * time.Hour)
-		if !end.After(from) || end.After(to) {
+		if !end.After(at.Through) || end.After(to) {
 			continue
 		}
-		r.Through = end
-		if len(f.hours[h]) == 0 {
-			continue
+		s := trail.Step{Name: fmt.Sprintf("hour-%d", h), Next: trail.Position{Through: end}, Problem: f.problems[h]}
+		if len(f.hours[h]) > 0 {
+			s.Data = []byte(`{"Records":[` + strings.Join(f.hours[h], ",") + `]}`)
 		}
-		r.Files++
-		if err := give(digest.File{Key: fmt.Sprintf("hour-%d", h), Data: []byte(`{"Records":[` + strings.Join(f.hours[h], ",") + `]}`)}); err != nil {
-			return r, err
+		if err := give(s); err != nil {
+			return err
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // bare is a record as files have it.
@@ -68,12 +66,20 @@ func bare(envelope string) string {
 	panic("no record")
 }
 
-func (w *world) reconciler(f *files) *watch.Reconciler {
+func (w *world) reconciler(t *testing.T, f *files) *watch.Reconciler {
+	t.Helper()
 	part := 0
-	return &watch.Reconciler{
-		Watch: w.Watch, Files: f, Source: "files", Began: start,
+	r := &watch.Reconciler{
+		Watch: w.Watch, Source: f, Name: watch.SourceFiles,
 		Counter: &tally.Counter{Cells: w.cells, Of: "file reads", NewPart: func() string { part++; return fmt.Sprintf("file-%d", part) }},
 	}
+	fault, now := w.fault, w.now
+	w.fault, w.now = nil, start
+	if err := r.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.fault, w.now = fault, now
+	return r
 }
 
 // lossy is an hour of which EventBridge lost one read, one denial and a touch of the
@@ -167,7 +173,7 @@ func (w *world) checkReconciled(t *testing.T) {
 func TestReconciler(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	r := w.reconciler(lossy(t, w))
+	r := w.reconciler(t, lossy(t, w))
 	runs := w.hourly(t, r, 10)
 	w.checkReconciled(t)
 	events, missed, differ := 0, 0, 0
@@ -195,7 +201,7 @@ func TestReconciler_crash(t *testing.T) {
 	w := newWorld(t)
 	f := lossy(t, w)
 	w.fault = func(string) ledgertest.Fault { calls++; return ledgertest.None }
-	w.hourly(t, w.reconciler(f), 10)
+	w.hourly(t, w.reconciler(t, f), 10)
 	if calls < 60 {
 		t.Fatalf("only %d calls", calls)
 	}
@@ -215,7 +221,7 @@ func TestReconciler_crash(t *testing.T) {
 				}
 				return ledgertest.None
 			}
-			w.hourly(t, w.reconciler(f), 10)
+			w.hourly(t, w.reconciler(t, f), 10)
 			w.fault = nil
 			if w.checkReconciled(t); t.Failed() {
 				t.Fatalf("fault %d at call %d, %s", fault, at, which)
@@ -228,14 +234,14 @@ func TestReconciler_crash(t *testing.T) {
 func TestReconciler_problems(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	f := &files{w: w, hours: map[int][]string{0: {`{"eventVersion":"9.0"}`}}, problems: []string{"x.json.gz: the file is missing"}}
-	runs := w.hourly(t, w.reconciler(f), 1)
-	if runs[0].Invalid[0] != "hour-0: 1 records cannot be read" || runs[0].Invalid[1] != "x.json.gz: the file is missing" || len(w.told) != 1 {
+	f := &files{w: w, hours: map[int][]string{0: {`{"eventVersion":"9.0"}`}}, problems: map[int]string{0: "x.json.gz: the file is missing"}}
+	runs := w.hourly(t, w.reconciler(t, f), 1)
+	if runs[0].Invalid[1] != "hour-0: 1 records cannot be read" || runs[0].Invalid[0] != "x.json.gz: the file is missing" || len(w.told) != 1 {
 		t.Errorf("%+v, told %v", runs, w.told)
 	}
 	f.problems = nil
 	w.now = start.Add(60 * time.Hour) // files end at 48 hours
-	runs = w.hourly(t, w.reconciler(f), 1)
+	runs = w.hourly(t, w.reconciler(t, f), 1)
 	if len(runs[0].Invalid) != 1 || !strings.Contains(runs[0].Invalid[0], "no digest has come since 2026-11-26") {
 		t.Errorf("%+v", runs)
 	}

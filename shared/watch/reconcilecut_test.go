@@ -1,0 +1,91 @@
+package watch_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyturn/keyturn/shared/watch"
+)
+
+// A run that is cut after each step, as Lambda's time does, adds and tells the same.
+func TestReconciler_cut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f := lossy(t, w)
+	f.hours[1], f.hours[2] = []string{bare(record("later", 80, "PutResourcePolicy", mailer, nil))}, f.hours[0] // files come twice
+	f.problems = map[int]string{1: "x.json.gz: the file is missing"}
+	r := w.reconciler(t, f)
+	r.Enough = func(context.Context) bool { return true }
+	runs := w.hourly(t, r, 20)
+	missed, invalid, differ := 0, 0, 0
+	for _, out := range runs {
+		missed, invalid, differ = missed+out.Missed, invalid+len(out.Invalid), differ+len(out.Differ)
+	}
+	if missed != 3 || invalid != 1 || differ != 1 {
+		t.Errorf("%d missed, %d invalid, %d differ", missed, invalid, differ)
+	}
+	if runs[0].To.Sub(runs[0].From) != time.Hour || runs[1].From != runs[0].To {
+		t.Errorf("%+v", runs[:2])
+	}
+}
+
+// A read of a honey token of which EventBridge brought nothing is detected, once.
+func TestReconciler_lostReads(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f := &files{w: w, hours: map[int][]string{0: {
+		bare(record("lost-honey", 7, "GetSecretValue", "prod/honey", nil)), bare(record("lost-honey-2", 8, "GetSecretValue", "prod/honey", nil)),
+	}}}
+	w.hourly(t, w.reconciler(t, f), 10)
+	alerts, reads := 0, int64(0)
+	for _, f := range w.entries(t) {
+		if f.Alert != nil && f.Alert.Rule == "D-01" {
+			alerts++
+		}
+		if f.Reads != nil {
+			reads += f.Reads.Count
+		}
+	}
+	if alerts == 0 || reads != 2 {
+		t.Errorf("%d alerts, %d reads", alerts, reads)
+	}
+	first := len(w.told)
+	if first == 0 || !strings.Contains(w.told[0].Summary, "prod/honey") {
+		t.Errorf("told %v", w.told)
+	}
+	// The same records over EventBridge, days late, tell nothing new.
+	w.Handle(t.Context(), batch(sqs(trailQ, bridge, record("lost-honey", 7, "GetSecretValue", "prod/honey", nil))))
+	for _, m := range w.told[first:] {
+		if m.Detail["rule"] == "D-01" {
+			t.Errorf("told again: %+v", m)
+		}
+	}
+}
+
+// What came before the reconciler began is no gap, and the hour that it began in is
+// not compared.
+func TestReconciler_begin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f := lossy(t, w)
+	r := &watch.Reconciler{Watch: w.Watch, Source: f, Name: watch.SourceFiles, Counter: w.reconciler(t, f).Counter}
+	r.Name = "begun later"
+	w.now = start.Add(20 * time.Minute)
+	if err := r.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.now = start.Add(2 * time.Hour)
+	if err := r.Begin(t.Context()); err != nil { // begins once
+		t.Fatal(err)
+	}
+	for _, out := range w.hourly(t, r, 10) {
+		if out.Missed+len(out.Differ)+len(out.Invalid) > 0 {
+			t.Errorf("%+v", out)
+		}
+	}
+	if len(w.told) > 0 {
+		t.Errorf("told %v", w.told)
+	}
+}
