@@ -39,6 +39,8 @@ const (
 	Ack      Act = "ack"      // somebody took an alert on
 	Adopt    Act = "adopt"    // a key that somebody else made was handed over
 	Notified Act = "notified" // a notification went out
+	Review   Act = "review"   // an access review was made; its hash is in Detail
+	SignOff  Act = "sign_off" // somebody signed one off
 )
 
 // Record is one entry. It holds ids and keyed fingerprints, never a value.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/audit"
@@ -38,7 +39,7 @@ func act(body, sender string) (ledger.Entry, error) {
 	if len(body) > room {
 		r.Error, r.Detail = "", map[string]string{"cut": "the record was too long for the ledger", "sha256": hashed([]byte(body))}
 	}
-	e, err := history.Entry(sender, r.ID+"/"+string(r.Phase), r.Time, history.Fact{Kind: history.KindAct, Act: &r})
+	e, err := history.Entry(sender, r.ID+"/"+string(r.Phase), r.Time, fact(&r))
 	if err != nil {
 		return ledger.Entry{}, errors.New("has a time that JSON does not know")
 	}
@@ -46,6 +47,18 @@ func act(body, sender string) (ledger.Entry, error) {
 		return ledger.Entry{}, fmt.Errorf("does not fit into the ledger: %w", err)
 	}
 	return e, nil
+}
+
+// fact is what a record of ours says: an act, or a person's word about a review.
+func fact(r *audit.Record) history.Fact {
+	if r.Act != audit.SignOff {
+		return history.Fact{Kind: history.KindAct, Act: r}
+	}
+	d := r.Detail
+	return history.Fact{Kind: history.KindSignOff, SignOff: &history.SignOff{
+		Report: d["report"], SHA256: d["sha256"], By: d["by"], Decision: d["decision"], Note: d["note"],
+		Each: strings.FieldsFunc(d["each"], func(c rune) bool { return c == '\n' }),
+	}}
 }
 
 // kept reports whether e is one of the calls that the ledger holds one by one:
