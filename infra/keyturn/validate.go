@@ -97,6 +97,9 @@ func ended(f *keysfile.File, now time.Time) []string {
 		s := f.Detect.Suppressions[i]
 		out = append(out, fmt.Sprintf("detect.suppressions[%d], of %s, ended on %s: what it finds is told again; take it out, or give it a new end", i, s.Rule, s.Until))
 	}
+	if r := f.Detect.Respond; r != nil && r.Off && !now.Before(r.End()) {
+		out = append(out, fmt.Sprintf("the kill switch of detect.respond was to end on %s: take it out, or give it a new end", r.Until))
+	}
 	return out
 }
 

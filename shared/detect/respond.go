@@ -12,6 +12,7 @@ type Respond struct {
 	Cooldown time.Duration `json:"cooldownNanoseconds,omitempty"` // of one secret; 0: an hour
 	Hourly   int           `json:"hourly,omitempty"`              // at most so many in an hour; 0: 10
 	Off      bool          `json:"off,omitempty"`                 // the kill switch
+	Until    time.Time     `json:"until,omitzero"`                // when people are reminded of it
 }
 
 // Suppression keeps findings that are known from being told, until its end. They are

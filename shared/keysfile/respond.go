@@ -15,6 +15,7 @@ type Respond struct {
 	Cooldown Duration `yaml:"cooldown" json:"cooldown,omitempty" doc:"how long after one no other is started for the same key" default:"1h"`
 	Hourly   int      `yaml:"hourly" json:"hourly,omitempty" doc:"how many are started in an hour at most" default:"10"`
 	Off      bool     `yaml:"off" json:"off,omitempty" doc:"start none, whatever is found: the kill switch"`
+	Until    Date     `yaml:"until" json:"until,omitzero" doc:"last day of the kill switch: who is told of findings is reminded after it"`
 }
 
 // Suppression keeps findings that are known from being told, until a day. They are
@@ -30,6 +31,14 @@ type Suppression struct {
 
 // End is when the suppression ends: with its last day.
 func (s Suppression) End() time.Time { return s.Until.AddDate(0, 0, 1) }
+
+// End is when people are reminded of the kill switch: with its last day. Zero: it has none.
+func (r Respond) End() time.Time {
+	if r.Until.IsZero() {
+		return time.Time{}
+	}
+	return r.Until.AddDate(0, 0, 1)
+}
 
 const (
 	defaultCooldown = time.Hour
@@ -85,8 +94,14 @@ func (c *check) respond(rules []detect.Rule) {
 	if d := time.Duration(r.Cooldown); d < time.Hour || d > 7*day {
 		c.add(path+".cooldown", fmt.Sprintf("another rotation of a key after %s", r.Cooldown), "write 1h to 7d: a rotation takes its time, and the vendor has its limits")
 	}
+	switch last := c.now.UTC().Truncate(day).AddDate(0, 0, 90); {
+	case r.Off == r.Until.IsZero() && !c.reported(path+".until"):
+		c.add(path, "off and until go together", "write off: true and until: "+last.Format(time.DateOnly)+", or an earlier day, or neither")
+	case r.Until.After(last):
+		c.add(path+".until", fmt.Sprintf("a kill switch until %s is longer than 90 days", r.Until), "write "+last.Format(time.DateOnly)+" at the latest, or leave detect.respond out")
+	}
 	if r.Hourly < 1 || r.Hourly > maxHourly {
-		c.add(path+".hourly", fmt.Sprintf("%d rotations in an hour", r.Hourly), fmt.Sprintf("write 1 to %d; to start none: off: true", maxHourly))
+		c.add(path+".hourly", fmt.Sprintf("%d rotations in an hour", r.Hourly), fmt.Sprintf("write 1 to %d; to start none for a while: off: true", maxHourly))
 	}
 }
 

@@ -36,7 +36,7 @@ func Site(f *keysfile.File, account, region string) *detect.Site {
 		s.Automation = append(s.Automation, detect.Automation{Principal: a.Principal, Agent: a.UserAgent})
 	}
 	if r := f.Detect.Respond; r != nil {
-		s.Respond = &detect.Respond{Rules: r.Rules, Cooldown: time.Duration(r.Cooldown), Hourly: r.Hourly, Off: r.Off}
+		s.Respond = &detect.Respond{Rules: r.Rules, Cooldown: time.Duration(r.Cooldown), Hourly: r.Hourly, Off: r.Off, Until: r.End()}
 	}
 	for _, one := range f.Detect.Suppressions {
 		s.Suppressions = append(s.Suppressions, detect.Suppression{
