@@ -77,7 +77,7 @@ func (s *Site) actors(d *documents, t *target) []actor {
 	rows = append(rows,
 		actor{name: "rotatenow function", who: role(s.RotateNowName()), identity: d.identity("rotatenow"), role: "rotatenow"},
 		actor{name: "role of schedules", who: role(s.ScheduleName()), identity: d.identity("schedule")},
-		actor{name: "review function", who: role(s.name + "-review")},
+		actor{name: "review function", who: role(s.name + "-review"), identity: d.identity("review"), role: "review"},
 		actor{name: "audit function, the canary", who: role(s.AuditName()), identity: d.identity("audit"), role: "audit"},
 		actor{name: "stranger", who: role(s.name + "-proof-stranger"), mfa: "true"},
 		actor{name: "administrator of the account", who: role(s.name + "-proof-administrator"), identity: admin, mfa: "true", role: "everything"},

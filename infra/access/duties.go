@@ -3,6 +3,7 @@ package access
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/keyturn/keyturn/shared/iam"
@@ -46,6 +47,7 @@ func (s *Site) proveFunctions(d *documents, p *Proof) error {
 	schedule := iam.NewSession(s.RoleARN(s.ScheduleName()), "run")
 	return s.fulfill(d, p, "role of schedules", schedule, d.identity("schedule"), nil, []duty{
 		do("lambda:InvokeFunction", s.function(s.name+"-retire-x"), nil, true), do("lambda:InvokeFunction", s.function(s.AuditName()), nil, true),
+		do("lambda:InvokeFunction", s.function(s.name+"-review"), nil, true),
 		do("lambda:InvokeFunction", s.function(s.name+"-rotate-x"), nil, false),
 		do("lambda:InvokeFunction", s.function("other"), nil, false),
 	})
@@ -54,7 +56,7 @@ func (s *Site) proveFunctions(d *documents, p *Proof) error {
 func (s *Site) provePeople(d *documents, p *Proof) error {
 	for _, row := range s.persons(d) {
 		if err := s.fulfill(d, p, row.name, row.who, row.identity, map[string]string{"aws:MultiFactorAuthPresent": row.mfa},
-			append(s.personDuties(row), s.verifyDuties(row.role == "auditor")...)); err != nil {
+			slices.Concat(s.personDuties(row), s.verifyDuties(row.role == "auditor"), s.signDuties(row))); err != nil {
 			return err
 		}
 	}

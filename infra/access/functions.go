@@ -60,9 +60,9 @@ func (s *Site) RotateNow() (iam.Document, error) {
 }
 
 // Schedule is the identity policy of the role of schedules: the sweeps, the ones
-// that the retire function makes, and those of the audit function.
+// that the retire function makes, and those of the audit and review functions.
 func (s *Site) Schedule() (iam.Document, error) {
-	return document(allow("Retire", iam.Strings{"lambda:InvokeFunction"}, iam.Strings{s.function(s.AuditName()), s.function(s.name + "-retire-*")}, nil)), nil
+	return document(allow("Retire", iam.Strings{"lambda:InvokeFunction"}, iam.Strings{s.function(s.AuditName()), s.function(s.ReviewName()), s.function(s.name + "-retire-*")}, nil)), nil
 }
 
 // LambdaTrust says who may assume a function's role.

@@ -31,8 +31,9 @@ func deletes() iam.Strings {
 }
 
 // LedgerBucket is the policy of the ledger's bucket: the audit function appends and
-// nobody else does, administrators and root included; break-glass alone deletes,
-// as far as Object Lock lets it. Who may read is left to identity policies.
+// nobody else does, administrators and root included; the review function writes its
+// pages, and nothing else; break-glass alone deletes, as far as Object Lock lets it.
+// Who may read is left to identity policies.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
 func (s *Site) LedgerBucket() iam.Document {
 	tls := onlyTLS("s3:*", s.ledger())
@@ -44,8 +45,9 @@ func (s *Site) LedgerBucket() iam.Document {
 		}
 		return st
 	}
-	return document(tls,
-		deny("OnlyAuditAppends", appends(), []string{s.RoleARN(s.AuditName())}),
+	only, pages := deny("OnlyAuditAppends", appends(), []string{s.RoleARN(s.AuditName())}), deny("OnlyReviewWritesPages", appends(), []string{s.RoleARN(s.ReviewName())})
+	only.Resource, only.NotResource, pages.Resource = nil, iam.Strings{s.pages()}, iam.Strings{s.pages()}
+	return document(tls, only, pages,
 		deny("OnlyBreakGlassDeletes", deletes(), s.people()["break-glass"]),
 	)
 }

@@ -28,8 +28,10 @@ func (s *Site) Person(role string) (iam.Document, error) {
 	case "responder":
 		d.Statement = append(d.Statement, s.asPerson("Operate", s.operates())...)
 		d.Statement = append(d.Statement, s.asPerson("Respond", s.responds())...)
+	case "approver":
+		d.Statement = append(append(d.Statement, s.readsPages()...), s.signs()...)
 	case "auditor":
-		d.Statement = append(d.Statement, s.audits()...)
+		d.Statement = append(append(d.Statement, s.audits()...), s.signs()...)
 	case "admin":
 		d.Statement = append(d.Statement, s.asPerson("Admin", s.administers())...)
 		d.Statement = append(d.Statement, s.neverReads()...)
@@ -81,11 +83,11 @@ func (s *Site) responds() iam.Statement {
 }
 
 func (s *Site) audits() []iam.Statement {
-	return append(s.verifies(),
+	return append(s.verifies(), s.asksRights(),
 		allow("Audit", iam.Strings{
 			"cloudtrail:DescribeTrails", "cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus", "cloudtrail:LookupEvents",
 			"events:DescribeRule", "events:ListRules", "events:ListTargetsByRule",
-			"iam:GetAccountAuthorizationDetails", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole", "iam:GetRolePolicy",
+			"iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole", "iam:GetRolePolicy",
 			"iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListAliases",
 			"lambda:GetFunctionConfiguration", "lambda:GetPolicy", "lambda:ListFunctions", "lambda:ListTags",
 			"scheduler:GetSchedule", "scheduler:ListSchedules", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sqs:GetQueueAttributes",

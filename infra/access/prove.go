@@ -166,7 +166,7 @@ type target struct {
 type documents struct {
 	targets []*target
 	secrets map[string]iam.Document // resource policies by name of the secret
-	roles   map[string]iam.Document // identity policies: rotate:ACCOUNT, retire:ACCOUNT, rotatenow, audit, schedule, deploy, execution, person:ROLE
+	roles   map[string]iam.Document // identity policies: rotate:ACCOUNT, retire:ACCOUNT, rotatenow, audit, review, schedule, deploy, execution, person:ROLE
 	keys    map[string]iam.Document // key policies: secrets, data, topics, ledger
 	queues  map[string]iam.Document // labels:ACCOUNT, audit, notifications, trail, trail-dlq, the bucket ledger, and what is for others: trail-bucket, trail-key, checkpoint-bucket
 	trusts  map[string]iam.Document // lambda, schedule
@@ -217,6 +217,7 @@ func (s *Site) documents() (*documents, error) {
 	put(d.roles, "rotatenow", s.RotateNow)
 	put(d.roles, "schedule", s.Schedule)
 	put(d.roles, "audit", s.Audit)
+	put(d.roles, "review", s.Review)
 	put(d.keys, "ledger", s.LedgerKey)
 	d.queues["trail"], d.queues["trail-dlq"], d.queues["ledger"] = s.TrailQueue("trail"), s.TrailQueue("trail-dlq"), s.LedgerBucket()
 	put(d.queues, "trail-bucket", s.TrailBucket)

@@ -64,10 +64,10 @@ func (s *Site) mayRead(t *target, a actor, n network) bool {
 }
 
 // maySee says who may see a secret without its value: people and the deployment,
-// the functions, and its readers.
+// the functions, the review of all, and its readers.
 func (s *Site) maySee(t *target, a actor) bool {
 	switch a.role {
-	case "everything", "deployer":
+	case "everything", "deployer", "review":
 		return true
 	case "execution", "rotatenow":
 		return t.key != nil

@@ -50,7 +50,7 @@ func (s *Site) respondDuties() []duty {
 func (s *Site) verifyDuties(want bool) []duty {
 	return slices.Concat(
 		calls(s.ledger()+"/checkpoint", nil, want, "s3", "GetObject", "GetObjectRetention", "GetObjectVersion"),
-		calls(s.ledger(), nil, want, "s3", "ListBucket", "ListBucketVersions"),
+		calls(s.ledger(), nil, want, "s3", "ListBucketVersions"),
 		calls(s.here("kms", "key/x"), map[string]string{"kms:RequestAlias": s.LedgerAlias()}, want, "kms", "GetPublicKey"),
 		calls(s.here("kms", "key/x"), map[string]string{"kms:RequestAlias": s.LedgerAlias()}, false, "kms", "Sign"),
 		calls(s.ledger()+"/checkpoint", nil, false, "s3", "PutObject", "DeleteObject"),
@@ -72,6 +72,10 @@ func (s *Site) makeLedgerDuties() []duty {
 func (s *Site) proveWatch(d *documents, p *Proof) error {
 	who := iam.NewSession(s.RoleARN(s.AuditName()), "run")
 	if err := s.fulfill(d, p, "audit function", who, d.identity("audit"), nil, s.auditDuties()); err != nil {
+		return err
+	}
+	review := iam.NewSession(s.RoleARN(s.ReviewName()), "run")
+	if err := s.fulfill(d, p, "review function", review, d.identity("review"), nil, s.reviewDuties()); err != nil {
 		return err
 	}
 	if err := s.fulfill(d, p, "CloudFormation, least rights", s.execution(), d.identity("execution"), nil, s.makeLedgerDuties()); err != nil {
@@ -143,7 +147,8 @@ func (s *Site) ledgerRequests(d *documents) []sent {
 		{who: iam.NewService("s3.amazonaws.com"), action: "s3:PutObject", resource: object},
 		{who: iam.NewRoot(s.env.Partition, elsewhere), action: "s3:GetObject", resource: object},
 	}
-	for _, who := range strong {
+	all = append(all, s.pageRequests(d, strong)...)
+	for _, who := range append(strong, iam.NewSession(s.RoleARN(s.ReviewName()), "run")) {
 		all = append(all, sent{who: who, action: "s3:GetObject", resource: object, identity: admin, want: true})
 		for _, action := range slices.Concat(
 			[]string{"s3:PutObject", "s3:PutObjectLegalHold", "s3:PutObjectRetention", "s3:ReplicateObject"},

@@ -159,7 +159,7 @@ func emitted(t *testing.T) string {
 	t.Helper()
 	var out bytes.Buffer
 	for _, did := range []func(*metric.Meter){
-		func(*metric.Meter) {}, func(m *metric.Meter) { m.Swept(metric.Sweep{Done: true}) }, func(m *metric.Meter) { m.Reconciled(true) }, func(m *metric.Meter) { m.Reviewed(true) },
+		func(*metric.Meter) {}, func(m *metric.Meter) { m.Swept(metric.Sweep{Done: true}) }, func(m *metric.Meter) { m.Reconciled(true) },
 	} {
 		_, m := metric.With(t.Context())
 		did(m)

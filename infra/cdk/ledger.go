@@ -1,6 +1,8 @@
 package cdk
 
 import (
+	"time"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
@@ -10,6 +12,7 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/keyturn/keyturn/infra/access"
 	"github.com/keyturn/keyturn/shared/keysfile"
 	"github.com/keyturn/keyturn/shared/ledger"
 )
@@ -37,6 +40,7 @@ type Ledger interface {
 type ledgerParts struct {
 	constructs.Construct
 	at     place
+	file   *keysfile.File
 	bucket awss3.CfnBucket
 	watch  awsdynamodb.Table
 }
@@ -51,7 +55,7 @@ func (l *ledgerParts) Watch() awsdynamodb.ITable { return l.watch }
 func NewLedger(scope constructs.Construct, id *string, props *LedgerProps) Ledger {
 	need("LedgerProps", "File", props == nil || props.File == nil)
 	need("LedgerProps", "Foundation", props.Foundation == nil)
-	this := &ledgerParts{at: placeOf(scope, props.File)}
+	this := &ledgerParts{at: placeOf(scope, props.File), file: props.File}
 	constructs.NewConstruct_Override(this, scope, id)
 	mark(this, props.File)
 	s, f := siteOf(this, props.File), props.Foundation
@@ -91,7 +95,8 @@ func (p place) keyIDsParameter() string { return "/" + p.name + "/key-ids" }
 // computed again. What is locked stays for as long as it is locked.
 const (
 	passingDays = 7
-	replaced    = 1 // versions that are not the newest any more
+	replaced    = 1  // versions that are not the newest any more
+	rewritten   = 90 // versions of a review's page
 )
 
 func (l *ledgerParts) newBucket(s site, key awskms.IKey) {
@@ -110,6 +115,10 @@ func (l *ledgerParts) newBucket(s site, key awskms.IKey) {
 				"noncurrentVersionExpiration": map[string]any{"noncurrentDays": replaced},
 			},
 			map[string]any{"id": "markers", "status": "Enabled", "prefix": ledger.PassingDir, "expiredObjectDeleteMarker": true},
+			map[string]any{
+				"id": "reviews", "status": "Enabled", "prefix": access.ReviewPrefix, "expirationInDays": int(retentionOf(l.file.Audit) / (24 * time.Hour)),
+				"noncurrentVersionExpiration": map[string]any{"noncurrentDays": rewritten},
+			},
 			map[string]any{"id": "unfinished", "status": "Enabled", "abortIncompleteMultipartUpload": map[string]any{"daysAfterInitiation": 1}},
 		}},
 	})

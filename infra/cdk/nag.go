@@ -30,7 +30,7 @@ func suppressRole(r awsiam.CfnRole) {
 		{`^Resource::.*:log-group:[^:]*:\*$`, "Lambda names the streams of the function's own log group."},
 		{`^Resource::.*:secret:\*$`, "Bounded by tags that the deployment alone may set: docs/adr/0013-rights-by-tag.md."},
 		{`^Resource::.*:kms:.*:key\/\*$`, "CMKs of secrets that are not ours to make; bounded to Secrets Manager, and to those secrets by the encryption context. And the key of the ledger, by its alias."},
-		{`^Resource::arn:.*:s3:::[^\/]*-ledger-[^\/]*\/\*$`, "Objects of the ledger: S3 locks them, and the bucket's policy keeps everybody else from writing."},
+		{`^Resource::arn:.*:s3:::[^\/]*-ledger-[^\/]*\/(review\/)?\*$`, "Objects of the ledger: S3 locks them, and the bucket's policy keeps everybody else from writing."},
 		{`^Resource::arn:.*:s3:::.*AWSLogs\/\*[0-9]{12}\/CloudTrail(-Digest)?\/[a-z0-9-]*\/\*$`, "The trail's files of this account, here and of IAM: read only."},
 		{`^Resource::arn:.*:s3:::[^\/]*\/[^\/]*\/checkpoint\/\*$`, "Checkpoints of the ledger: each is added under a name of its own, and none is written over."},
 		{`^Resource::.*:schedule\/[^\/]*\/\*$`, "One-time schedules in the group of the installation; each has a name of its own."},

@@ -84,7 +84,7 @@ func (p *people) add(s site, role, can string, listed []string) {
 		{`^Resource::.*:secret:\*$`, "Descriptions of secrets, for states and schedules; none returns a value."},
 		{`^Resource::.*:log-group:\/aws\/lambda\/[^:]*-\*$`, "One log group for each function of the installation."},
 		{`^Resource::.*:function:[^:]*-(rotate|retire)-\*$`, "One function for each vendor account, named by it."},
-		{`^Resource::arn:.*:s3:::[^\/]*-ledger-[^\/]*\/\*$`, "Objects of the ledger, to verify it."},
+		{`^Resource::arn:.*:s3:::[^\/]*-ledger-[^\/]*\/(review\/)?\*$`, "Objects of the ledger, to verify it, and reviews."},
 		{`^Resource::.*:kms:.*:key\/\*$`, "The public key of the ledger, by its alias: its id is not known beforehand."},
 		{`^Resource::.*:sso\.amazonaws\.com.*$`, "Roles of Identity Center have a suffix that nobody chooses."},
 	} {

@@ -181,11 +181,15 @@ func lockOf(a keysfile.Audit) string {
 	if mode == "" {
 		mode = keysfile.Governance
 	}
-	d := time.Duration(a.Retention)
-	if d == 0 {
-		d = 400 * 24 * time.Hour
+	return strings.ToUpper(mode) + " " + retentionOf(a).String()
+}
+
+// retentionOf is how long the ledger's objects are locked, and reviews are kept.
+func retentionOf(a keysfile.Audit) time.Duration {
+	if a.Retention == 0 {
+		return 400 * 24 * time.Hour
 	}
-	return strings.ToUpper(mode) + " " + d.String()
+	return time.Duration(a.Retention)
 }
 
 const auditMemoryMB = 512

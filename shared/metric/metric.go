@@ -11,8 +11,8 @@
 // the event RotationFailed) count them.
 //
 // An alarm cannot search for metrics, so it needs one whose name and dimensions
-// are known before it exists. These have the installation alone: six metrics, or
-// 1.80 dollars a month at the first tier's price, however many keys there are:
+// are known before it exists. These have the installation alone: five metrics, or
+// 1.50 dollars a month at the first tier's price, however many keys there are:
 //
 //	failures  1 for an invocation that failed, else 0; not for one that somebody
 //	          wanted refused, or whose refusal is the answer to a person's request
@@ -22,7 +22,6 @@
 //	held      keys that it found waiting for a person
 //	reconciled  1 for a comparison of the ledger with CloudTrail that got to its
 //	            end, else 0
-//	reviewed    1 for a review of who can read what that got to its end, else 0
 //
 // overdue and held are one figure per vendor account and sweep: their maximum
 // over an hour is the worst account's, their sum the installation's.
@@ -60,8 +59,7 @@ type Meter struct {
 	vendor int // requests to vendors
 	asked  bool
 	sweep  *Sweep
-	task   string // metric of a task; "": none
-	ended  bool   // and it got to its end
+	ended  *bool // whether a comparison got to its end; nil: there was none
 }
 
 // Sweep is what a sweep of one function's secrets found.
@@ -132,15 +130,10 @@ func (m *Meter) Swept(s Sweep) {
 
 // Reconciled says that the invocation compared the ledger with CloudTrail, and
 // whether it got to its end.
-func (m *Meter) Reconciled(ended bool) { m.did("reconciled", ended) }
-
-// Reviewed says that the invocation was a review, and whether it got to its end.
-func (m *Meter) Reviewed(ended bool) { m.did("reviewed", ended) }
-
-func (m *Meter) did(task string, ended bool) {
+func (m *Meter) Reconciled(ended bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.task, m.ended = task, ended
+	m.ended = &ended
 }
 
 // Transport counts the requests that go through base on the Meter of their
@@ -214,14 +207,13 @@ type document struct {
 	Overdue      *int   `json:"overdue,omitempty"`
 	Held         *int   `json:"held,omitempty"`
 	Reconciled   *int   `json:"reconciled,omitempty"`
-	Reviewed     *int   `json:"reviewed,omitempty"`
 }
 
 // Write writes the line of one invocation in a single write, so that it does
 // not mix with the log's.
 func (m *Meter) Write(w io.Writer, i Invocation) error {
 	m.mu.Lock()
-	l, vendor, sweep, task, ended := m.labels, m.vendor, m.sweep, m.task, m.ended
+	l, vendor, sweep, ended := m.labels, m.vendor, m.sweep, m.ended
 	m.mu.Unlock()
 	d := document{
 		AWS: metadata{
@@ -239,7 +231,7 @@ func (m *Meter) Write(w io.Writer, i Invocation) error {
 		Secret: l.Secret, Function: i.Function, RequestID: i.RequestID, Installation: value(i.Installation),
 	}
 	d.AWS.CloudWatchMetrics = append(d.AWS.CloudWatchMetrics, directive{
-		Namespace: Namespace, Dimensions: [][]string{{"installation"}}, Metrics: append(d.alarming(i.Failed, sweep), d.ofTask(task, ended)...),
+		Namespace: Namespace, Dimensions: [][]string{{"installation"}}, Metrics: append(d.alarming(i.Failed, sweep), d.compared(ended)...),
 	})
 	b, err := json.Marshal(d) //nolint:gosec // Secret is its name
 	if err != nil {
@@ -267,22 +259,16 @@ func (d *document) alarming(failed bool, s *Sweep) []definition {
 	return out
 }
 
-// ofTask sets the metric of a task that is not a sweep.
-func (d *document) ofTask(task string, ended bool) []definition {
-	if task == "" {
+// compared sets the metric of a comparison with CloudTrail.
+func (d *document) compared(ended *bool) []definition {
+	if ended == nil {
 		return nil
 	}
-	v := new(0)
-	if ended {
-		*v = 1
+	d.Reconciled = new(0)
+	if *ended {
+		*d.Reconciled = 1
 	}
-	switch task {
-	case "reconciled":
-		d.Reconciled = v
-	case "reviewed":
-		d.Reviewed = v
-	}
-	return []definition{{task, "Count"}}
+	return []definition{{"reconciled", "Count"}}
 }
 
 // value fits a dimension's value: not empty, at most 1,024 characters of ASCII.

@@ -223,35 +223,18 @@ func TestWrite_alarming(t *testing.T) {
 	}
 }
 
-// TestWrite_task wants a task's own metric, whether it ended or not, and none of
-// the other's.
-func TestWrite_task(t *testing.T) {
+// TestWrite_reconciled wants the comparison's own metric, whether it ended or not.
+func TestWrite_reconciled(t *testing.T) {
 	t.Parallel()
-	for name, tt := range map[string]struct {
-		did  func(*metric.Meter)
-		name string
-		want float64
-	}{
-		"reconciled":         {func(m *metric.Meter) { m.Reconciled(true) }, "reconciled", 1},
-		"reconciled in part": {func(m *metric.Meter) { m.Reconciled(false) }, "reconciled", 0},
-		"reviewed":           {func(m *metric.Meter) { m.Reviewed(true) }, "reviewed", 1},
-		"reviewed in part":   {func(m *metric.Meter) { m.Reviewed(false) }, "reviewed", 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			_, m := metric.With(t.Context())
-			tt.did(m)
-			var out bytes.Buffer
-			if err := m.Write(&out, metric.Invocation{Time: time.UnixMilli(1795406706007), Installation: "shop"}); err != nil {
-				t.Fatal(err)
-			}
-			root, defined := valid(t, out.Bytes()), string(metadata(t, out.Bytes()))
-			for _, other := range []string{"reconciled", "reviewed", "swept"} {
-				got, there := root[other]
-				if there != (other == tt.name) || there != strings.Contains(defined, `"`+other+`"`) || there && got != tt.want {
-					t.Errorf("%s = %v (%v), defined in %s", other, got, there, defined)
-				}
-			}
-		})
+	for ended, want := range map[bool]float64{true: 1, false: 0} {
+		_, m := metric.With(t.Context())
+		m.Reconciled(ended)
+		var out bytes.Buffer
+		if err := m.Write(&out, metric.Invocation{Time: time.UnixMilli(1795406706007), Installation: "shop"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := valid(t, out.Bytes())["reconciled"]; got != want || !strings.Contains(string(metadata(t, out.Bytes())), `"reconciled"`) {
+			t.Errorf("ended %v: %v", ended, got)
+		}
 	}
 }
