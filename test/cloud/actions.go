@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -127,9 +128,7 @@ func (c *Cloud) recordKey(r Record, answer []byte) {
 		return
 	}
 	who := map[string]any{}
-	for name, v := range r.UserIdentity {
-		who[name] = v
-	}
+	maps.Copy(who, r.UserIdentity)
 	if who["sessionContext"] == nil { // a user's has one here, though not in the call itself
 		who["sessionContext"] = map[string]any{
 			"sessionIssuer": map[string]any{}, "webIdFederationData": map[string]any{},
