@@ -72,7 +72,9 @@ type failure struct {
 type function struct {
 	watch  *watch.Watch
 	canary *watch.Canary
-	log    *slog.Logger
+	// changes are seen within minutes of a deployment: its schedule is the shortest.
+	changes *watch.Changes
+	log     *slog.Logger
 }
 
 // Open implements [boot.Open]. It begins the ledger, if there is none, and finishes
@@ -146,7 +148,8 @@ func newFunction(e *boot.Env, site *detect.Site, store *dynamodb.Client, log *le
 			return err
 		},
 	}
-	return &function{log: e.Log, canary: canary, watch: &watch.Watch{
+	changes := &watch.Changes{Cells: state, Ledger: log, Notifier: e.Notifier(), Site: site, Now: e.Clock.Now}
+	return &function{log: e.Log, canary: canary, changes: changes, watch: &watch.Watch{
 		Respond: responder(e, site, state), Suppressed: watch.Suppressed(site, e.Clock.Now),
 		Ledger: log, Counter: &tally.Counter{Cells: state, NewPart: rand.Text},
 		Detector: detect.New(site, rules(site), watch.State{Cells: state}), Alerts: alerts, Cells: state, Canary: canary,
@@ -170,7 +173,8 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (any, error)
 	case ev.Task == TaskCanary:
 		m.Label(metric.Labels{Step: ev.Task})
 		silent, err := f.canary.Beat(ctx)
-		return map[string]bool{"silent": silent}, errors.Join(err, f.watch.Settle(ctx))
+		_, changed := f.changes.Note(ctx)
+		return map[string]bool{"silent": silent}, errors.Join(err, changed, f.watch.Settle(ctx))
 	case ev.Task == TaskSeal:
 		m.Label(metric.Labels{Step: ev.Task})
 		n, err := f.watch.Seal(ctx)
