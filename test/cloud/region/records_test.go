@@ -185,7 +185,7 @@ func TestRecords_denied(t *testing.T) {
 		r["errorMessage"] != "User: arn:aws:iam::123456789012:user/u is not authorized to perform: lambda:ListFunctions on resource: * because no identity-based policy allows the lambda:ListFunctions action" {
 		t.Errorf("denied: %v", r)
 	}
-	data, err := os.ReadFile(filepath.Join(captures(t), "panther", "aws_unauthorized_api_call.01.negative.json"))
+	data, err := os.ReadFile(filepath.Join(captures(t), "panther", "aws_cloudtrail_useraccesskeyauth.00.negative.json"))
 	var file struct {
 		Event struct{ ErrorCode, ErrorMessage string }
 	}
