@@ -56,7 +56,7 @@ No command needs the right to read a secret's value.`,
 	c.PersistentFlags().BoolVar(&a.flags.noColor, "no-color", false, "no colors, as with NO_COLOR")
 	c.AddCommand(a.newFile(), a.validate(), a.explain(), a.cost(), a.diff())
 	c.AddCommand(a.preflight(), a.permissions(), a.access(), a.admin(), a.doctor(), a.alert(), a.detect(), a.ledger(), a.evidence(), a.review())
-	c.AddCommand(a.status(), a.rotateNow(), a.initKey(), a.adopt(), a.pause(), a.resume(), a.ack(), a.rollback(), a.restore(), a.leftovers(), a.local(), a.version())
+	c.AddCommand(a.status(), a.rotateNow(), a.initKey(), a.adopt(), a.pause(), a.resume(), a.ack(), a.rollback(), a.restore(), a.leftovers(), a.local(), a.lab(), a.version())
 	return c
 }
 
