@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -9,7 +10,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,17 +19,28 @@ import (
 
 // reviewFlags are those of keyturn review.
 type reviewFlags struct {
-	from, out, before, at string
+	ledgerFlags
+	from, out, before, at, ledger string
 }
 
 func (a *app) review() *cobra.Command {
 	var r reviewFlags
 	c := &cobra.Command{
-		Use:   "review --from DIR --out DIR",
+		Use:   "review --out DIR",
 		Short: "Write a page about who can read each key, and who did",
-		Long: `Review who can read each key and what needs a decision. AWS is not asked: all is
-read from files with answers of the AWS command, as JSON, one after another or
-as a list. A file that is missing makes its part unknown, and the page says so.
+		Long: `Review who can read each key and what needs a decision. AWS is asked with your
+own credentials, and for no value. What you may not see is unknown, and the page
+says so. The keys are those of the keys' file, and every secret of the account
+and Region without one. Who did read comes from --ledger.
+
+It needs iam:GetAccountAuthorizationDetails; secretsmanager:DescribeSecret,
+GetResourcePolicy and, without a keys' file, ListSecrets; kms:DescribeKey and
+GetKeyPolicy; dynamodb:Query on the records; and organizations:
+DescribeOrganization, ListParents, ListPoliciesForTarget and DescribePolicy.
+
+With --from, AWS is not asked: all is read from files with answers of the AWS
+command, as JSON, one after another or as a list. A file that is missing makes
+its part unknown, and the page says so.
 
 account.json: the users, the roles and their policies
   aws iam get-account-authorization-details >account.json
@@ -55,21 +66,23 @@ its session; complete from "since" on
     "principal": "arn:...", "count": 7, "last": "2026-11-23T10:00:00Z"}]}
 
 It writes review.html, which needs no other file, review.json and review.csv.
---config adds owners, tiers and Keyturn's own roles from keyturn.yaml; without
-it, owners are those of the tag keyturn:owner. Service control policies, the
-vendors' keys and the ledger are not read.`,
-		Example: `  keyturn review --from ./answers --out ./review
+With --from, --config adds owners, tiers and Keyturn's own roles; without it,
+owners are those of the tag keyturn:owner. Service control policies, the
+vendors' keys and the ledger are not read then.`,
+		Example: `  keyturn review --out ./review --ledger s3://keyturn-ledger --key ledger.pub
   keyturn review --from ./answers --out . --before review.json`,
 		Args: noArgs,
 	}
 	f := c.Flags()
-	f.StringVar(&r.from, "from", "", "`DIR` with the saved answers")
+	f.StringVar(&r.from, "from", "", "`DIR` with saved answers (else AWS is asked)")
 	f.StringVar(&r.out, "out", "", "`DIR` to write to")
 	f.StringVar(&r.before, "before", "", "`FILE` review.json of the review before, to say what changed")
 	f.StringVar(&r.at, "at", "", "when the answers were saved, as a `DAY` or time (else now)")
-	f.StringVar(&a.flags.config, "config", "", "the keys' `FILE` (else none)")
-	f.StringVar(&a.flags.environment, "environment", "", "`NAME` in the keys' file (else the one of the secrets' account and Region)")
-	return command(c, func(*cobra.Command, []string) error { return a.runReview(r) })
+	f.StringVar(&r.ledger, "ledger", "", "`DIR` or s3://BUCKET/PREFIX of the ledger, which says who did read")
+	f.StringVar(&r.key, "key", "", "the log's verifier `KEY`, NAME+HASH+BASE64, or a file with it (KEYTURN_LEDGER_KEY)")
+	a.awsFlags(c)
+	a.tableFlag(c)
+	return command(c, func(c *cobra.Command, _ []string) error { return a.runReview(c.Context(), r) })
 }
 
 // reviewed is what --json prints.
@@ -81,27 +94,29 @@ type reviewed struct {
 	Unknown  []string       `json:"unknown"`
 }
 
-func (a *app) runReview(r reviewFlags) error {
-	if r.from == "" || r.out == "" {
-		return usage("where are the answers, and where should the page go?", "keyturn review --from DIR --out DIR")
+func (a *app) runReview(ctx context.Context, r reviewFlags) error {
+	if r.out == "" {
+		return usage("where should the page go?", "keyturn review --out DIR", "keyturn review --from DIR --out DIR")
 	}
 	at, err := parseSince(r.at)
 	if err != nil {
 		return usage(fmt.Sprintf("--at %q is no time", r.at), "write 2026-11-01 or 2026-11-01T10:00:00Z")
 	}
-	if at.IsZero() {
-		at = time.Now()
+	var in review.Input
+	switch {
+	case r.from == "" && r.at != "":
+		return usage("--at is for saved answers", "leave out --at, or say --from DIR")
+	case r.from != "" && r.ledger != "":
+		return usage("--ledger is for what is asked now", "leave out --ledger, or --from")
+	case r.from != "":
+		in, err = a.savedReview(r, at)
+	default:
+		in, err = a.liveReview(ctx, r)
 	}
-	s := answers{dir: r.from, in: review.Input{Now: at, Missing: []string{}}}
-	if err := s.read(); err != nil {
-		return failed("File", err.Error(), "see how the files are made: keyturn review --help")
+	if err != nil {
+		return err
 	}
-	if a.flags.config != "" {
-		if err := a.declaredTo(&s.in); err != nil {
-			return err
-		}
-	}
-	made := review.Make(s.in)
+	made := review.Make(in)
 	if r.before != "" {
 		before, err := readReview(r.before)
 		if err != nil {
@@ -113,7 +128,7 @@ func (a *app) runReview(r reviewFlags) error {
 	if err != nil {
 		return failed("File", err.Error(), "say where it may be written: --out DIR")
 	}
-	a.sayReview(made, reviewed{Page: filepath.Join(r.out, "review.html"), SHA256: sum, Keys: len(made.Keys), Findings: map[string]int{}, Unknown: s.in.Missing})
+	a.sayReview(made, reviewed{Page: filepath.Join(r.out, "review.html"), SHA256: sum, Keys: len(made.Keys), Findings: map[string]int{}, Unknown: in.Missing})
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/note"
@@ -58,8 +59,8 @@ func Backwards(ctx context.Context, o Objects, c Checkpoint, do func(index int64
 			return r.blame(err, n*torchwood.TileWidth)
 		}
 		delete(r.got, bundlePath(c.Tree.N, n))
-		for i := len(leaves) - 1; i >= 0; i-- {
-			if more, err := do(n*torchwood.TileWidth+int64(i), leaves[i]); err != nil || !more {
+		for i, leaf := range slices.Backward(leaves) {
+			if more, err := do(n*torchwood.TileWidth+int64(i), leaf); err != nil || !more {
 				return err
 			}
 		}

@@ -61,7 +61,7 @@ func ReadAccount(r io.Reader) ([]Principal, error) {
 }
 
 type entity struct {
-	Arn, GroupName                                  string
+	Arn, GroupName, UserID, RoleID                  string
 	GroupList                                       []string
 	UserPolicyList, GroupPolicyList, RolePolicyList []inline
 	AttachedManagedPolicies                         []struct{ PolicyName, PolicyArn string }
@@ -75,7 +75,7 @@ type inline struct {
 }
 
 func (e entity) principal(managed map[string]string) Principal {
-	p := Principal{ARN: e.Arn, Tags: map[string]string{}}
+	p := Principal{ARN: e.Arn, ID: e.UserID + e.RoleID, Tags: map[string]string{}}
 	for _, list := range [][]inline{e.UserPolicyList, e.GroupPolicyList, e.RolePolicyList} {
 		for _, i := range list {
 			p.Identity = append(p.Identity, Policy{i.PolicyName, text(i.PolicyDocument)})

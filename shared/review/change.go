@@ -19,24 +19,33 @@ func (r *Review) Since(before Review) {
 			r.Changes = append(r.Changes, k.Name+": new")
 			continue
 		}
-		was, is := abilities(b), abilities(k)
-		for who, can := range is {
-			if was[who] == "" {
-				r.Changes = append(r.Changes, fmt.Sprintf("%s: %s is new: %s", k.Name, who, can))
-			} else if was[who] != can {
-				r.Changes = append(r.Changes, fmt.Sprintf("%s: %s was %s, is %s", k.Name, who, was[who], can))
-			}
+		if r.Principals == 0 || before.Principals == 0 {
+			continue // of one of the two it is not known who can read
 		}
-		for who, can := range was {
-			if is[who] == "" {
-				r.Changes = append(r.Changes, fmt.Sprintf("%s: %s was %s, is no more", k.Name, who, can))
-			}
-		}
+		r.Changes = append(r.Changes, differences(k.Name, abilities(b), abilities(k))...)
 	}
 	for arn := range left {
 		r.Changes = append(r.Changes, old[arn].Name+": gone")
 	}
 	slices.Sort(r.Changes)
+}
+
+// differences are those of who can read the key.
+func differences(name string, was, is map[string]Can) []string {
+	var out []string
+	for who, can := range is {
+		if was[who] == "" {
+			out = append(out, fmt.Sprintf("%s: %s is new: %s", name, who, can))
+		} else if was[who] != can {
+			out = append(out, fmt.Sprintf("%s: %s was %s, is %s", name, who, was[who], can))
+		}
+	}
+	for who, can := range was {
+		if is[who] == "" {
+			out = append(out, fmt.Sprintf("%s: %s was %s, is no more", name, who, can))
+		}
+	}
+	return out
 }
 
 func abilities(k Key) map[string]Can {

@@ -88,20 +88,25 @@ func (x *index) group(g int, q question, found func(int, answer)) {
 		}
 	}
 	for _, class := range x.classes(g, q) {
-		var got answer
-		asked := false
-		for _, i := range class {
-			if q.named[i] {
-				continue
-			}
-			if !asked {
-				got, asked = plain(x.in, &x.actors[i], q.target), true
-			}
-			if got.can == "" {
-				break
-			}
-			found(i, got)
+		x.class(class, q, found)
+	}
+}
+
+// class asks about one of those that nothing tells apart, named ones aside.
+func (x *index) class(members []int, q question, found func(int, answer)) {
+	var got answer
+	asked := false
+	for _, i := range members {
+		if q.named[i] {
+			continue
 		}
+		if !asked {
+			got, asked = plain(x.in, &x.actors[i], q.target), true
+		}
+		if got.can == "" {
+			return
+		}
+		found(i, got)
 	}
 }
 

@@ -39,11 +39,8 @@ func traitsOf(document iam.Document, text string) traits {
 	t := traits{dependent: strings.Contains(text, "${") || strings.Contains(text, `\u`)}
 	for _, s := range document.Statement {
 		t.open = t.open || s.NotPrincipal != nil
-		if p := s.Principal; p != nil {
-			t.open = t.open || s.Effect != iam.Deny && (p.Everyone || slices.Contains(p.AWS, "*"))
-			for _, name := range p.AWS {
-				t.name(name)
-			}
+		if s.Principal != nil {
+			t.principals(s.Effect, s.Principal)
 		}
 		for _, keys := range s.Condition {
 			for key, values := range keys {
@@ -52,6 +49,13 @@ func traitsOf(document iam.Document, text string) traits {
 		}
 	}
 	return t
+}
+
+func (t *traits) principals(effect string, p *iam.Principals) {
+	t.open = t.open || effect != iam.Deny && (p.Everyone || slices.Contains(p.AWS, "*"))
+	for _, name := range p.AWS {
+		t.name(name)
+	}
 }
 
 func (t *traits) name(arn string) {

@@ -29,12 +29,38 @@ type Input struct {
 	Reads          []Read
 	OwnRoles       []string // ARNs of Keyturn's roles: their reads are no use of a key
 	Missing        []string // sentences about what else is not known
+
+	Notices    []Notice  // what heads the page
+	SignOffs   []SignOff // of the reviews before, the newest first
+	Checkpoint string    // of the ledger that the reads are from: a signed note
+}
+
+// Notice is an exception that somebody made: what is not told, not rotated or not
+// started for a while, or that was taken away.
+type Notice struct {
+	Kind    string    `json:"kind"` // "suppression", "pause", "freeze", "kill switch", "rule off", or what a change is about
+	Text    string    `json:"text"`
+	Until   time.Time `json:"until,omitzero"`
+	Expired bool      `json:"expired,omitempty"`
+}
+
+// SignOff is a person's word about a review, as the ledger has it.
+type SignOff struct {
+	SHA256   string    `json:"sha256"`           // of the page
+	Report   string    `json:"report,omitempty"` // where the page is
+	At       time.Time `json:"at"`
+	Writer   string    `json:"writer"` // as AWS vouches for it
+	By       string    `json:"by"`     // as the signer says
+	Decision string    `json:"decision,omitempty"`
+	Note     string    `json:"note,omitempty"`
+	Void     string    `json:"void,omitempty"` // why it counts for nothing; empty: it counts
 }
 
 // Principal is a user or a role of the account, with the policies that it has by
 // itself and by its groups.
 type Principal struct {
 	ARN      string
+	ID       string // the unique one of IAM: "AROA..."
 	Role     bool
 	Identity []Policy
 	Boundary *Policy
@@ -61,21 +87,31 @@ type Secret struct {
 	Schedule          string // as [keysfile.ParseSchedule] reads it; empty: none
 	Window            time.Duration
 	RotationOn        bool
-	CannotRotate      bool // by the vendor's rules: a person has to
-	Paused            bool
+	CannotRotate      bool      // by the vendor's rules: a person has to
+	NoRotation        string    // why it is not to be rotated at all: "a honey token"; empty: it is
+	Paused            bool      // or frozen
+	NotBefore         time.Time // a pause or a freeze ended then: nothing was due before
 	Created           time.Time
 	LastRotated       time.Time
 	LastRead          time.Time // Secrets Manager's LastAccessedDate: a day, and of anybody
 	Pending           string    // version with AWSPENDING that is not current
 	PendingSince      time.Time
+	Version           string // with AWSCURRENT
+	Records           int    // how many keys of it are recorded; 0: it is not known what is
+	Recorded          bool   // the key of Version is among them
+	Failed            string // type of the error that its last rotation ended in; empty: it did not
 	Current, InLedger string // key ids: of AWSCURRENT, and of the last rotation in the ledger
 	AtVendor          *Vendor
 }
 
 // Vendor is what the vendor says of a secret's keys.
 type Vendor struct {
-	Keys  []string // ids
-	Limit int      // how many keys there may be; 0: unknown
+	Keys  []string  // ids
+	Lost  []string  // those of Keys that are ours by name, and that no version of the secret knows
+	Held  []string  // those of Keys that wait for a person
+	Limit int       // how many keys there may be; 0: unknown
+	Words string    // the limit in words, where it is no number: "100 keys an account"
+	Seen  time.Time // when the vendor's list was read last; zero: unknown
 }
 
 // Read is a count of reads of one secret by one principal.

@@ -22,6 +22,9 @@ type Review struct {
 	NotCovered []string  `json:"notCovered"`
 	Compared   bool      `json:"compared"`          // with the review before: see [Review.Since]
 	Changes    []string  `json:"changes,omitempty"` // since that one
+	Notices    []Notice  `json:"notices,omitempty"` // exceptions: those that have ended first
+	SignOffs   []SignOff `json:"signOffs,omitempty"`
+	Checkpoint string    `json:"checkpoint,omitempty"` // of the ledger that was read: a signed note
 }
 
 // Key is one secret and who can read it.
@@ -32,6 +35,8 @@ type Key struct {
 	Tier     int        `json:"tier,omitempty"`
 	Due      time.Time  `json:"due,omitzero"` // of the next rotation, the window included
 	Rotated  time.Time  `json:"rotated,omitzero"`
+	AtVendor int        `json:"atVendor,omitempty"` // keys of it that the vendor lists
+	Limit    string     `json:"limit,omitempty"`    // how many there may be at the vendor, in words
 	Readers  []Reader   `json:"readers"`
 	Outside  []External `json:"outside,omitempty"`
 	Findings []Finding  `json:"findings"`
@@ -80,6 +85,8 @@ const (
 	ByHand       = "by-hand"
 	Unauthorized = "read-without-right"
 	NoOwner      = "no-owner"
+	Failing      = "failing"
+	HeldKey      = "held"
 )
 
 // OverExposedAt is from how many principals on a key counts as over-exposed.
@@ -98,6 +105,16 @@ func Make(in Input) Review {
 	if in.Since.IsZero() {
 		out.ReadsSince = time.Time{}
 	}
+	out.SignOffs, out.Checkpoint, out.Notices = in.SignOffs, in.Checkpoint, slices.Clone(in.Notices)
+	slices.SortStableFunc(out.Notices, func(a, b Notice) int {
+		switch {
+		case a.Expired && !b.Expired:
+			return -1
+		case b.Expired && !a.Expired:
+			return 1
+		}
+		return strings.Compare(a.Kind+"\x00"+a.Text, b.Kind+"\x00"+b.Text)
+	})
 	c := &parser{docs: map[[32]byte]*doc{}}
 	x := newIndex(&in, c)
 	did := map[string][]Read{}
@@ -206,5 +223,9 @@ func due(s *Secret) time.Time {
 	if err != nil || last.IsZero() {
 		return time.Time{}
 	}
-	return schedule.Next(last).Add(s.Window).UTC()
+	next := schedule.Next(last)
+	if s.NotBefore.After(next) {
+		next = s.NotBefore
+	}
+	return next.Add(s.Window).UTC()
 }

@@ -1,4 +1,4 @@
-package main
+package gather
 
 import (
 	"bytes"
@@ -17,7 +17,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
-	"github.com/keyturn/keyturn/shared/detect/keysite"
 	"github.com/keyturn/keyturn/shared/review"
 )
 
@@ -29,6 +28,14 @@ type answers struct {
 
 func (s *answers) missing(format string, args ...any) {
 	s.in.Missing = append(s.in.Missing, fmt.Sprintf(format, args...))
+}
+
+// Saved reads the files in dir with what the AWS command answered, as at says when:
+// see keyturn review --help for them. A file that is missing makes its part unknown.
+func Saved(dir string, at time.Time) (review.Input, error) {
+	s := answers{dir: dir, in: review.Input{Now: at, Missing: []string{}}}
+	err := s.read()
+	return s.in, err
 }
 
 // read fails for files that cannot be understood, and notes those that are missing.
@@ -198,39 +205,14 @@ func (o *secretAnswer) secret() review.Secret {
 	s.Owner = s.Tags["keyturn:owner"]
 	s.Tier, _ = strconv.Atoi(s.Tags["keyturn:tier"])
 	for _, id := range slices.Sorted(maps.Keys(o.VersionIDsToStages)) {
+		if slices.Contains(o.VersionIDsToStages[id], "AWSCURRENT") {
+			s.Version = id
+		}
 		if stages := o.VersionIDsToStages[id]; slices.Contains(stages, "AWSPENDING") && !slices.Contains(stages, "AWSCURRENT") {
 			s.Pending, s.PendingSince = id, o.LastChangedDate.Time
 		}
 	}
 	return s
-}
-
-// declaredTo adds what the keys' file says.
-func (a *app) declaredTo(in *review.Input) error {
-	f, err := a.keysFile()
-	if err != nil {
-		return err
-	}
-	name := a.setting(a.flags.environment, "KEYTURN_ENVIRONMENT", "")
-	for _, n := range slices.Sorted(maps.Keys(f.Environments)) {
-		if e := f.Environments[n]; name == "" && e.Account == in.Account && e.Region == in.Region {
-			name = n
-		}
-	}
-	env, ok := f.Environments[name]
-	if !ok || in.Account != "" && (env.Account != in.Account || env.Region != in.Region) {
-		return failed(typePlace, "the keys' file has no such environment for account "+in.Account+" in "+in.Region, "--environment NAME, or leave out --config")
-	}
-	in.OwnRoles = keysite.Site(f, env.Account, env.Region).Roles
-	for _, k := range f.Keys {
-		i := slices.IndexFunc(in.Secrets, func(s review.Secret) bool { return s.Name == k.Name })
-		if i < 0 {
-			in.Missing = append(in.Missing, k.Name+" is in the keys' file and not in secrets.json: it was not reviewed.")
-			continue
-		}
-		in.Secrets[i].Owner, in.Secrets[i].Tier = k.Owner, k.Tier
-	}
-	return nil
 }
 
 // each reads JSON documents that follow each other, or a list of them.
