@@ -128,11 +128,11 @@ func (r *Reconciler) Run(ctx context.Context) (history.Reconcile, error) {
 
 // overdue notes, once, that nothing came for long.
 func (r *run) overdue(now time.Time) {
-	late := now.Sub(r.Through) > Late && (!r.Cut || r.Name == SourceLookup)
+	late := now.Sub(r.Through) > Late
 	if late && !r.Late {
 		what := "no digest has come since "
-		if r.Name == SourceLookup {
-			what = "there is more history than can be looked up: it was only until "
+		if r.Cut || r.Name == SourceLookup {
+			what = "there is more than a run can read: it was read only until "
 		}
 		r.wrong(what + r.Through.UTC().Format(time.RFC3339))
 	}

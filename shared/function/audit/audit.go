@@ -32,8 +32,9 @@ const Name = "audit"
 
 // The tasks of the function's schedules. A batch of messages has none.
 const (
-	TaskCanary = "canary" // every 15 minutes
-	TaskSeal   = "seal"   // every hour
+	TaskCanary    = "canary"    // every 15 minutes
+	TaskSeal      = "seal"      // every hour
+	TaskReconcile = "reconcile" // every hour
 )
 
 // parallel is how many objects of the ledger are read or written at once.
@@ -73,8 +74,10 @@ type function struct {
 	watch  *watch.Watch
 	canary *watch.Canary
 	// changes are seen within minutes of a deployment: its schedule is the shortest.
-	changes *watch.Changes
-	log     *slog.Logger
+	changes    *watch.Changes
+	reconciler *watch.Reconciler
+	witness    *watch.Witness // nil: there is none
+	log        *slog.Logger
 }
 
 // Open implements [boot.Open]. It begins the ledger, if there is none, and finishes
@@ -149,13 +152,16 @@ func newFunction(e *boot.Env, site *detect.Site, store *dynamodb.Client, log *le
 		},
 	}
 	changes := &watch.Changes{Cells: state, Ledger: log, Notifier: e.Notifier(), Site: site, Now: e.Clock.Now}
-	return &function{log: e.Log, canary: canary, changes: changes, watch: &watch.Watch{
+	w := &watch.Watch{
 		Respond: responder(e, site, state), Suppressed: watch.Suppressed(site, e.Clock.Now),
 		Ledger: log, Counter: &tally.Counter{Cells: state, NewPart: rand.Text},
 		Detector: detect.New(site, rules(site), watch.State{Cells: state}), Alerts: alerts, Cells: state, Canary: canary,
 		Account: e.Value(boot.AccountID), TrailQueue: e.Value(boot.TrailQueueARN), AuditQueue: e.Value(boot.AuditQueueARN),
 		Ours: watch.About(site), Now: e.Clock.Now, Log: e.Log,
-	}}
+	}
+	return &function{
+		log: e.Log, canary: canary, changes: changes, watch: w, reconciler: newReconciler(e, w), witness: newWitness(e, log, alerts),
+	}
 }
 
 // rules are all but D-23: here the canary looks for silence by the clock.
@@ -169,17 +175,23 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (any, error)
 		return nil, err
 	}
 	m := metric.From(ctx)
-	switch {
-	case ev.Task == TaskCanary:
+	switch ev.Task {
+	case TaskCanary:
 		m.Label(metric.Labels{Step: ev.Task})
-		silent, err := f.canary.Beat(ctx)
-		_, changed := f.changes.Note(ctx)
-		return map[string]bool{"silent": silent}, errors.Join(err, changed, f.watch.Settle(ctx))
-	case ev.Task == TaskSeal:
+		return f.beat(ctx)
+	case TaskSeal:
 		m.Label(metric.Labels{Step: ev.Task})
-		n, err := f.watch.Seal(ctx)
-		return map[string]int{"tallies": n}, err
-	case ev.Task != "" || len(ev.Records) == 0:
+		return f.seal(ctx)
+	case TaskReconcile:
+		m.Label(metric.Labels{Step: ev.Task})
+		out, err := f.reconcile(ctx)
+		m.Reconciled(err == nil)
+		return out, err
+	case "":
+	default:
+		return nil, eventError{}
+	}
+	if len(ev.Records) == 0 {
 		return nil, eventError{}
 	}
 	m.Label(metric.Labels{Step: Name})
@@ -205,4 +217,4 @@ func (eventError) Error() string { return "neither a batch of messages nor a tas
 
 func (eventError) ErrorType() string { return "BadEvent" }
 
-const tasks = `write {"task":"` + TaskCanary + `"} or {"task":"` + TaskSeal + `"}`
+const tasks = `write {"task":"` + TaskCanary + `"}, {"task":"` + TaskSeal + `"} or {"task":"` + TaskReconcile + `"}`
