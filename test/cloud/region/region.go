@@ -14,8 +14,10 @@ import (
 	"github.com/keyturn/keyturn/test/cloud/cloudtrail"
 	"github.com/keyturn/keyturn/test/cloud/control"
 	"github.com/keyturn/keyturn/test/cloud/dynamodb"
+	"github.com/keyturn/keyturn/test/cloud/iam"
 	"github.com/keyturn/keyturn/test/cloud/kms"
 	"github.com/keyturn/keyturn/test/cloud/lambda"
+	"github.com/keyturn/keyturn/test/cloud/organizations"
 	"github.com/keyturn/keyturn/test/cloud/rules"
 	"github.com/keyturn/keyturn/test/cloud/s3"
 	"github.com/keyturn/keyturn/test/cloud/scheduler"
@@ -52,6 +54,9 @@ type Region struct {
 	CloudTrail *cloudtrail.Service
 	// Events are EventBridge's rules.
 	Events *rules.Service
+	// IAM knows nobody, and Organizations no organization, until a test says so.
+	IAM           *iam.Service
+	Organizations *organizations.Service
 
 	endpoint atomic.Value // string: where it listens
 }
@@ -98,6 +103,9 @@ func New(o Options) *Region {
 	})
 	r.Cloud.Register("cloudtrail", r.CloudTrail)
 	r.Cloud.Register("ssm", ssm.New())
+	r.IAM, r.Organizations = iam.New(o.Cloud.Clock.Now()), organizations.New()
+	r.Cloud.Register("iam", r.IAM)
+	r.Cloud.Register("organizations", r.Organizations)
 	r.Events = rules.New(rules.Options{Cloud: r.Cloud, Queues: r.SQS, Functions: r.Lambda})
 	r.Cloud.Register("events", r.Events)
 	r.Cloud.Mount(control.Prefix, control.New(r.Cloud, r.SNS))
