@@ -4,6 +4,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 
@@ -18,8 +19,9 @@ type Book interface {
 }
 
 // Keeper is a [notify.Notifier] that records a message as an open alert before
-// it sends it, if it asks somebody to act; others cost no call. All fields are
-// needed; it is safe for concurrent use.
+// it sends it, if it asks somebody to act; others cost no call. What names no secret
+// is recorded for the installation. All fields are needed; it is safe for
+// concurrent use.
 type Keeper struct {
 	Notifier notify.Notifier
 	Book     Book
@@ -37,7 +39,7 @@ func (k *Keeper) Notify(ctx context.Context, m notify.Message) error {
 		m.Alert = m.ID
 	}
 	a := keyrecord.Alert{
-		Secret: m.Secret, ID: m.Alert, Kind: string(m.Kind), Severity: string(m.Severity), Summary: m.Summary, About: m.About, At: m.Time,
+		Secret: cmp.Or(m.Secret, keyrecord.Installation), ID: m.Alert, Kind: string(m.Kind), Severity: string(m.Severity), Summary: m.Summary, About: m.About, At: m.Time,
 	}
 	switch a.About {
 	case "":

@@ -43,6 +43,12 @@ func message(kind notify.Kind, s notify.Severity, about, id string) notify.Messa
 	}
 }
 
+// bare is a message about no secret.
+func bare(m notify.Message) notify.Message {
+	m.Secret = ""
+	return m
+}
+
 // What asks somebody to act is recorded before it is sent, by an ID that the
 // message says; other news costs no call.
 func TestKeeper(t *testing.T) {
@@ -51,9 +57,10 @@ func TestKeeper(t *testing.T) {
 		m    notify.Message
 		want *keyrecord.Alert
 	}{
-		"a failure":  {message(notify.Failed, notify.Warning, "", ""), &keyrecord.Alert{ID: "m1", Kind: "failed", Severity: "warning", About: keyrecord.AboutRotation}},
-		"a held key": {message(notify.Held, notify.Critical, keyrecord.AboutKey, ""), &keyrecord.Alert{ID: "m1", Kind: "held", Severity: "critical", About: keyrecord.AboutKey, KeyID: "k1"}},
-		"each day":   {message(notify.Overdue, notify.Warning, keyrecord.AboutLook, "overdue"), &keyrecord.Alert{ID: "overdue", Kind: "overdue", Severity: "warning", About: keyrecord.AboutLook}},
+		"a failure":  {message(notify.Failed, notify.Warning, "", ""), &keyrecord.Alert{Secret: "prod/x", ID: "m1", Kind: "failed", Severity: "warning", About: keyrecord.AboutRotation}},
+		"a held key": {message(notify.Held, notify.Critical, keyrecord.AboutKey, ""), &keyrecord.Alert{Secret: "prod/x", ID: "m1", Kind: "held", Severity: "critical", About: keyrecord.AboutKey, KeyID: "k1"}},
+		"each day":   {message(notify.Overdue, notify.Warning, keyrecord.AboutLook, "overdue"), &keyrecord.Alert{Secret: "prod/x", ID: "overdue", Kind: "overdue", Severity: "warning", About: keyrecord.AboutLook}},
+		"of no key":  {bare(message(notify.Finding, notify.Critical, keyrecord.AboutFinding, "f1")), &keyrecord.Alert{Secret: keyrecord.Installation, ID: "f1", Kind: "finding", Severity: "critical", About: keyrecord.AboutFinding}},
 		"news":       {message(notify.Paused, notify.Info, "", "x"), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,7 +76,7 @@ func TestKeeper(t *testing.T) {
 				}
 				return
 			}
-			tt.want.Secret, tt.want.Summary, tt.want.At = "prod/x", "It failed.", at
+			tt.want.Summary, tt.want.At = "It failed.", at
 			if diff := cmp.Diff([]keyrecord.Alert{*tt.want}, w.open); diff != "" || strings.Join(w.did, " ") != "open send" || w.sent[0].Alert != tt.want.ID {
 				t.Errorf("did %v, alert %q; %s", w.did, w.sent[0].Alert, diff)
 			}

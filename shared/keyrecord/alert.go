@@ -10,7 +10,12 @@ const (
 	AboutRotation = "rotation" // when a rotation has succeeded since
 	AboutKey      = "key"      // when its key has ended, or is no longer held
 	AboutLook     = "look"     // when a look at the secret no longer finds it
+	AboutFinding  = "finding"  // when somebody has acknowledged it: nothing else shows that it is over
 )
+
+// Installation is what alerts are recorded under that are about no key of ours: the
+// installation as a whole, an admin credential, the canary. No secret is called so.
+const Installation = "*"
 
 // Alert is news that asks somebody to act. It stays recorded until its cause
 // ends, or for [AlertFor].

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -35,11 +36,14 @@ func Text(m Message) string {
 	section(&b, "What is known", m.Known)
 	section(&b, "What to do", m.Next)
 	if m.Alert != "" {
-		fmt.Fprintf(&b, "\nTo say that you are at it, so that nobody else is called\n  keyturn ack %s --id %s --reason TEXT\n", line(m.Secret), line(m.Alert))
+		fmt.Fprintf(&b, "\nTo say that you are at it, so that nobody else is called\n  keyturn ack %s --id %s --reason TEXT\n", cmp.Or(line(m.Secret), "--installation"), line(m.Alert))
 	}
 	b.WriteString("\nDetails\n")
 	for _, d := range details(m) {
 		fmt.Fprintf(&b, "  %-11s %s\n", d[0]+":", d[1])
+	}
+	if m.Checkpoint != "" {
+		b.WriteString("\nThe ledger's checkpoint, as keyturn ledger verify --against takes it\n\n" + m.Checkpoint)
 	}
 	b.WriteString("\nTo receive fewer of these messages, give your subscription to this topic a\n" +
 		"filter policy on the attributes kind, severity, vendor, key or owner.\n")

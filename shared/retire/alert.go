@@ -45,6 +45,8 @@ func (r *run) isOver(a keyrecord.Alert, sighted bool) bool {
 	case keyrecord.AboutKey:
 		rec := r.records[a.KeyID]
 		return rec == nil || !rec.State.Alive() || a.Kind == string(notify.Held) && rec.State != keyrecord.Held
+	case keyrecord.AboutFinding:
+		return !a.Acked.IsZero()
 	case keyrecord.AboutLook:
 		if !sighted || r.raised[a.ID] {
 			return false
@@ -68,6 +70,9 @@ func (r *run) escalate(ctx context.Context) error {
 	now := r.Now()
 	var errs []error
 	for _, a := range r.book.Open(now) {
+		if a.About == keyrecord.AboutFinding && a.Severity != string(notify.Critical) {
+			continue // others are for what is critical; they see the rest on the weekly page
+		}
 		if !a.Acked.IsZero() || !a.Escalated.IsZero() || now.Sub(a.At) < r.EscalateAfter {
 			continue
 		}

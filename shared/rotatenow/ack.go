@@ -37,7 +37,7 @@ func (e *Engine) ack(ctx context.Context, k config.Key, q Request) (status strin
 	if q.Alert != "" {
 		all = slices.DeleteFunc(all, func(a keyrecord.Alert) bool { return a.ID != q.Alert })
 		if len(all) == 0 {
-			return "", nil, fail(rotation.BadEvent, "no alert of this key is open with that id", nil, "see which are: keyturn status "+k.Secret)
+			return "", nil, fail(rotation.BadEvent, "no alert of this key is open with that id", nil, "the notification has it; of a key: keyturn status "+k.Secret)
 		}
 	}
 	fresh := slices.DeleteFunc(slices.Clone(all), func(a keyrecord.Alert) bool { return !a.Acked.IsZero() })

@@ -50,7 +50,7 @@ const (
 type Request struct {
 	Version   int    `json:"version"`
 	Mode      Mode   `json:"mode"`
-	Secret    string `json:"secret"`              // name or ARN
+	Secret    string `json:"secret"`              // name or ARN; to acknowledge what is about no key: [keyrecord.Installation]
 	Reason    string `json:"reason"`              // needed to rotate, also in an emergency, to pause and to acknowledge; at most 500 characters
 	Requester string `json:"requester,omitempty"` // as the caller says; Lambda vouches for nobody
 
@@ -163,6 +163,9 @@ func short(s string) bool {
 // Do answers a request. Its errors are *[rotation.Error].
 func (e *Engine) Do(ctx context.Context, q Request) (Answer, error) {
 	k, ok := e.Keys(q.Secret)
+	if q.Mode == Ack && q.Secret == keyrecord.Installation {
+		k, ok = config.Key{Secret: q.Secret}, true
+	}
 	if !ok {
 		return Answer{}, fail(rotation.NotOurs, fmt.Sprintf("%q is not in the configuration", clip(q.Secret)), nil, "list what is: keyturn status")
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/keyturn/keyturn/shared/cell"
 	"github.com/keyturn/keyturn/shared/detect"
 	"github.com/keyturn/keyturn/shared/history"
+	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/ledger"
 	"github.com/keyturn/keyturn/shared/notify"
 )
@@ -45,7 +46,7 @@ const maxRecent = 200
 type Alerts struct {
 	Cells    cell.Store
 	Notifier notify.Notifier
-	// Key returns a secret's vendor and owner, "" if they are not known.
+	// Key returns the vendor and the owner of a key of ours, "" if it is none.
 	Key func(secret string) (vendor, owner string)
 }
 
@@ -161,7 +162,7 @@ func (m *matter) take(found []told) (news bool, worst told) {
 func (a *Alerts) message(group string, m matter, f told) notify.Message {
 	out := notify.Message{
 		Version: 1, ID: m.Episode + "-" + strconv.Itoa(m.Count), Time: f.Time, Kind: notify.Finding, Severity: severity(f.Severity),
-		Summary: f.Title + ": " + f.Why, Alert: m.Episode,
+		Summary: f.Title + ": " + f.Why, Alert: m.Episode, About: keyrecord.AboutFinding,
 		Detail: map[string]string{
 			"rule": f.Rule, "rule_severity": f.Severity.String(), "group": group, "count": strconv.Itoa(m.Count),
 			"first": m.First.UTC().Format(time.RFC3339), "last": m.Last.UTC().Format(time.RFC3339),
@@ -174,8 +175,11 @@ func (a *Alerts) message(group string, m matter, f told) notify.Message {
 		}
 	}
 	if len(f.Secrets) > 0 {
-		out.Secret = f.Secrets[0]
-		out.Vendor, out.Owner = a.Key(out.Secret)
+		// What is not a key of ours, such as an admin credential, is the installation's:
+		// nobody could acknowledge it otherwise.
+		if out.Vendor, out.Owner = a.Key(f.Secrets[0]); out.Vendor != "" {
+			out.Secret = f.Secrets[0]
+		}
 	}
 	who := f.Principal
 	if f.Session != "" {

@@ -17,6 +17,7 @@ import (
 	"github.com/keyturn/keyturn/shared/cell"
 	"github.com/keyturn/keyturn/shared/detect"
 	"github.com/keyturn/keyturn/shared/history"
+	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/ledger"
 	"github.com/keyturn/keyturn/shared/notify"
 )
@@ -107,7 +108,7 @@ func (c *Changes) tell(ctx context.Context, changes []history.Change, revision i
 	}
 	id := "change-" + strconv.FormatInt(revision, 10)
 	err := c.Notifier.Notify(ctx, notify.Message{
-		Version: 1, ID: id, Alert: id, Time: c.Now(), Kind: notify.Finding, Severity: notify.Warning,
+		Version: 1, ID: id, Alert: id, About: keyrecord.AboutFinding, Time: c.Now(), Kind: notify.Finding, Severity: notify.Warning,
 		Summary: "What is noticed, and what is told, has changed with a deployment.", Known: lines,
 		Next: []string{"If nobody knows of it: see who deployed, and deploy again as it was."},
 	})
