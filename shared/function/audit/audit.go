@@ -73,8 +73,9 @@ type failure struct {
 type function struct {
 	watch  *watch.Watch
 	canary *watch.Canary
-	// changes are seen within minutes of a deployment: its schedule is the shortest.
+	// changes are seen within minutes of a deployment: the canary's schedule is the shortest.
 	changes    *watch.Changes
+	escalator  *alert.Escalator
 	reconciler *watch.Reconciler
 	witness    *watch.Witness // nil: there is none
 	log        *slog.Logger
