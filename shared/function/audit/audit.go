@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/keyturn/keyturn/shared/alert"
 	"github.com/keyturn/keyturn/shared/boot"
 	cells "github.com/keyturn/keyturn/shared/cell/dynamodb"
 	"github.com/keyturn/keyturn/shared/detect"
@@ -152,6 +153,8 @@ func newFunction(e *boot.Env, site *detect.Site, store *dynamodb.Client, log *le
 			return err
 		},
 	}
+	others, after := e.Escalation()
+	escalator := &alert.Escalator{Book: e.Records(), Others: others, After: after, Now: e.Clock.Now, Log: e.Log}
 	changes := &watch.Changes{Cells: state, Ledger: log, Notifier: e.Notifier(), Site: site, Now: e.Clock.Now}
 	w := &watch.Watch{
 		Respond: responder(e, site, state), Suppressed: watch.Suppressed(site, e.Clock.Now),
@@ -161,7 +164,7 @@ func newFunction(e *boot.Env, site *detect.Site, store *dynamodb.Client, log *le
 		Ours: watch.About(site), Now: e.Clock.Now, Log: e.Log,
 	}
 	return &function{
-		log: e.Log, canary: canary, changes: changes, watch: w, reconciler: newReconciler(e, w), witness: newWitness(e, log, alerts),
+		log: e.Log, canary: canary, changes: changes, escalator: escalator, watch: w, reconciler: newReconciler(e, w), witness: newWitness(e, log, alerts),
 	}
 }
 

@@ -22,14 +22,14 @@ import (
 	"github.com/keyturn/keyturn/shared/watch"
 )
 
-// reserve is how long before Lambda ends a run it is to end by itself: for one more
-// file, the comparison of an hour's reads, and the entry.
+// reserve is how long before Lambda ends a run it is to end by itself, but a quarter of
+// its time at most: for one more file, the comparison of an hour's reads, and the entry.
 const reserve = 45 * time.Second
 
 // newReconciler returns what compares the ledger with the trail's files, or with the
 // event history where none are named.
 func newReconciler(e *boot.Env, w *watch.Watch) *watch.Reconciler {
-	r := &watch.Reconciler{Watch: w, Name: watch.SourceLookup, Enough: ending}
+	r := &watch.Reconciler{Watch: w, Name: watch.SourceLookup}
 	client := cloudtrail.NewFromConfig(e.AWS, func(o *cloudtrail.Options) {
 		o.RetryMaxAttempts = 6 // two requests a second are all that the account has
 	})
@@ -43,12 +43,6 @@ func newReconciler(e *boot.Env, w *watch.Watch) *watch.Reconciler {
 	}
 	r.Counter = &tally.Counter{Cells: w.Cells, Of: r.Name + " reads", NewPart: rand.Text}
 	return r
-}
-
-// ending reports whether ctx ends soon.
-func ending(ctx context.Context) bool {
-	end, ok := ctx.Deadline()
-	return ok && time.Until(end) < reserve
 }
 
 // newWitness returns what keeps checkpoints elsewhere; nil if no place is named.
@@ -67,7 +61,7 @@ func newWitness(e *boot.Env, log *ledger.Log, alerts *watch.Alerts) *watch.Witne
 func (f *function) beat(ctx context.Context) (any, error) {
 	silent, err := f.canary.Beat(ctx)
 	_, changed := f.changes.Note(ctx)
-	return map[string]bool{"silent": silent}, errors.Join(err, changed, f.reconciler.Begin(ctx), f.watch.Settle(ctx))
+	return map[string]bool{"silent": silent}, errors.Join(err, changed, f.escalator.Run(ctx), f.reconciler.Begin(ctx), f.watch.Settle(ctx))
 }
 
 // seal runs every hour. A checkpoint is given away here, and not with each entry: the
@@ -82,7 +76,13 @@ func (f *function) seal(ctx context.Context) (any, error) {
 
 // reconcile runs every hour. What another run is doing is not done twice.
 func (f *function) reconcile(ctx context.Context) (history.Reconcile, error) {
-	out, err := f.reconciler.Run(ctx)
+	r := *f.reconciler
+	if end, ok := ctx.Deadline(); ok {
+		soft, cancel := context.WithDeadline(ctx, end.Add(-min(reserve, time.Until(end)/4)))
+		defer cancel()
+		r.Enough = func(context.Context) bool { return soft.Err() != nil }
+	}
+	out, err := r.Run(ctx)
 	if errors.Is(err, cell.ErrConflict) {
 		f.log.LogAttrs(ctx, slog.LevelWarn, "another run compares the ledger at this time", slog.String("error", err.Error()))
 		return out, nil
