@@ -27,6 +27,7 @@ const (
 	Adopted     Kind = "adopted"      // a key that somebody else made was handed over
 	Emergency   Kind = "emergency"    // somebody asked for an emergency rotation, or one goes on without the audit trail
 	Finding     Kind = "finding"      // a detection fired: somebody did what is odd
+	Reviewed    Kind = "reviewed"     // an access review was made, and waits for somebody to read it
 )
 
 // Severity orders messages for filters.
@@ -56,7 +57,10 @@ type Message struct {
 	Next      []string          `json:"next,omitempty"`       // what to do, a sentence each
 	Detail    map[string]string `json:"detail,omitempty"`
 	Alert     string            `json:"alert,omitempty"` // ID to acknowledge it by; "": nothing to acknowledge
-	About     string            `json:"-"`               // what its alert waits for, as package keyrecord says; "": a rotation
+	// Checkpoint is one of the ledger's, to be kept where the ledger's writers cannot
+	// change it. It is printed as it was signed.
+	Checkpoint string `json:"checkpoint,omitempty"`
+	About      string `json:"-"` // what its alert waits for, as package keyrecord says; "": a rotation
 }
 
 // Asks reports whether m asks somebody to act who does not know of it yet. A

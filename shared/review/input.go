@@ -53,6 +53,7 @@ type SignOff struct {
 	By       string    `json:"by"`     // as the signer says
 	Decision string    `json:"decision,omitempty"`
 	Note     string    `json:"note,omitempty"`
+	Each     []string  `json:"each,omitempty"` // decisions about single findings
 	Void     string    `json:"void,omitempty"` // why it counts for nothing; empty: it counts
 }
 

@@ -146,7 +146,7 @@ func (s *scan) signOff(e ledger.Entry, f *history.SignOff) {
 		return
 	}
 	s.signed = append(s.signed, review.SignOff{
-		SHA256: f.SHA256, Report: f.Report, At: e.Time, Writer: e.Writer, By: f.By, Decision: f.Decision, Note: f.Note,
+		SHA256: f.SHA256, Report: f.Report, At: e.Time, Writer: e.Writer, By: f.By, Decision: f.Decision, Note: f.Note, Each: f.Each,
 	})
 }
 
