@@ -60,6 +60,24 @@ func (c *Counter) Has(ctx context.Context, names []string) (map[string]bool, err
 	return out, nil
 }
 
+// Oldest returns the hour of the oldest tally that is not removed yet, or t if none
+// is of an hour that began before t.
+func (c *Counter) Oldest(ctx context.Context, t time.Time) (time.Time, error) {
+	enough := errors.New("enough")
+	err := c.Cells.Walk(ctx, c.part(), Before(t), func(s cell.Cell) error {
+		one, err := decode(s)
+		if err != nil {
+			return err
+		}
+		t = one.Hour
+		return enough
+	})
+	if err != nil && !errors.Is(err, enough) {
+		return t, fmt.Errorf("look for tallies: %w", err)
+	}
+	return t, nil
+}
+
 // add counts what it can of groups, and removes that from them.
 func (c *Counter) add(ctx context.Context, groups map[string][]Read) error {
 	ids := slices.Sorted(maps.Keys(groups))

@@ -50,10 +50,18 @@ func (r *run) whole(reads []tally.Read) []tally.Read {
 // with, and adds to the ledger what it lacks.
 func (r *run) compare(ctx context.Context) error {
 	before := r.Through.Add(-Settled).Truncate(time.Hour)
-	if limit := r.Watch.Now().Add(-2 * Settled).Truncate(time.Hour); limit.Before(before) { // they are sealed by then
+	if limit := r.Watch.Now().Add(-2 * Settled).Truncate(time.Hour); limit.Before(before) {
 		before = limit
 	}
-	err := r.Counter.Seal(ctx, before, func(ctx context.Context, tallies []tally.Tally) error {
+	// What is on its way to the ledger is not missing there.
+	if _, err := r.Watch.Seal(ctx); err != nil {
+		return err
+	}
+	before, err := r.Watch.Counter.Oldest(ctx, before)
+	if err != nil {
+		return err
+	}
+	err = r.Counter.Seal(ctx, before, func(ctx context.Context, tallies []tally.Tally) error {
 		groups := map[string][]tally.Tally{}
 		for _, t := range tallies {
 			groups[t.Name()] = append(groups[t.Name()], t)

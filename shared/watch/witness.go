@@ -39,8 +39,8 @@ func (w *Witness) Send(ctx context.Context) error {
 	now := w.Now()
 	f := detect.Finding{
 		ID: "D-23-witness-" + now.UTC().Format("20060102"), Group: "witness", Rule: "D-23", Title: "the ledger's checkpoints are kept nowhere else", Severity: detect.High,
-		Technique: "T1562.008", Time: now, Count: 1, Where: []string{w.Where},
-		Why:  fmt.Sprintf("the checkpoint of %d entries could not be stored: %v", c.Tree.N, err),
+		Technique: "T1562.008", Time: now, Count: 1,
+		Why:  fmt.Sprintf("the checkpoint of %d entries could not be stored in %s: %v", c.Tree.N, w.Where, err),
 		Next: "see docs/runbooks/silent-log.md: does the bucket exist, and does its policy let our audit function write?",
 	}
 	e, err := alertEntry(f, "", "")

@@ -76,10 +76,22 @@ type world struct {
 	log    *logs
 }
 
-func newWorld(t *testing.T, path rules.Path) *world {
+func newWorld(t *testing.T, path rules.Path, change ...func(*world, *stack.Watch)) *world {
 	t.Helper()
 	w := &world{t: t, region: region.New(region.Options{}), log: &logs{}}
 	vendor := sendgridtest.New(w.region.Cloud.Clock().Now, sendgridtest.Options{})
+	watch := &stack.Watch{
+		Path: path, Rules: detections(path), HoneyToken: honey, Deployers: []string{role("deployer"), "arn:aws:iam::" + wire.Account + ":user/local"},
+		Callers: map[string]cloud.Caller{
+			operator: {Role: role("deployer"), Session: "alex"},
+			app:      {Role: role("app"), Session: "app-1", Address: "10.0.0.7"},
+			thief:    {Role: role("app"), Session: "i-0123", Address: "203.0.113.66"},
+			curious:  {Role: role("intern"), Session: "sam", Address: "198.51.100.9"},
+		},
+	}
+	for _, c := range change {
+		c(w, watch)
+	}
 	var err error
 	w.stack, err = stack.Deploy(t.Context(), w.region, stack.Options{
 		Accounts: map[string]stack.Account{account: {Provider: "sendgrid", Base: "https://" + host, Hosts: []string{host}, Admin: vendor.Admin(host)}},
@@ -87,15 +99,7 @@ func newWorld(t *testing.T, path rules.Path) *world {
 			Account: account, Settings: map[string]any{"scopes": []string{"mail.send"}}, Grace: map[string]any{"min": "1h", "max": "24h", "noUsage": "revoke"},
 		}},
 		Vendors: &providertest.Transport{Handler: vendor, Host: host}, Log: w.log, Sweep: true,
-		Watch: &stack.Watch{
-			Path: path, Rules: detections(path), HoneyToken: honey, Deployers: []string{role("deployer"), "arn:aws:iam::" + wire.Account + ":user/local"},
-			Callers: map[string]cloud.Caller{
-				operator: {Role: role("deployer"), Session: "alex"},
-				app:      {Role: role("app"), Session: "app-1", Address: "10.0.0.7"},
-				thief:    {Role: role("app"), Session: "i-0123", Address: "203.0.113.66"},
-				curious:  {Role: role("intern"), Session: "sam", Address: "198.51.100.9"},
-			},
-		},
+		Watch: watch,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -211,10 +215,10 @@ func (w *world) drained() {
 	}
 }
 
-func run(t *testing.T, path rules.Path, f func(w *world)) {
+func run(t *testing.T, path rules.Path, f func(w *world), change ...func(*world, *stack.Watch)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, path)
+		w := newWorld(t, path, change...)
 		f(w)
 		w.drained()
 		if t.Failed() {
@@ -261,7 +265,7 @@ func TestAttack(t *testing.T) {
 		if len(told) != 1 {
 			w.t.Fatalf("%d messages, want one", len(told))
 		}
-		for _, want := range []string{honey, role("app"), "i-0123", "203.0.113.66", "keyturn ack " + honey + " --id D-01-"} {
+		for _, want := range []string{honey, role("app"), "i-0123", "203.0.113.66", "keyturn ack --installation --id D-01-"} {
 			if text := told[0].For("email"); !strings.Contains(text, want) {
 				w.t.Errorf("%q is not in the message:\n%s", want, text)
 			}

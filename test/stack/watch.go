@@ -54,6 +54,8 @@ type Watch struct {
 	Rules map[string]bool
 	// Know changes what the detections know, at each deployment. Nil: nothing does.
 	Know func(*detect.Site)
+	// Env are more of the functions' variables, as a trail's bucket.
+	Env map[string]string
 }
 
 // watch makes the ledger and the function that writes it, and lets CloudTrail's
@@ -203,6 +205,7 @@ func (s *Stack) watching(env map[string]string) []byte {
 		"KEYTURN_LEDGER_ORIGIN": LedgerOrigin, "KEYTURN_LEDGER_LOCK": "GOVERNANCE 9600h0m0s", "KEYTURN_TRAIL_QUEUE_ARN": sqs.ARN(Trail),
 		"KEYTURN_AUDIT_QUEUE_ARN": sqs.ARN(Audit), "KEYTURN_SITE": sitePath, "KEYTURN_CANARY_SECRET": Canary, "KEYTURN_AUDIT_ROLE_ARN": FunctionRole(Auditor),
 	})
+	maps.Copy(env, s.opt.Watch.Env)
 	b, err := json.Marshal(s.site())
 	if err != nil {
 		panic(err) // only texts and numbers
@@ -270,10 +273,20 @@ func (s *Stack) Drained() bool {
 
 // Verify proves the whole ledger, and calls each for every entry.
 func (s *Stack) Verify(ctx context.Context, each func(int64, []byte) error) (ledger.Report, error) {
+	return s.verify(ctx, ledger.Check{Each: each})
+}
+
+// Extends proves the whole ledger, and that a checkpoint is of a beginning of it.
+func (s *Stack) Extends(ctx context.Context, signed []byte) error {
+	_, err := s.verify(ctx, ledger.Check{Against: signed})
+	return err
+}
+
+func (s *Stack) verify(ctx context.Context, check ledger.Check) (ledger.Report, error) {
 	cfg := s.Region.Cloud.Config()
 	v, err := signer.New(kms.NewFromConfig(cfg), LedgerKey).Verifier(ctx, LedgerOrigin)
 	if err != nil {
 		return ledger.Report{}, fmt.Errorf("read the ledger's key: %w", err)
 	}
-	return ledger.Verify(ctx, objects.New(s3.NewFromConfig(cfg), Ledger, "", objects.Lock{}), v, ledger.Check{Each: each})
+	return ledger.Verify(ctx, objects.New(s3.NewFromConfig(cfg), Ledger, "", objects.Lock{}), v, check)
 }
