@@ -182,7 +182,7 @@ func (s *Site) deployDuties() []duty {
 		versions = append(versions, do("ssm:GetParameter", s.arn("ssm", region, "parameter/cdk-bootstrap/"+s.env.Qualifier+"/version"), nil, true))
 	}
 	return slices.Concat(
-		queues, calls(s.here("sqs", "other"), nil, false, "sqs", "GetQueueAttributes", "GetQueueUrl"),
+		s.watchLooks(), queues, calls(s.here("sqs", "other"), nil, false, "sqs", "GetQueueAttributes", "GetQueueUrl"),
 		calls("*", nil, true, "cloudtrail", "DescribeTrails", "GetEventSelectors", "GetTrailStatus"), calls("*", nil, true, "lambda", "GetAccountSettings", "GetFunctionConcurrency"),
 		calls("*", nil, true, "secretsmanager", "ListSecrets"), calls("*", nil, true, "scheduler", "ListSchedules"), calls("*", nil, true, "sns", "GetSubscriptionAttributes", "ListSubscriptionsByTopic"),
 		calls(s.here("sns", s.name+"-notifications"), nil, true, "sns", "Publish"),
@@ -192,6 +192,31 @@ func (s *Site) deployDuties() []duty {
 		calls(s.here("secretsmanager", "secret:x-AbCdEf"), nil, true, "secretsmanager", "DescribeSecret"),
 		calls(s.bootstrapRole("deploy"), nil, false, "iam", "DeleteRole"), calls(s.bootstrapRole("cfn-exec"), nil, false, "iam", "PassRole"), calls("*", nil, false, "cloudformation", "CreateStack"),
 	)
+}
+
+// watchLooks: preflight sees whether what watches is as it was deployed.
+func (s *Site) watchLooks() (duties []duty) {
+	for _, of := range []string{"keys", "labels", "parts", "secrets"} {
+		duties = append(duties, calls(s.here("events", "rule/"+s.name+"-trail-"+of), nil, true, "events", "DescribeRule")...)
+		duties = append(duties, calls(s.here("events", "rule/"+s.name+"-trail-"+of), nil, false, "events", "DisableRule", "PutRule")...)
+	}
+	for _, purpose := range []string{"data", "ledger", "secrets", "topics"} {
+		duties = append(duties, calls(s.here("kms", "key/x"), map[string]string{"kms:RequestAlias": "alias/" + s.name + "-" + purpose}, true, "kms", "DescribeKey")...)
+	}
+	duties = append(duties, calls(s.here("kms", "key/x"), map[string]string{"kms:RequestAlias": "alias/other"}, false, "kms", "DescribeKey")...)
+	duties = append(duties, calls(s.here("events", "rule/other"), nil, false, "events", "DescribeRule")...)
+	buckets := []string{s.name + "-ledger-" + s.env.Account + "-" + s.env.Region}
+	if t := s.file.Audit.Trail; t != nil {
+		buckets = append(buckets, t.Bucket)
+	}
+	if c := s.file.Audit.Checkpoints; c != nil {
+		buckets = append(buckets, c.Bucket)
+	}
+	for _, b := range buckets {
+		duties = append(duties, calls("arn:"+s.env.Partition+":s3:::"+b, nil, true, "s3", "ListBucket")...)
+		duties = append(duties, calls("arn:"+s.env.Partition+":s3:::"+b+"/x", nil, false, "s3", "GetObject", "PutObject")...)
+	}
+	return append(duties, calls("arn:"+s.env.Partition+":s3:::other", nil, false, "s3", "ListBucket")...)
 }
 
 // executionDutiesForOthers is to connect those whom the file lists, and nobody

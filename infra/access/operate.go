@@ -31,10 +31,35 @@ func (s *Site) Deploy() (iam.Document, error) {
 		allow("TryNotifications", iam.Strings{"sns:Publish"}, iam.Strings{s.here("sns", s.name+"-notifications")}, nil),
 		allow("PreflightSecrets", iam.Strings{"secretsmanager:DescribeSecret"}, iam.Strings{s.here("secretsmanager", "secret:*")}, nil),
 	)
+	d.Statement = append(d.Statement, s.looksAtWatch()...)
 	if queues := s.ownQueues(); len(queues) > 0 {
 		d.Statement = append(d.Statement, allow("PreflightQueues", iam.Strings{"sqs:GetQueueAttributes", "sqs:GetQueueUrl"}, queues, nil))
 	}
 	return fits("the policy to deploy", d, MaxManagedPolicy, "")
+}
+
+// looksAtWatch is to see whether what watches is as it was deployed.
+func (s *Site) looksAtWatch() []iam.Statement {
+	var rules iam.Strings
+	for _, r := range s.TrailRules() {
+		rules = append(rules, s.here("events", "rule/"+r))
+	}
+	buckets := iam.Strings{s.ledger()}
+	if s.Trailed() {
+		buckets = append(buckets, s.bucket(s.file.Audit.Trail.Bucket))
+	}
+	if s.Witnessed() {
+		buckets = append(buckets, s.bucket(s.file.Audit.Checkpoints.Bucket))
+	}
+	var aliases iam.Strings
+	for _, purpose := range []string{"data", "ledger", "secrets", "topics"} {
+		aliases = append(aliases, "alias/"+s.name+"-"+purpose)
+	}
+	return []iam.Statement{
+		allow("PreflightRules", iam.Strings{"events:DescribeRule"}, rules, nil),
+		allow("PreflightBuckets", iam.Strings{"s3:ListBucket"}, buckets, nil), // for HeadBucket
+		allow("PreflightKeys", iam.Strings{"kms:DescribeKey"}, iam.Strings{s.here("kms", "key/*")}, iam.Conditions{"StringEquals": {"kms:RequestAlias": aliases}}),
+	}
 }
 
 // regions are those that stacks go to: the environment's own, and those of its

@@ -17,11 +17,11 @@ func (s *Site) Trailed() bool { return s.file.Audit.Trail != nil }
 // Witnessed says whether the file names a second place for checkpoints.
 func (s *Site) Witnessed() bool { return s.file.Audit.Checkpoints != nil }
 
-// globalRegion is where CloudTrail tells of services that have no Region, such as
-// IAM.
+// GlobalRegion is where CloudTrail tells of services that have no Region, such as
+// IAM, in the partition of a Region.
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-concepts.html#cloudtrail-concepts-global-service-events
-func globalRegion(partition string) string {
-	switch partition {
+func GlobalRegion(region string) string {
+	switch Partition(region) {
 	case "aws-cn":
 		return "cn-north-1"
 	case "aws-us-gov":
@@ -42,7 +42,7 @@ func (s *Site) trailFiles() iam.Strings {
 		before += t.Prefix + "/"
 	}
 	var all []string
-	for _, region := range []string{s.env.Region, globalRegion(s.env.Partition)} {
+	for _, region := range []string{s.env.Region, GlobalRegion(s.env.Region)} {
 		for _, kind := range []string{"CloudTrail", "CloudTrail-Digest"} {
 			all = append(all, before+"AWSLogs/*"+s.env.Account+"/"+kind+"/"+region+"/*")
 		}

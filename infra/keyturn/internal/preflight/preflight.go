@@ -11,7 +11,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -59,6 +62,9 @@ type Preflight struct {
 	queuesAPI  *sqs.Client
 	secrets    *sm.Client
 	schedules  *scheduler.Client
+	rules      *eventbridge.Client
+	keys       *kms.Client
+	buckets    *s3.Client
 }
 
 // New prepares a look with cfg, whose credentials are of the place.
@@ -67,13 +73,14 @@ func New(cfg aws.Config, place Place, file *keysfile.File) *Preflight {
 		place: place, file: file,
 		parameters: ssm.NewFromConfig(cfg), functions: lambda.NewFromConfig(cfg), trails: cloudtrail.NewFromConfig(cfg),
 		topics: sns.NewFromConfig(cfg), queuesAPI: sqs.NewFromConfig(cfg), secrets: sm.NewFromConfig(cfg), schedules: scheduler.NewFromConfig(cfg),
+		rules: eventbridge.NewFromConfig(cfg), keys: kms.NewFromConfig(cfg), buckets: s3.NewFromConfig(cfg),
 	}
 }
 
 // Run looks at everything. What cannot be seen is a warning.
 func (p *Preflight) Run(ctx context.Context) []Check {
 	all := []Check{p.where()}
-	for _, look := range []func(context.Context) []Check{p.bootstrap, p.concurrency, p.trail, p.secretsAndAdmins, p.subscriptions, p.queues, p.left} {
+	for _, look := range []func(context.Context) []Check{p.bootstrap, p.concurrency, p.trail, p.watch, p.secretsAndAdmins, p.subscriptions, p.queues, p.left} {
 		all = append(all, look(ctx)...)
 	}
 	return all
@@ -186,7 +193,7 @@ func (p *Preflight) concurrency(ctx context.Context) []Check {
 		return []Check{missing(subject, what+", fewer than AWS lets be left", do, "or reserve less: vendorAccounts.NAME.concurrency")}
 	case more > 0 && left < leftDocumented:
 		return []Check{warning(subject, what+fmt.Sprintf("; AWS may refuse to leave fewer than %d", leftDocumented), do, "or reserve less: vendorAccounts.NAME.concurrency")}
-	case left < 2*len(p.file.VendorAccounts)+1: // rotate and retire of each, and rotatenow
+	case left < 2*len(p.file.VendorAccounts)+3: // rotate and retire of each, rotatenow, audit and review
 		return []Check{warning(subject, what+", fewer than one for each function", do)}
 	}
 	return []Check{ok(subject, "%s", what)}

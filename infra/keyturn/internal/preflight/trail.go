@@ -11,7 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 )
 
-const secretsSource = "secretsmanager.amazonaws.com"
+const (
+	secretsSource = "secretsmanager.amazonaws.com"
+	keysSource    = "kms.amazonaws.com"
+)
 
 // trail looks for a trail by which EventBridge gets the events of Secrets
 // Manager, such as RotationFailed: it passes on what a trail logs.
@@ -28,7 +31,7 @@ func (p *Preflight) trail(ctx context.Context) []Check {
 	}
 	var reasons, doubts []string
 	var unsure error
-	reads := false
+	reads, keys := false, false
 	found := ""
 	for _, t := range out.TrailList {
 		name := aws.ToString(t.Name)
@@ -42,7 +45,7 @@ func (p *Preflight) trail(ctx context.Context) []Check {
 			if found == "" || !reads && l.reads {
 				found = name
 			}
-			reads = reads || l.reads
+			reads, keys = reads || l.reads, keys || l.keys
 			doubts = append(doubts, l.doubts...)
 		}
 	}
@@ -56,6 +59,9 @@ func (p *Preflight) trail(ctx context.Context) []Check {
 	if !reads {
 		all = append(all, warning(subject, "no trail logs reading, so who reads a value cannot be told from it", "let a trail log all management events, not writing only"))
 	}
+	if !keys {
+		all = append(all, warning(subject, "no trail logs KMS, so a key that is disabled or opened to others is seen by nobody", "let a trail log management events of kms.amazonaws.com too"))
+	}
 	for _, d := range doubts {
 		all = append(all, warning(subject, d, "look at the bucket and its policy: events still reach EventBridge, and the trail's files are lost"))
 	}
@@ -66,6 +72,7 @@ func (p *Preflight) trail(ctx context.Context) []Check {
 type logging struct {
 	why    string   // it does not; "": it does
 	reads  bool     // reading too
+	keys   bool     // and writing of KMS
 	doubts []string // what is not well
 }
 
@@ -85,29 +92,29 @@ func (p *Preflight) logs(ctx context.Context, t types.Trail) (l logging, err err
 	if err != nil {
 		return l, err
 	}
-	writes, reads := selected(s)
+	writes, reads := selected(s, secretsSource)
 	if !writes {
 		return logging{why: "leaves them out"}, nil
 	}
 	l.reads = reads
+	l.keys, _ = selected(s, keysSource)
 	if e := aws.ToString(status.LatestDeliveryError); e != "" {
 		l.doubts = append(l.doubts, fmt.Sprintf("the trail %s could not deliver to its bucket lately: %s", name, e))
 	}
 	return l, nil
 }
 
-// selected reports what selectors let through of Secrets Manager's management
-// events.
+// selected reports what selectors let through of a service's management events.
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-management-events-with-cloudtrail.html
-func selected(s *cloudtrail.GetEventSelectorsOutput) (writes, reads bool) {
+func selected(s *cloudtrail.GetEventSelectorsOutput, source string) (writes, reads bool) {
 	for _, b := range s.EventSelectors {
-		if aws.ToBool(b.IncludeManagementEvents) && !slices.Contains(b.ExcludeManagementEventSources, secretsSource) {
+		if aws.ToBool(b.IncludeManagementEvents) && !slices.Contains(b.ExcludeManagementEventSources, source) {
 			writes = writes || b.ReadWriteType != types.ReadWriteTypeReadOnly
 			reads = reads || b.ReadWriteType != types.ReadWriteTypeWriteOnly
 		}
 	}
 	for _, a := range s.AdvancedEventSelectors {
-		if !allows(a, "eventCategory", "Management") || !named(a, "eventCategory") || !allows(a, "eventSource", secretsSource) {
+		if !allows(a, "eventCategory", "Management") || !named(a, "eventCategory") || !allows(a, "eventSource", source) {
 			continue
 		}
 		writes = writes || allows(a, "readOnly", "false")
