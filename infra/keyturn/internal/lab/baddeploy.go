@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/google/uuid"
@@ -20,7 +21,7 @@ const added = "prod/newsletter"
 
 func badDeploy() *Exercise {
 	return &Exercise{
-		Name: "bad-deploy", Title: "A bad change was deployed", keys: fleet, begin: beginBadDeploy,
+		Name: "bad-deploy", Title: "A bad change was deployed", keys: fleet, begin: beginBadDeploy, since: 30 * time.Minute,
 		spare: []string{"prod/billing", added},
 		Scenario: `This morning somebody changed keyturn.yaml, "to add the newsletter and tidy up",
 and deployed it in a hurry, without a second pair of eyes. Then prod/mailer was
@@ -55,16 +56,17 @@ key. Nothing may be lost that was right.`,
 				},
 			},
 			{
-				"good-key", "prod/mailer has a new key that its program can use, and is not paused", 25, []string{
-					"The settings of prod/mailer say in whose name a key is made. With the wrong ones each rotation makes a bad key.",
-					`After the deployment: keyturn rotate-now prod/mailer --reason "its settings are corrected"; a pause is ended by keyturn resume.`,
-				}, missingGoodKey,
-			},
-			{
 				"bad-dead", "the bad key is dead", 15, []string{
 					"It is retired like any replaced key, and grace.max is 24h: keyturn lab wait 26h",
 				},
 				func(ctx context.Context, w *world) string { return w.ended(ctx, spoiled, w.began(spoiled)) },
+			},
+			{
+				"good-key", "prod/mailer has a new key that its program can use, and is not paused", 25, []string{
+					"The settings of prod/mailer say in whose name a key is made. With the wrong ones each rotation makes a bad key.",
+					"keyturn rotate-now prod/mailer --plan says what would stop a rotation: an older key that still lives does.",
+					`After the deployment, and when nothing would stop it: keyturn rotate-now prod/mailer --reason "its settings are corrected"; a pause is ended by keyturn resume.`,
+				}, missingGoodKey,
 			},
 		},
 	}

@@ -8,6 +8,9 @@ import (
 // Limit is how long an exercise takes. Each minute more costs a point.
 const Limit = 20 * time.Minute
 
+// quiet is how long all was well before.
+const quiet = 6 * time.Hour
+
 // What things cost. The goals of an exercise are worth 100 points.
 const (
 	costHint    = 5
@@ -29,6 +32,7 @@ type Exercise struct {
 	keys  string // the keys' file, see build
 	goals []goal
 	begin func(ctx context.Context, w *world) error // brings about what is wrong
+	since time.Duration                             // that it happened
 	spare []string                                  // keys that nobody has a reason to rotate
 }
 

@@ -145,6 +145,19 @@ func (w *world) mark() {
 	w.first, w.called, w.harm = first, called, nil
 }
 
+// missed sees which keys are not deployed any more.
+func (w *world) missed() {
+	kept := map[string]bool{}
+	for _, k := range w.file().Keys {
+		kept[k.Name] = true
+	}
+	for name := range w.first { // it does not change any more
+		if !kept[name] {
+			w.hurt(Harm{name + " is looked after no more: it is not in the keys' file", costLost})
+		}
+	}
+}
+
 // began returns the version at AWSCURRENT when the trainee began.
 func (w *world) began(name string) string {
 	w.mu.Lock()
@@ -171,10 +184,10 @@ func (w *world) ended(ctx context.Context, name, version string) string {
 			case !w.live(r.KeyID):
 				return "the vendor has ended its key, and Keyturn has not proven it yet: its record says " + string(r.State)
 			}
-			return "the key of version " + version + " still works: its record says " + string(r.State)
+			return "it still works: its record says " + string(r.State)
 		}
 	}
-	return "nothing is recorded of the key of version " + version
+	return "nothing is recorded of it"
 }
 
 // live reports whether the vendor has a key.

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	notes "golang.org/x/mod/sumdb/note"
@@ -23,7 +23,7 @@ const leaked = "prod/billing"
 
 func leak() *Exercise {
 	return &Exercise{
-		Name: "leak", Title: "A key is in the wrong hands", keys: fleet, begin: beginLeak,
+		Name: "leak", Title: "A key is in the wrong hands", keys: fleet, begin: beginLeak, since: 20 * time.Minute,
 		spare: []string{"prod/mailer", "prod/newsletter"},
 		Scenario: `A mail from a stranger, this morning: "I found this on a paste site, is it
 yours?" It quotes the beginning of a key:
@@ -51,13 +51,19 @@ sessions for you: keyturn lab block ROLE.`,
 				},
 			},
 			{
+				"taken-on", "the alert is acknowledged, so that nobody else is called", 5, []string{
+					`The mail says how, and so does keyturn status: keyturn ack prod/billing --reason TEXT`,
+				},
+				missingAck,
+			},
+			{
 				"rotated", "the leaked key is replaced in an emergency, with the reason on record", 25, []string{
 					"docs/runbooks/leaked-key.md. An ordinary rotation leaves the old key alive for a day.",
 					`keyturn rotate-now prod/billing --emergency --reason "read by a stranger"`,
 				}, missingEmergency,
 			},
 			{
-				"worthless", "no key that the stranger has read is accepted by the vendor", 20, []string{
+				"worthless", "no key that the stranger has read is accepted by the vendor", 15, []string{
 					"The order counts: who can still read the secret has the new key too. Then rotate it again.",
 					"The old key ends an hour after an emergency (grace.min). Let time pass: keyturn lab wait 3h",
 				},
@@ -95,10 +101,7 @@ func beginLeak(ctx context.Context, w *world) error {
 	}
 	_, id := w.current(leaked)
 	w.leaked = id[:8]
-	if err := w.settle(ctx); err != nil {
-		return err
-	}
-	return w.pass(ctx, 20*time.Minute)
+	return w.settle(ctx)
 }
 
 func missingEmergency(ctx context.Context, w *world) string {
@@ -116,17 +119,28 @@ func missingEmergency(ctx context.Context, w *world) string {
 	return w.works(leaked)
 }
 
+// missingAck looks into the ledger: the alert itself goes with its cause.
+func missingAck(ctx context.Context, w *world) string {
+	found := errors.New("found")
+	_, err := w.stack.Verify(ctx, func(_ int64, line []byte) error {
+		e, err := ledger.Decode(line)
+		if err != nil {
+			return err
+		}
+		f, err := history.Of(e)
+		if err == nil && f.Act != nil && f.Act.Act == audit.Ack && f.Act.Secret == leaked {
+			return found
+		}
+		return err
+	})
+	if errors.Is(err, found) {
+		return ""
+	}
+	return "nobody has acknowledged it"
+}
+
 // missingEvidence looks for a pack about the leaked key that proves its death.
 func missingEvidence(ctx context.Context, w *world) string {
-	const none = "there is no evidence-prod-billing.json in the folder"
-	data, err := os.ReadFile(filepath.Join(w.dir, "evidence-"+strings.ReplaceAll(leaked, "/", "-")+".json"))
-	if err != nil {
-		return none
-	}
-	var p evidence.Pack
-	if json.Unmarshal(data, &p) != nil || p.Secret != leaked {
-		return none
-	}
 	text, err := w.stack.VerifierKey(ctx)
 	if err != nil {
 		return err.Error()
@@ -135,12 +149,20 @@ func missingEvidence(ctx context.Context, w *world) string {
 	if err != nil {
 		return err.Error()
 	}
-	for _, e := range p.Entries {
-		if proves(e, v, w.began(leaked)) {
+	files, _ := filepath.Glob(filepath.Join(w.dir, "evidence-*.json")) // the pattern is good
+	missing := "there is no evidence about the leaked key in the folder"
+	for _, path := range files {
+		var p evidence.Pack
+		data, err := os.ReadFile(path) //nolint:gosec // G304: in the folder
+		if err != nil || json.Unmarshal(data, &p) != nil || p.Secret != leaked {
+			continue
+		}
+		if slices.ContainsFunc(p.Entries, func(e evidence.Entry) bool { return proves(e, v, w.began(leaked)) }) {
 			return ""
 		}
+		missing = "the evidence does not hold the proven death of the leaked key: it was made too early"
 	}
-	return "the evidence does not hold the proven death of the leaked key: it was made too early"
+	return missing
 }
 
 // proves reports whether an entry is in the ledger and says that a version's key is dead.

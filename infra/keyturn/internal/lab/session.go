@@ -85,7 +85,7 @@ func Start(ctx context.Context, e *Exercise, o Options) (*Session, error) {
 }
 
 func (s *Session) start(ctx, life context.Context, o Options) error {
-	w, err := build(life, s.Dir, s.Exercise.keys, o.Vendors)
+	w, err := build(life, s.Dir, s.Exercise.keys, quiet+s.Exercise.since, o.Vendors)
 	if err != nil {
 		return fmt.Errorf("build the local AWS: %w", err)
 	}
@@ -121,13 +121,13 @@ func (s *Session) begin(ctx context.Context) error {
 			return errors.New(missing)
 		}
 	}
-	if err := w.pass(ctx, 6*time.Hour); err != nil {
+	if err := w.pass(ctx, quiet); err != nil {
 		return err
 	}
 	if err := s.Exercise.begin(ctx, w); err != nil {
 		return err
 	}
-	if err := w.settle(ctx); err != nil {
+	if err := w.pass(ctx, s.Exercise.since); err != nil {
 		return err
 	}
 	for _, p := range w.programs {
@@ -283,7 +283,13 @@ func (s *Session) Block(name string) bool { return s.world.block(reader(name)) }
 
 // Deploy deploys the keys' file as it is in the folder. It is an error of
 // [keysfile.LoadFiles] if it cannot be.
-func (s *Session) Deploy(ctx context.Context) error { return s.world.redeploy(ctx) }
+func (s *Session) Deploy(ctx context.Context) error {
+	if err := s.world.redeploy(ctx); err != nil {
+		return err
+	}
+	s.world.missed()
+	return nil
+}
 
 // end asks for the end.
 func (s *Session) end(keep bool) {

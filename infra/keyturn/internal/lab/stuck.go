@@ -22,15 +22,12 @@ const halted = "prod/mailer"
 
 const adminSecret = "keyturn/admin/" + Account
 
-// sinceFailure is how long ago the rotation failed.
-const sinceFailure = 3 * time.Hour
-
 // ledgerURL is where commands read the ledger.
 const ledgerURL = "s3://" + stack.Ledger
 
 func stuck() *Exercise {
 	return &Exercise{
-		Name: "stuck", Title: "A rotation is stuck", keys: fleet, begin: beginStuck,
+		Name: "stuck", Title: "A rotation is stuck", keys: fleet, begin: beginStuck, since: 3 * time.Hour,
 		spare: []string{"prod/billing", "prod/newsletter"},
 		Scenario: `The rotation of prod/mailer failed last night, in a freeze of the organization's
 that is over by now, and has not begun again. People have looked around in the
@@ -70,8 +67,15 @@ keyturn lab wait.`,
 				},
 			},
 			{
+				"clean", "the key of the failed rotation is dead, and the vendor has no key that nobody knows", 25, []string{
+					"A key that was given up is retired like a replaced one (grace.max is 24h), and until then it holds up the next rotation. keyturn status prod/mailer says when.",
+					"keyturn lab wait 26h, then compare keyturn lab vendor with keyturn status",
+				}, missingClean,
+			},
+			{
 				"rotated", "prod/mailer is rotated, and its program works with the new key", 30, []string{
-					"When both causes are gone: keyturn rotate-now prod/mailer --reason TEXT",
+					"keyturn rotate-now prod/mailer --plan says what would stop a rotation. One that is stopped blocks the next for a day.",
+					`When nothing would: keyturn rotate-now prod/mailer --reason "the causes are gone"`,
 				},
 				func(ctx context.Context, w *world) string {
 					version, _ := w.current(halted)
@@ -83,12 +87,6 @@ keyturn lab wait.`,
 					}
 					return w.works(halted)
 				},
-			},
-			{
-				"clean", "the key of the failed rotation is dead, and the vendor has no key that nobody knows", 25, []string{
-					"A key that was given up is retired like a replaced one (grace.max is 24h). keyturn status prod/mailer says when.",
-					"keyturn lab wait 26h, then compare keyturn lab vendor with keyturn status",
-				}, missingClean,
 			},
 		},
 	}
@@ -115,7 +113,7 @@ func beginStuck(ctx context.Context, w *world) error {
 		return errors.New("the rotation is not stuck")
 	}
 	w.vendor.renew() // nobody stores it
-	return w.pass(ctx, sinceFailure)
+	return nil
 }
 
 // missingClean says which key the vendor should not have.

@@ -25,6 +25,7 @@ import (
 	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
 	"github.com/keyturn/keyturn/shared/store"
 	"github.com/keyturn/keyturn/test/cloud"
+	"github.com/keyturn/keyturn/test/cloud/clock"
 	"github.com/keyturn/keyturn/test/cloud/region"
 	"github.com/keyturn/keyturn/test/cloud/secretsmanager"
 	"github.com/keyturn/keyturn/test/cloud/sqs"
@@ -74,12 +75,15 @@ type world struct {
 func (w *world) now() time.Time { return w.region.Cloud.Clock().Now() }
 
 // build makes the local AWS, the vendor and the deployment of keys, which is the text
-// of a keys' file with HOST where the vendor's address belongs.
-func build(ctx context.Context, dir, keys string, vendors []provider.Definition) (w *world, err error) {
+// of a keys' file with HOST where the vendor's address belongs. The local AWS's clock is
+// behind by ago, so that what is brought about can lie in the past.
+func build(ctx context.Context, dir, keys string, ago time.Duration, vendors []provider.Definition) (w *world, err error) {
+	past := clock.New()
+	past.Advance(-ago)
 	w = &world{
 		dir: dir, vendors: vendors, blocked: map[string]func(){}, first: map[string]string{},
 		http:   &http.Client{Transport: &http.Transport{}, Timeout: 5 * time.Second},
-		region: region.New(region.Options{Cloud: cloud.Options{SecretsManager: secretsmanager.Options{RetryDelay: time.Millisecond}}}),
+		region: region.New(region.Options{Cloud: cloud.Options{Clock: past, SecretsManager: secretsmanager.Options{RetryDelay: time.Millisecond}}}),
 	}
 	defer func() {
 		if err != nil {
