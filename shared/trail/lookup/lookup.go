@@ -57,11 +57,15 @@ type rest struct {
 	End      time.Time `json:"end"`      // of the slice, which does not have it
 	Question int       `json:"question"` // that is being asked
 	Newest   time.Time `json:"newest"`   // what is newer was given; zero: nothing was
+	// Token is of the page that comes next, and Asked the end that it belongs to.
+	Token string    `json:"token,omitempty"`
+	Asked time.Time `json:"asked"`
 }
 
 // Walk goes on at a position, with what was recorded until [Settled] before to. Each
-// step has a page; within a slice the newest come first. Where a walk was cut, events
-// of one second come again. Events that are older than [History] are a problem.
+// step has a page; within a slice the newest come first. Where CloudTrail no longer takes
+// a page's token, events of one second come again. Events that are older than [History]
+// are a problem.
 func (s *Source) Walk(ctx context.Context, at trail.Position, to time.Time, f func(trail.Step) error) error {
 	r, err := read(at)
 	if err != nil {
@@ -110,15 +114,24 @@ func read(at trail.Position) (rest, error) {
 
 // ask gives the pages of one question about a slice.
 func (s *Source) ask(ctx context.Context, from time.Time, r rest, f func(trail.Step) error) error {
-	last := r.End.Add(-time.Second)
-	if !r.Newest.IsZero() {
-		last = r.Newest
-	}
-	in := &cloudtrail.LookupEventsInput{
-		LookupAttributes: questions()[r.Question : r.Question+1], StartTime: &from, EndTime: &last, MaxResults: aws.Int32(50),
+	if r.Token == "" {
+		r.Asked = r.End.Add(-time.Second)
+		if !r.Newest.IsZero() {
+			r.Asked = r.Newest
+		}
 	}
 	for {
+		in := &cloudtrail.LookupEventsInput{
+			LookupAttributes: questions()[r.Question : r.Question+1], StartTime: &from, EndTime: &r.Asked, MaxResults: aws.Int32(50),
+		}
+		if r.Token != "" {
+			in.NextToken = &r.Token
+		}
 		out, err := s.CloudTrail.LookupEvents(ctx, in)
+		if _, old := errors.AsType[*types.InvalidNextTokenException](err); old && r.Token != "" {
+			r.Token, r.Asked = "", r.Newest
+			continue
+		}
 		if err != nil {
 			return awserror.Safe("LookupEvents", err)
 		}
@@ -127,15 +140,19 @@ func (s *Source) ask(ctx context.Context, from time.Time, r rest, f func(trail.S
 				r.Newest = e.EventTime.UTC().Truncate(time.Second)
 			}
 		}
+		r.Token = aws.ToString(out.NextToken)
 		if len(out.Events) > 0 {
-			if err := f(trail.Step{Name: "history until " + last.Format(time.RFC3339), Data: records(out.Events), Next: write(from, r)}); err != nil {
+			next := r
+			if r.Token == "" {
+				next = rest{End: r.End, Question: r.Question + 1}
+			}
+			if err := f(trail.Step{Name: "history until " + r.Asked.Format(time.RFC3339), Data: records(out.Events), Next: write(from, next)}); err != nil {
 				return err
 			}
 		}
-		if err := wait(ctx); err != nil || aws.ToString(out.NextToken) == "" {
+		if err := wait(ctx); err != nil || r.Token == "" {
 			return err
 		}
-		in.NextToken = out.NextToken
 	}
 }
 
