@@ -82,6 +82,7 @@ vendors' keys and the ledger are not read then.`,
 	f.StringVar(&r.key, "key", "", "the log's verifier `KEY`, NAME+HASH+BASE64, or a file with it (KEYTURN_LEDGER_KEY)")
 	a.awsFlags(c)
 	a.tableFlag(c)
+	c.AddCommand(a.reviewSignOff())
 	return command(c, func(c *cobra.Command, _ []string) error { return a.runReview(c.Context(), r) })
 }
 

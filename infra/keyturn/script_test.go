@@ -60,6 +60,7 @@ func TestMain(m *testing.M) {
 //	may ROLE EXIT PROGRAM ARG...  run a program; ROLE's policy must allow each of its calls to AWS
 //	mailed ADDRESS TEXT           the last mail to ADDRESS has TEXT in it
 //	ledger grow|write|key|change ...    a ledger in a directory: see cmdLedger
+//	queue make|signed NAME ...    a queue, or the sign-off in it: see cmdQueue
 //	hand NAME [POLICY]            a deployed secret gets a key that somebody made by hand, and a policy
 func TestScript(t *testing.T) {
 	t.Parallel()
@@ -96,6 +97,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"spoil":      on((*world).cmdSpoil),
 		"local":      cmdLocal,
 		"ledger":     cmdLedger,
+		"queue":      on((*world).cmdQueue),
 		"end":        cmdEnd,
 	}
 }

@@ -155,7 +155,19 @@ func about(f history.Fact) []string {
 		return []string{f.Alert.Secret}
 	case f.Change != nil:
 		return []string{f.Change.Name}
+	case f.SignOff != nil:
+		return signedFor(f.SignOff)
 	default:
 		return nil
 	}
+}
+
+// signedFor are the secrets about which a sign-off decides: each line begins with one.
+func signedFor(s *history.SignOff) []string {
+	var out []string
+	for _, line := range s.Each {
+		name, _, _ := strings.Cut(line, " ")
+		out = append(out, name)
+	}
+	return out
 }

@@ -56,6 +56,8 @@ func what(f history.Fact) string {
 		return strings.Join([]string{f.Alert.Rule, f.Alert.Severity, f.Alert.Why}, ", ")
 	case f.Change != nil:
 		return fmt.Sprintf("%s: from %q to %q", f.Change.What, f.Change.Before, f.Change.After)
+	case f.SignOff != nil:
+		return fmt.Sprintf("the review of %s was %s: %s; %s", f.SignOff.Report, f.SignOff.Decision, f.SignOff.Note, strings.Join(f.SignOff.Each, "; "))
 	default:
 		return string(f.Kind)
 	}
