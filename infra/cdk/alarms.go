@@ -155,6 +155,11 @@ func installationAlarms(p place) []alarm {
 			kind: "reconcile", says: "The ledger was not compared with CloudTrail for three hours: what it lacks is not seen", critical: true,
 			figures: p.own("reconciled", "Sum"), period: time.Hour, below: 1, times: 3, out: 3, missing: wrong,
 		},
+		{
+			// That none was made for a week no alarm can tell: it looks back seven days.
+			kind: "review", says: "The weekly review of who can read which key ended in an error, or was throttled",
+			figures: lambdaFigures(p.name+"-review", "Errors", "Throttles"), expression: "SUM(METRICS())", period: time.Hour, times: 1, out: 1, missing: fine,
+		},
 	}
 }
 

@@ -54,11 +54,11 @@ func TestAlarms_bounded(t *testing.T) {
 	}
 	small := synthesized(t)
 	alarms, metrics := count(small)
-	if d := cmp.Diff(map[string]int{"keyturn-watch": 12, "keyturn-vendor-openai-main": 4, "keyturn-vendor-sendgrid-main": 4}, alarms); d != "" {
+	if d := cmp.Diff(map[string]int{"keyturn-watch": 13, "keyturn-vendor-openai-main": 4, "keyturn-vendor-sendgrid-main": 4}, alarms); d != "" {
 		t.Errorf("alarms (-want +got):\n%s", d)
 	}
 	// As package cost bills them.
-	if d := cmp.Diff(map[string]int{"keyturn-watch": 18, "keyturn-vendor-openai-main": 8, "keyturn-vendor-sendgrid-main": 8}, metrics); d != "" {
+	if d := cmp.Diff(map[string]int{"keyturn-watch": 20, "keyturn-vendor-openai-main": 8, "keyturn-vendor-sendgrid-main": 8}, metrics); d != "" {
 		t.Errorf("metrics of alarms (-want +got):\n%s", d)
 	}
 	big, err := synth(StacksProps{File: fileOf(30), Environment: home, Code: stub{}}, false)

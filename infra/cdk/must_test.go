@@ -103,7 +103,7 @@ func TestMust_functions(t *testing.T) {
 	}
 	if d := cmp.Diff(map[string]any{
 		"keyturn-rotate-openai-main": 150.0, "keyturn-rotate-sendgrid-main": 150.0, "keyturn-retire-openai-main": 600.0,
-		"keyturn-retire-sendgrid-main": 600.0, "keyturn-rotatenow": 60.0, "keyturn-audit": 180.0,
+		"keyturn-retire-sendgrid-main": 600.0, "keyturn-rotatenow": 60.0, "keyturn-audit": 180.0, "keyturn-review": 900.0,
 	}, timeouts); d != "" {
 		t.Errorf("timeouts (-want +got):\n%s", d)
 	}

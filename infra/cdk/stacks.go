@@ -108,6 +108,9 @@ func (s *stacks) platform() {
 	NewWatch(s.shared, jsii.String("Watch"), &WatchProps{
 		File: s.File, Platform: p, Table: found.table, AuditQueue: found.audit, DataKey: found.data, FingerprintKey: found.fingerprintKey(), Code: s.Code,
 	})
+	NewReview(s.shared, jsii.String("Review"), &ReviewProps{
+		File: s.File, Platform: p, Table: found.table, AuditQueue: found.audit, DataKey: found.data, FingerprintKey: found.fingerprintKey(), Code: s.Code,
+	})
 	NewPeople(s.shared, jsii.String("People"), &PeopleProps{File: s.File})
 	NewSubscriptions(s.shared, jsii.String("Subscriptions"), &SubscriptionsProps{
 		File: s.File, Notifications: p.Notifications(), Escalation: p.Escalation(), DataKey: found.data,

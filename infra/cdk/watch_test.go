@@ -15,6 +15,7 @@ import (
 	"github.com/keyturn/keyturn/shared/catalog"
 	"github.com/keyturn/keyturn/shared/detect/keysite"
 	"github.com/keyturn/keyturn/shared/function/audit"
+	reviews "github.com/keyturn/keyturn/shared/function/review"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
@@ -39,8 +40,7 @@ func TestWatch_site(t *testing.T) {
 		return slices.Compact(all)
 	}
 	for what, sides := range map[string][2][]string{
-		// The review function is not deployed yet.
-		"functions": {names(map[string]string{"AWS::Lambda::Function": "FunctionName"}), slices.DeleteFunc(slices.Clone(s.Functions), func(n string) bool { return n == "keyturn-review" })},
+		"functions": {names(map[string]string{"AWS::Lambda::Function": "FunctionName"}), slices.Clone(s.Functions)},
 		"aliases":   {names(map[string]string{"AWS::KMS::Alias": "AliasName"}), slices.Clone(s.Keys)},
 		"resources": {names(map[string]string{
 			"AWS::SQS::Queue": "QueueName", "AWS::SNS::Topic": "TopicName", "AWS::DynamoDB::Table": "TableName", "AWS::S3::Bucket": "BucketName",
@@ -57,7 +57,7 @@ func TestWatch_site(t *testing.T) {
 		roles["arn:aws:iam::111122223333:role/keyturn/"+r.Properties["RoleName"].(string)] = true
 	}
 	for _, r := range s.Roles {
-		if !roles[r] && !strings.HasSuffix(r, "-review") {
+		if !roles[r] {
 			t.Errorf("%s is in no template", r)
 		}
 	}
@@ -153,5 +153,40 @@ func TestLedger_bucket(t *testing.T) {
 		if r.DeletionPolicy != "Retain" || !strings.Contains(written(r.Properties["LifecycleConfiguration"]), `"ExpirationInDays":7,"Id":"passing"`) {
 			t.Errorf("%s: %s, %s", id, r.DeletionPolicy, written(r.Properties["LifecycleConfiguration"]))
 		}
+	}
+}
+
+// TestReview wants the review to have all that it cannot do without, to be asked
+// once a week for what it knows, and to have room.
+func TestReview(t *testing.T) {
+	a := synthesized(t)
+	found := 0
+	for id, r := range a.of("AWS::Lambda::Function") {
+		if r.Properties["FunctionName"] != "keyturn-review" {
+			continue
+		}
+		found++
+		r.has(t, id, map[string]any{"Timeout": 900, "MemorySize": 2048, "ReservedConcurrentExecutions": nil})
+		environment := r.Properties["Environment"].(map[string]any)["Variables"].(map[string]any)
+		for _, v := range reviews.Needs() {
+			if environment[string(v)] == nil {
+				t.Errorf("%s is not set", v)
+			}
+		}
+	}
+	for id, r := range a.of("AWS::Scheduler::Schedule") {
+		if to := r.Properties["Target"].(map[string]any); strings.HasSuffix(written(to["Arn"]), `:keyturn-review"`) {
+			found++
+			r.has(t, id, map[string]any{"Name": "keyturn-review", "ScheduleExpression": "cron(0 6 ? * MON *)"})
+			if to["Input"] != `{"task":"`+reviews.Task+`"}` {
+				t.Errorf("asked for %v", to["Input"])
+			}
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d of a function and a schedule", found)
+	}
+	if reviews.Prefix != access.ReviewPrefix {
+		t.Errorf("the pages are at %s, and may be written at %s", reviews.Prefix, access.ReviewPrefix)
 	}
 }

@@ -125,7 +125,7 @@ func tariff() [meters]Item {
 		emails:        i("SNS", "e-mails", "e-mails", "2 for each rotation"),
 		webhooks:      i("SNS", "HTTPS deliveries", "deliveries", "2 for each rotation"),
 		scheduled:     i("EventBridge", "scheduled invocations", "invocations", looks),
-		alarms:        noted("12 alarms, and 4 for each vendor account, by the metrics they look at", i("CloudWatch", "alarms", "metrics", "")),
+		alarms:        noted("13 alarms, and 4 for each vendor account, by the metrics they look at", i("CloudWatch", "alarms", "metrics", "")),
 		metrics:       noted("5 for alarms, and 4 for each vendor, written every hour", i("CloudWatch", "metrics of hourly sweeps", "metrics", "")),
 		dashboards:    noted("the first three of an account are free", i("CloudWatch", "dashboard", "dashboards", "")),
 		logWritten:    i("CloudWatch", "logs written", "GB", "4 kB an invocation, 0.5 kB a key in a sweep"),

@@ -52,7 +52,7 @@ func TestOf(t *testing.T) {
 		{"KMS", "keys", 4},
 		{"Secrets Manager", "calls of rotations and sweeps", (turns*(9+24) + 7300*3 + beats) * 0.05 / 10000},
 		{"KMS", "requests", (turns*(7+8) + 7300 + beats) * 0.03 / 10000},
-		{"CloudWatch", "alarms", 2.60},
+		{"CloudWatch", "alarms", 2.80},
 		{"SNS", "e-mails", turns * 2 * 0.00002},
 		{"SQS", "requests", (3*657000 + turns*12) * 0.0000004},
 		{"Secrets Manager", "replicas", 0},

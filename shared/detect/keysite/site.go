@@ -25,7 +25,7 @@ func Site(f *keysfile.File, account, region string) *detect.Site {
 		Resources: []string{
 			n, n + "-watch", n + "-ledger-" + account + "-" + region, n + "-notifications", n + "-escalation", n + "-undelivered",
 			n + "-audit", n + "-audit-dlq", n + "-trail", n + "-trail-dlq", n + "-trail-secrets", n + "-trail-keys", n + "-trail-parts", n + "-trail-labels",
-			n + "-canary", n + "-seal", n + "-reconcile",
+			n + "-canary", n + "-seal", n + "-reconcile", n + "-review",
 		},
 		Keys:  []string{"alias/" + n + "-secrets", "alias/" + n + "-data", "alias/" + n + "-topics", "alias/" + n + "-ledger"},
 		Rules: f.Detect.Rules, Thresholds: f.Detect.Thresholds, Listers: f.Detect.Listers, Accounts: f.Detect.Accounts,
