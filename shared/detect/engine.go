@@ -17,6 +17,16 @@ type Engine struct {
 	site  *Site
 	rules []Rule // that are on
 	state State
+	slots []slot         // in the order of the rules
+	index map[string]int // of slots, by id
+}
+
+// slot is a place for marks on a track: of one pattern, or of a rule's single calls.
+type slot struct {
+	id   string // as it is stored
+	rule *Rule
+	p    *Pattern
+	seen bool // of single calls
 }
 
 // New returns an engine of those rules that are on at the site.
@@ -24,7 +34,20 @@ func New(s *Site, rules []Rule, state State) *Engine {
 	if s.secrets == nil {
 		s = s.Prepare(nil)
 	}
-	return &Engine{site: s, state: state, rules: slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return !s.On(&r) })}
+	e := &Engine{site: s, state: state, index: map[string]int{}, rules: slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return !s.On(&r) })}
+	once := single()
+	for i := range e.rules {
+		r := &e.rules[i]
+		r.first = len(e.slots)
+		e.slots = append(e.slots, slot{r.ID, r, &once, true})
+		for j := range r.Patterns {
+			e.slots = append(e.slots, slot{r.ID + "." + r.Patterns[j].Name, r, &r.Patterns[j], false})
+		}
+	}
+	for i, one := range e.slots {
+		e.index[one.id] = i
+	}
+	return e
 }
 
 const attempts = 8 // others who change the same track are few
@@ -90,17 +113,35 @@ func (r *Rule) hidden(s *Site, c *Call) bool {
 
 // news is what a batch has to say about a track.
 type news struct {
-	marks map[string][]Mark    // by rule and pattern
-	seen  map[string][]Finding // by rule: what single calls show
+	added []added
+	seen  []Finding // what single calls show
+}
+
+// added are marks for a slot.
+type added struct {
+	slot  int
+	marks []Mark
+}
+
+func (n *news) add(slot int, m Mark) {
+	for i := range n.added {
+		if n.added[i].slot == slot {
+			n.added[i].marks = append(n.added[i].marks, m)
+			return
+		}
+	}
+	n.added = append(n.added, added{slot, []Mark{m}})
 }
 
 type batch map[string]*news // by track
 
 func (b batch) on(track string) *news {
-	if b[track] == nil {
-		b[track] = &news{map[string][]Mark{}, map[string][]Finding{}}
+	n := b[track]
+	if n == nil {
+		n = &news{}
+		b[track] = n
 	}
-	return b[track]
+	return n
 }
 
 // see adds what single calls show, on the tracks of the callers.
@@ -115,8 +156,8 @@ func (e *Engine) see(calls []Call, b batch) {
 			for _, f := range r.See(e.site, c) {
 				f.finish(r)
 				n := b.on(principal(c))
-				n.seen[r.ID] = append(n.seen[r.ID], f)
-				n.marks[r.ID] = append(n.marks[r.ID], Mark{minute(f.Time), f.ID, "", ""})
+				n.seen = append(n.seen, f)
+				n.add(r.first, Mark{minute(f.Time), f.ID, "", ""})
 			}
 		}
 	}
@@ -127,6 +168,7 @@ func (e *Engine) mark(calls []Call) batch {
 	b := batch{}
 	for i := range calls {
 		c := &calls[i]
+		event, where := compact(cut(c.ID)), cut(c.from())
 		for j := range e.rules {
 			r := &e.rules[j]
 			if len(r.Patterns) == 0 || r.hidden(e.site, c) {
@@ -135,9 +177,7 @@ func (e *Engine) mark(calls []Call) batch {
 			for k := range r.Patterns {
 				p := &r.Patterns[k]
 				for _, n := range p.Mark(e.site, c) {
-					id, at := r.ID+"."+p.Name, minute(c.Time.Truncate(p.Bucket))
-					marks := b.on(n.On).marks
-					marks[id] = append(marks[id], Mark{at, cut(n.Value), cut(c.ID), cut(c.from())})
+					b.on(n.On).add(r.first+1+k, Mark{minute(c.Time.Truncate(p.Bucket)), cut(n.Value), event, where})
 				}
 			}
 		}
@@ -173,92 +213,115 @@ func (e *Engine) judge(ctx context.Context, now time.Time, added batch) ([]Item,
 	for _, name := range names {
 		item := byName[name]
 		item.Track = name
-		t := track{patterns: map[string][]Mark{}}
+		var t track
 		if item.Revision != 0 {
-			if t, err = decode(item.Data); err != nil {
+			if t, err = decode(item.Data, e.index); err != nil {
 				return nil, nil, fmt.Errorf("track %.100q: %w", name, err)
 			}
 		}
-		more, changed := e.judgeOne(&t, name, now, added[name], &item)
+		more, changed, err := e.judgeOne(&t, name, now, added[name], &item)
+		if err != nil {
+			return nil, nil, fmt.Errorf("track %.100q: %w", name, err)
+		}
 		found = append(found, more...)
 		if changed {
-			item.Data = t.encode()
+			item.Data = t.encode(e.slots)
 			items = append(items, item)
 		}
 	}
 	return items, found, nil
 }
 
-// judgeOne changes t, and the times of the item.
-func (e *Engine) judgeOne(t *track, name string, now time.Time, added *news, item *Item) (found []Finding, changed bool) {
-	was, patterns := t.settled, t.patterns
-	t.settled, t.patterns = max(t.settled, minute(now.Add(-Lateness))), map[string][]Mark{} // rules that are off are forgotten
+// judgeOne changes t, and the times of the item. Parts to which nothing was added, and
+// of which nothing settles, show what they showed: they are not even read.
+func (e *Engine) judgeOne(t *track, name string, now time.Time, n *news, item *Item) (found []Finding, changed bool, err error) {
+	settled := max(t.settled, minute(now.Add(-Lateness)))
+	t.settled = settled
 	changed = !item.Due.IsZero() && !item.Due.After(now.Add(-Lateness))
 	item.Due, item.Expires = time.Time{}, time.Time{}
-	once := single()
-	for i := range e.rules {
-		r := &e.rules[i]
-		if before, extra := patterns[r.ID], added.marks[r.ID]; len(before)+len(extra) > 0 {
-			found = append(found, unseen(before, added.seen[r.ID])...)
-			changed = changed || len(extra) > 0
-			t.keep(r.ID, &once, merge(&once, before, extra), item)
-		}
-		for j := range r.Patterns {
-			p := &r.Patterns[j]
-			id := r.ID + "." + p.Name
-			before := History{name, p.floor(was), patterns[id]}
-			after := History{name, p.floor(t.settled), merge(p, before.Marks, added.marks[id])}
-			if !slices.Equal(before.Marks, after.Marks) || p.Settles && before.Settled != after.Settled && len(after.Marks) > 0 {
-				changed = true
-				found = append(found, grown(e.site, r, p, before, after)...)
-			}
-			t.keep(id, p, after.Marks, item)
+	for _, a := range n.added {
+		if i, ok := t.find(a.slot); !ok {
+			t.parts = slices.Insert(t.parts, i, part{slot: a.slot})
 		}
 	}
-	return found, changed
+	kept := t.parts[:0]
+	for i := range t.parts {
+		one := t.parts[i]
+		sl := &e.slots[one.slot]
+		extra := n.of(one.slot)
+		if len(extra) > 0 || one.due > 0 && one.due <= sl.p.floor(settled) {
+			changed = true
+			more, err := e.rejudge(&one, sl, name, settled, extra, n.seen)
+			if err != nil {
+				return nil, false, err
+			}
+			found = append(found, more...)
+		}
+		if one.end > settled {
+			one.times(item)
+			kept = append(kept, one)
+		}
+	}
+	if t.parts = kept; len(kept) == 0 {
+		item.Expires = now
+	}
+	return found, changed, nil
 }
 
-// keep stores what is of use of a pattern's marks, and says in the item when
-// the next of them settles and until when they are of use.
-func (t *track) keep(id string, p *Pattern, marks []Mark, item *Item) {
-	if marks = forget(p, marks, t.settled); len(marks) > 0 {
-		t.patterns[id] = marks
-	}
-	for _, m := range marks {
-		settles := m.Time().Add(p.Bucket + p.Wait)
-		if p.Settles && minute(settles) > p.floor(t.settled) && (item.Due.IsZero() || settles.Before(item.Due)) {
-			item.Due = settles
-		}
-		if end := m.Time().Add(p.Span + p.Bucket + Lateness); end.After(item.Expires) {
-			item.Expires = end
+// of returns the marks for a slot.
+func (n *news) of(slot int) []Mark {
+	for i := range n.added {
+		if n.added[i].slot == slot {
+			return n.added[i].marks
 		}
 	}
+	return nil
+}
+
+// rejudge adds marks to a part, and returns what is found now and was not before.
+func (e *Engine) rejudge(one *part, sl *slot, name string, settled uint32, extra []Mark, seen []Finding) (found []Finding, err error) {
+	before, err := one.read()
+	if err != nil {
+		return nil, err
+	}
+	marks := merge(sl.p, before, extra)
+	if sl.seen {
+		found = unseen(before, seen, sl.rule)
+	} else {
+		found = grown(e.site, sl, History{name, sl.p.floor(one.judged), before}, History{name, sl.p.floor(settled), marks})
+	}
+	one.keep(sl.p, marks, settled)
+	return found, nil
 }
 
 // single remembers what single calls showed, so that an event that comes twice
 // is not found twice, nor one that is found once a day.
 func single() Pattern { return Pattern{Span: 48 * time.Hour, Bucket: time.Minute} }
 
-// unseen returns what was not found before.
-func unseen(before []Mark, found []Finding) []Finding {
-	return slices.DeleteFunc(slices.Clone(found), func(f Finding) bool {
-		return slices.ContainsFunc(before, func(m Mark) bool { return m.Value == f.ID })
-	})
+// unseen returns what the rule found in single calls, and not before.
+func unseen(before []Mark, found []Finding, r *Rule) []Finding {
+	var out []Finding
+	for _, f := range found {
+		if f.Rule == r.ID && !slices.ContainsFunc(before, func(m Mark) bool { return m.Value == f.ID }) {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // grown returns what is found after, but not before.
-func grown(s *Site, r *Rule, p *Pattern, before, after History) []Finding {
-	found := p.Judge(s, after)
+func grown(s *Site, sl *slot, before, after History) []Finding {
+	found := sl.p.Judge(s, after)
 	if len(found) == 0 {
 		return nil
 	}
 	known := map[string]bool{}
-	for _, f := range p.Judge(s, before) {
-		f.finish(r)
+	for _, f := range sl.p.Judge(s, before) {
+		f.finish(sl.rule)
 		known[f.ID] = true
 	}
 	for i := range found {
-		found[i].finish(r)
+		found[i].finish(sl.rule)
 	}
 	return slices.DeleteFunc(found, func(f Finding) bool { return known[f.ID] })
 }

@@ -30,9 +30,15 @@ func counts(marks []Mark, limit int) []tally {
 				n += f
 			} else {
 				kept++
-				largest = max(largest, hash(marks[end].Value))
 			}
 			end++
+		}
+		if kept >= limit {
+			for _, m := range marks[:end] {
+				if !strings.HasPrefix(m.Value, folded) {
+					largest = max(largest, hash(m.Value))
+				}
+			}
 		}
 		if kept < limit {
 			n += float64(kept)

@@ -62,7 +62,7 @@ func (r *Rule) Suppressible() bool { return r.Severity < Critical }
 // loot finds the secrets of the first tier that were read within span of n values
 // that count. of says which secret a value names, "" if none, and whether it counts.
 func (s *Site) loot(h History, span time.Duration, n int, of func(value string) (secret string, counts bool)) []Finding {
-	if s.tierOne == 0 {
+	if s.tierOne == 0 || len(h.Marks) < n {
 		return nil
 	}
 	var found []Finding

@@ -52,6 +52,8 @@ type Rule struct {
 	// See returns what the call alone shows: findings made by [Call.Finding].
 	See      func(s *Site, c *Call) []Finding
 	Patterns []Pattern
+
+	first int // of its slots in an engine
 }
 
 // Pattern is something that several calls show together. What calls are

@@ -24,13 +24,16 @@ const period = time.Hour
 // "distinct secrets read". Since times are whole buckets, the span is up to one
 // bucket longer.
 func counted(name, what string, span, bucket time.Duration, levels []Level, mark func(*Site, *Call) []Note) Pattern {
-	top := 0
+	top, least := 0, levels[0].AtLeast
 	for _, l := range levels {
-		top = max(top, l.AtLeast)
+		top, least = max(top, l.AtLeast), min(least, l.AtLeast)
 	}
 	return Pattern{
 		Name: name, Span: span + max(period, span), Bucket: bucket, Cap: top, Mark: mark,
 		Judge: func(_ *Site, h History) []Finding {
+			if len(h.Marks) < least {
+				return nil
+			}
 			var found []Finding
 			for w := range windows(h.Marks, span) {
 				for _, l := range levels {
@@ -97,8 +100,10 @@ func (w window) finding(name, on string, l Level, every time.Duration) Finding {
 // evidence names the marks' events and where they came from.
 func (f *Finding) evidence(marks []Mark) {
 	for _, m := range marks {
-		if m.Event != "" && len(f.Events) < MaxEvidence && !slices.Contains(f.Events, m.Event) {
-			f.Events = append(f.Events, m.Event)
+		if m.Event != "" && len(f.Events) < MaxEvidence {
+			if id := expand(m.Event); !slices.Contains(f.Events, id) {
+				f.Events = append(f.Events, id)
+			}
 		}
 		if m.Where != "" && len(f.Where) < MaxEvidence && !slices.Contains(f.Where, m.Where) {
 			f.Where = append(f.Where, m.Where)

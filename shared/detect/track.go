@@ -22,20 +22,74 @@ const maxText = 200
 
 // track is what is remembered under one name.
 type track struct {
-	settled  uint32
-	patterns map[string][]Mark // by rule and pattern; sorted
+	settled uint32
+	parts   []part // by slot
 }
 
-// merge adds marks to a pattern's.
+// part is what is remembered of one slot. The times are minutes since 1970.
+type part struct {
+	slot   int
+	judged uint32 // what had settled when it was judged last
+	due    uint32 // when more settles; 0: nothing does
+	end    uint32 // it is of no use any more
+	body   string // its marks, encoded
+}
+
+func (t *track) find(slot int) (int, bool) {
+	return slices.BinarySearchFunc(t.parts, slot, func(p part, slot int) int { return cmp.Compare(p.slot, slot) })
+}
+
+func (p *part) read() ([]Mark, error) { return decodeMarks(p.body) }
+
+// keep stores what is of use of the marks: when the next of them settles, and until when
+// they are of use.
+func (p *part) keep(of *Pattern, marks []Mark, settled uint32) {
+	marks = forget(of, marks, settled)
+	p.judged, p.due, p.end, p.body = settled, 0, 0, ""
+	if len(marks) == 0 {
+		return
+	}
+	wait, span := uint32((of.Bucket+of.Wait)/time.Minute), uint32((of.Span+of.Bucket+Lateness)/time.Minute) //nolint:gosec // spans are short
+	floor := of.floor(settled)
+	for i := range marks {
+		at := marks[i].Minute
+		if settles := at + wait; of.Settles && settles > floor && (p.due == 0 || settles < p.due) {
+			p.due = settles
+		}
+		p.end = max(p.end, at+span)
+	}
+	p.body = encodeMarks(marks)
+}
+
+// times says in the item when it is to be looked at, and how long it is of use.
+func (p *part) times(item *Item) {
+	if at := (Mark{Minute: p.due}).Time(); p.due > 0 && (item.Due.IsZero() || at.Before(item.Due)) {
+		item.Due = at
+	}
+	if end := (Mark{Minute: p.end}).Time(); end.After(item.Expires) {
+		item.Expires = end
+	}
+}
+
+// merge adds marks to a pattern's, which are sorted.
 func merge(p *Pattern, marks, added []Mark) []Mark {
 	if len(added) == 0 {
 		return marks
 	}
-	marks = slices.Concat(marks, added)
-	slices.SortFunc(marks, compare)
-	marks = slices.CompactFunc(marks, func(a, b Mark) bool { return a.Minute == b.Minute && a.Value == b.Value })
-	marks = capped(marks, p.Cap, p.Keep)
-	return marks[max(0, len(marks)-cmp.Or(p.Most, MaxMarks)):]
+	slices.SortFunc(added, compare)
+	out := make([]Mark, 0, len(marks)+len(added))
+	for len(marks) > 0 || len(added) > 0 {
+		from := &added
+		if len(added) == 0 || len(marks) > 0 && compare(marks[0], added[0]) <= 0 {
+			from = &marks
+		}
+		if m := (*from)[0]; len(out) == 0 || out[len(out)-1].Minute != m.Minute || out[len(out)-1].Value != m.Value {
+			out = append(out, m)
+		}
+		*from = (*from)[1:]
+	}
+	out = capped(out, p.Cap, p.Keep)
+	return out[max(0, len(out)-cmp.Or(p.Most, MaxMarks)):]
 }
 
 // forget removes what no event can make of use again. It runs after judging.
@@ -49,15 +103,16 @@ func forget(p *Pattern, marks []Mark, settled uint32) []Mark {
 	if p.Fold {
 		marks = fold(p, marks, settled)
 	}
-	latest := map[string]uint32{}
+	var latest map[string]uint32
 	if p.Latest {
+		latest = make(map[string]uint32, len(marks))
 		for _, m := range marks {
 			if m.Minute < settled {
 				latest[m.Value] = m.Minute // they are by time
 			}
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(marks), func(m Mark) bool {
+	return slices.DeleteFunc(marks, func(m Mark) bool {
 		return m.Minute+keep < newest || p.passed(m, settled, latest)
 	})
 }
@@ -77,7 +132,13 @@ func (p *Pattern) floor(minute uint32) uint32 { return minute - minute%p.minutes
 
 // compare orders marks by time, then by value, then by event.
 func compare(a, b Mark) int {
-	return cmp.Or(cmp.Compare(a.Minute, b.Minute), strings.Compare(a.Value, b.Value), strings.Compare(a.Event, b.Event))
+	switch {
+	case a.Minute != b.Minute:
+		return cmp.Compare(a.Minute, b.Minute)
+	case a.Value != b.Value:
+		return strings.Compare(a.Value, b.Value)
+	}
+	return strings.Compare(a.Event, b.Event)
 }
 
 // capped leaves, in each bucket of more than n values, the n with the smallest
