@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/keyturn/keyturn/shared/awserror"
+	"github.com/keyturn/keyturn/shared/bucket"
 	"github.com/keyturn/keyturn/shared/ledger"
 	"github.com/keyturn/keyturn/shared/ledger/directory"
 	s3store "github.com/keyturn/keyturn/shared/ledger/s3"
@@ -92,8 +93,8 @@ func (a *app) openLedger(ctx context.Context, where string) (archive, func(), er
 		}
 		return d, func() { _ = d.Close() }, nil
 	}
-	bucket, prefix, _ := strings.Cut(rest, "/")
-	if bucket == "" {
+	name, prefix, _ := strings.Cut(rest, "/")
+	if name == "" {
 		return nil, nil, usage("which bucket?", "s3://BUCKET/PREFIX")
 	}
 	if prefix = strings.TrimSuffix(prefix, "/"); prefix != "" {
@@ -109,7 +110,7 @@ func (a *app) openLedger(ctx context.Context, where string) (archive, func(), er
 		return nil, nil, failed(typeAWS, "no AWS Region is set", "say which: --region us-east-1, or AWS_REGION")
 	}
 	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil })
-	return s3store.New(client, bucket, prefix, s3store.Lock{}), func() {}, nil
+	return s3store.New(bucket.New(client), name, prefix, s3store.Lock{}), func() {}, nil
 }
 
 // ledgerFailure makes a failure of what a ledger answered.

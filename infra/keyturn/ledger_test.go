@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/keyturn/keyturn/shared/ledger"
@@ -21,6 +24,7 @@ import (
 //	ledger grow DIR SEED N          append N entries, with the key of SEED
 //	ledger key FILE SEED            write its verifier key
 //	ledger change DIR/PATH OLD NEW  replace OLD, once; without both the object is removed
+//	ledger upload DIR BUCKET/NAME   copy it into a bucket of the local AWS
 func cmdLedger(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: ledger grow|write|key|change ...")
@@ -49,6 +53,12 @@ func cmdLedger(ts *testscript.TestScript, neg bool, args []string) {
 		k, err := ledgertest.NewKey("keyturn.example/ledger", args[2])
 		ts.Check(err)
 		ts.Check(os.WriteFile(path, []byte(k.Text+"\n"), 0o600))
+	case args[0] == "upload" && len(args) == 3:
+		w, ok := ts.Value(worldKey{}).(*world)
+		if !ok {
+			ts.Fatalf("there is no local AWS")
+		}
+		ts.Check(upload(context.Background(), s3.NewFromConfig(w.cloud().Config()), path, args[2]))
 	case args[0] == "change" && len(args) == 2:
 		ts.Check(os.Remove(path))
 	case args[0] == "change" && len(args) == 4:
@@ -92,4 +102,26 @@ func writeLedger(ctx context.Context, dir, seed string, entries func(size int) [
 	}
 	_, err = l.Append(ctx, entries(head.Size))
 	return err
+}
+
+// upload copies dir into a bucket, which it makes if there is none.
+func upload(ctx context.Context, client *s3.Client, dir, where string) error {
+	bucket, name, _ := strings.Cut(where, "/")
+	if _, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket}); err != nil {
+		if _, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &bucket}); err != nil {
+			return err
+		}
+	}
+	return fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(dir, path))
+		if err != nil {
+			return err
+		}
+		key := name + "/" + path
+		_, err = client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(data)})
+		return err
+	})
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/sumdb/note"
@@ -25,8 +27,10 @@ and the key is needed, and AWS is asked for the bucket's objects only. In a
 bucket, an object that was written twice or deleted is found too. A DIR is a
 copy of it: aws s3 sync s3://BUCKET/PREFIX DIR.
 
---against compares with a checkpoint that was kept elsewhere, such as in a mail:
-only so is it seen that the end was cut off, or that the log was begun again.
+--against compares with a checkpoint that was kept elsewhere, such as in a mail,
+or with the newest one of s3://BUCKET/NAME, where our audit function puts one
+every hour: only so is it seen that the end was cut off, or that the log was
+begun again.
 --proof proves one entry instead, with a file of keyturn ledger prove.
 
 --key comes from where the ledger's writers cannot change it.
@@ -35,6 +39,7 @@ Exit codes: 0 proven, 1 could not be read, 2 usage, 5 not as it was signed. The
 first bad object, in the order of the log, is named.`,
 		Example: `  keyturn ledger verify ./copy --key ledger.pub --against mailed.txt
   keyturn ledger verify s3://keyturn-ledger/log --key ledger.pub --json
+  keyturn ledger verify ./copy --key ledger.pub --against s3://witness/keyturn
   keyturn ledger verify --proof proof.txt --key ledger.pub`,
 		Args: func(c *cobra.Command, args []string) error {
 			switch {
@@ -47,7 +52,7 @@ first bad object, in the order of the log, is named.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&against, "against", "", "`FILE` with a checkpoint that the log must extend, - for stdin")
+	f.StringVar(&against, "against", "", "`FILE` with a checkpoint that the log must extend, - for stdin, or s3://BUCKET/NAME")
 	f.StringVar(&proof, "proof", "", "`FILE` with the proof of one entry, - for stdin")
 	a.ledgerFlags(c, &l)
 	return command(c, func(c *cobra.Command, args []string) error {
@@ -90,7 +95,7 @@ func (a *app) verifyLedger(ctx context.Context, where, against string, v note.Ve
 	out := ledgerJSON{Version: 1, Log: v.Name()}
 	var check ledger.Check
 	if against != "" {
-		data, err := a.readFile(against)
+		data, err := a.checkpoint(ctx, against)
 		if err != nil {
 			return err
 		}
@@ -163,6 +168,38 @@ func (a *app) verifyProof(path string, v note.Verifier) error {
 	a.say("%s", p.Line)
 	a.say("proven: this is entry %d of %s, of %d entries with root %s", p.Index, v.Name(), p.Tree.N, p.Tree.Hash)
 	return nil
+}
+
+// checkpoint reads one from a file, or the newest from where they are kept.
+func (a *app) checkpoint(ctx context.Context, where string) ([]byte, error) {
+	if !strings.HasPrefix(where, "s3://") {
+		return a.readFile(where)
+	}
+	store, end, err := a.openLedger(ctx, where)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	newest := int64(-1)
+	err = store.Walk(ctx, func(path string, _ int) error {
+		if text, ok := strings.CutPrefix(path, "checkpoint/"); ok {
+			if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+				newest = max(newest, n)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, ledgerFailure(ctx, err)
+	}
+	if newest < 0 {
+		return nil, failed(typeLedger, "there is no checkpoint in "+where, "it is s3://BUCKET/NAME: they are in NAME/checkpoint/")
+	}
+	data, err := store.Read(ctx, "checkpoint/"+strconv.FormatInt(newest, 10))
+	if err != nil {
+		return nil, ledgerFailure(ctx, err)
+	}
+	return data, nil
 }
 
 // maxProof is more than a checkpoint or a proof has.
