@@ -158,7 +158,7 @@ func cmdEnds(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	for _, k := range book.Keys {
 		if k.State == keyrecord.Current {
-			cmdExits(ts, false, []string{"0", "keyturn", "lab", "vendor", "revoke", k.KeyID})
+			cmdExits(ts, false, []string{"0", "keyturn", "lab", "vendor", "revoke", "--", k.KeyID})
 			return
 		}
 	}

@@ -170,6 +170,7 @@ type saidLab struct {
 	done map[string]bool
 	harm int
 	all  bool
+	late bool
 	at   string // the goal that is next
 }
 
@@ -179,7 +180,7 @@ func (a *app) sayProgress(s *lab.Session, said *saidLab, r lab.Report) {
 	}
 	p := a.palette(a.outTerminal)
 	next := ""
-	for _, g := range r.Goals {
+	for i, g := range r.Goals {
 		if g.Done != said.done[g.ID] {
 			if g.Done {
 				a.say("%s", p.Paint(console.Good, fmt.Sprintf("done: %s (%d points)", g.Text, g.Points)))
@@ -189,7 +190,7 @@ func (a *app) sayProgress(s *lab.Session, said *saidLab, r lab.Report) {
 			said.done[g.ID] = g.Done
 		}
 		if !g.Done && next == "" {
-			next = g.Text
+			next = fmt.Sprintf("%d of %d: %s", i+1, len(r.Goals), g.Text)
 		}
 	}
 	for ; said.harm < len(r.Harm); said.harm++ {
@@ -197,9 +198,13 @@ func (a *app) sayProgress(s *lab.Session, said *saidLab, r lab.Report) {
 		a.say("%s", p.Paint(console.Bad, fmt.Sprintf("harm: %s (-%d points)", h.What, h.Cost)))
 	}
 	if next != said.at && next != "" {
-		a.say("next: %s", next)
+		a.say("goal %s", next)
 	}
 	said.at = next
+	if r.Late > 0 && !said.late {
+		said.late = true
+		a.say("%s", p.Paint(console.Warn, "the time is over; go on, at a point a minute"))
+	}
 	if r.Done && !said.all {
 		said.all = true
 		a.say("%s", p.Paint(console.Bold, fmt.Sprintf("all goals of %s are done: score %d. Look around, then end it: keyturn lab end", s.Exercise.Name, r.Score)))

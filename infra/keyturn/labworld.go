@@ -51,8 +51,10 @@ credential replaced.`,
 	}
 	revoke := &cobra.Command{
 		Use: "revoke ID", Short: "Revoke a key at the vendor, at once and for good",
-		Long:    "Revoke a key at the vendor, at once and for good. Nothing stops you from revoking one that is in use.",
-		Example: `  keyturn lab vendor revoke SbEcmAiTSFuOQiMm4oNVcg`,
+		Long: `Revoke a key at the vendor, at once and for good. Nothing stops you from revoking
+one that is in use. An ID that begins with - follows two hyphens.`,
+		Example: `  keyturn lab vendor revoke SbEcmAiTSFuOQiMm4oNVcg
+  keyturn lab vendor revoke -- -bEcmAiTSFuOQiMm4oNVcg`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usage("which key?", c.CommandPath()+" ID", "list them: keyturn lab vendor")
@@ -60,6 +62,9 @@ credential replaced.`,
 			return nil
 		},
 	}
+	revoke.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage(err.Error(), "an ID that begins with - follows two hyphens: "+c.CommandPath()+" -- ID")
+	})
 	admin := &cobra.Command{
 		Use: "new-admin", Short: "Make an admin credential, for a pipe; the one before ends",
 		Long:    "Make an admin credential, and print it as the JSON that keyturn admin put reads. The one before ends at once. It is printed into a pipe only, never to a terminal.",
@@ -110,12 +115,14 @@ func (a *app) runNewAdmin(ctx context.Context, dir *string) error {
 }
 
 func (a *app) labBlock(dir *string) *cobra.Command {
+	var undo bool
 	c := &cobra.Command{
 		Use: "block ROLE", Short: "Have a role's sessions ended in the AWS account",
 		Long: `Have a role's sessions ended, as those do who look after the AWS account: from
 now on AWS refuses whatever asks in this role's name. The role of a program that
-is in use is a role like any other.`,
-		Example: `  keyturn lab block mailer`,
+is in use is a role like any other. ROLE is its name or ARN.`,
+		Example: `  keyturn lab block mailer
+  keyturn lab block mailer --undo`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usage("which role?", c.CommandPath()+" ROLE")
@@ -123,8 +130,13 @@ is in use is a role like any other.`,
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&undo, "undo", false, "let the role begin sessions again")
 	return command(c, func(c *cobra.Command, args []string) error {
-		return a.ordered(c.Context(), dir, "AWS refuses "+args[0]+" from now on", func(ctx context.Context, h *lab.Client) error { return h.Block(ctx, args[0]) })
+		what := "AWS refuses " + args[0] + " from now on"
+		if undo {
+			what = "AWS refuses " + args[0] + " no more"
+		}
+		return a.ordered(c.Context(), dir, what, func(ctx context.Context, h *lab.Client) error { return h.Block(ctx, args[0], undo) })
 	})
 }
 

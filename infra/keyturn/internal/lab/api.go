@@ -25,10 +25,11 @@ type waited struct {
 	Now time.Time `json:"now,omitzero"`
 }
 
-// named things are asked for by these.
+// byName is what is asked for.
 type byName struct {
 	Name string `json:"name,omitempty"`
 	Keep bool   `json:"keep,omitempty"`
+	Undo bool   `json:"undo,omitempty"`
 }
 
 // Mail is the text of messages.
@@ -127,7 +128,7 @@ func (s *Session) takeRevoke(r *http.Request, in byName) (any, error) {
 }
 
 func (s *Session) takeBlock(_ *http.Request, in byName) (any, error) {
-	if !s.Block(in.Name) {
+	if !s.Block(in.Name, in.Undo) {
 		return nil, &refused{http.StatusNotFound, "there is no role " + in.Name}
 	}
 	return in, nil

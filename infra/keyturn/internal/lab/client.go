@@ -99,9 +99,9 @@ func (c *Client) NewAdmin(ctx context.Context) (secret.Value, error) {
 	return out.Key, err
 }
 
-// Block ends a role's sessions.
-func (c *Client) Block(ctx context.Context, role string) error {
-	return c.ask(ctx, http.MethodPost, "block", byName{Name: role}, nil)
+// Block ends a role's sessions, or with undo lets it begin others.
+func (c *Client) Block(ctx context.Context, role string, undo bool) error {
+	return c.ask(ctx, http.MethodPost, "block", byName{Name: role, Undo: undo}, nil)
 }
 
 // Deploy deploys the keys' file of the folder.

@@ -39,19 +39,24 @@ func (w *world) revoke(ctx context.Context, id string) error {
 	return nil
 }
 
-// block has AWS refuse what a role asks for. The local AWS has no IAM: whose access key
-// it is decides.
-func (w *world) block(name string) bool {
+// block has AWS refuse what a role asks for, or ends that. The local AWS has no IAM:
+// whose access key it is decides. It is false if there is no such role.
+func (w *world) block(name string, undo bool) bool {
 	key := name
 	if name == thiefRole {
 		key = thief
 	}
-	if _, known := callers(w.file())[key]; !known {
+	if _, known := callers(w.file())[key]; !known || name == thief {
 		return false
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.blocked[name] == nil {
+	remove := w.blocked[name]
+	switch {
+	case undo && remove != nil:
+		remove()
+		delete(w.blocked, name)
+	case !undo && remove == nil:
 		w.blocked[name] = w.deny(key, "")
 	}
 	return true

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,11 +11,11 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go"
 
 	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
 	"github.com/keyturn/keyturn/shared/secret"
 	"github.com/keyturn/keyturn/test/cloud"
-	"github.com/keyturn/keyturn/test/cloud/wire"
 )
 
 // cached is for how long, on the local AWS's clock, a program keeps what it fetched.
@@ -88,7 +89,11 @@ func (p *program) use(ctx context.Context) error {
 	if key.Empty() || old {
 		out, err := p.client.GetSecretValue(ctx, &sm.GetSecretValueInput{SecretId: &p.secret})
 		if err != nil {
-			return fmt.Errorf("AWS does not let it read %s: %s", p.secret, wire.AsError(err).Code)
+			code := "no answer"
+			if api, ok := errors.AsType[smithy.APIError](err); ok {
+				code = api.ErrorCode()
+			}
+			return fmt.Errorf("AWS does not let it read %s: %s", p.secret, code)
 		}
 		if out.SecretString != nil {
 			_, key = keyIn(*out.SecretString)

@@ -80,7 +80,11 @@ func (r *Report) score(took time.Duration) {
 func (w *world) look(e *Exercise) {
 	for _, p := range w.programs {
 		for i, why := range p.state().breaks {
-			w.hurt(Harm{fmt.Sprintf("%s was cut off (%d): %s", p.name, i+1, why), costCut})
+			what := p.name + " was cut off"
+			if i > 0 {
+				what = fmt.Sprintf("%s again (%d)", what, i+1)
+			}
+			w.hurt(Harm{what + ": " + why, costCut})
 		}
 	}
 	w.mu.Lock()

@@ -277,9 +277,9 @@ func (s *Session) Revoke(ctx context.Context, id string) (bool, error) {
 // NewAdmin makes an admin credential in the vendor's console. The one before is ended.
 func (s *Session) NewAdmin() secret.Value { return s.world.vendor.renew() }
 
-// Block ends a role's sessions, as those do who look after the account. False: there is
-// no such role.
-func (s *Session) Block(name string) bool { return s.world.block(reader(name)) }
+// Block ends a role's sessions, as those do who look after the account, or with undo
+// lets it begin others. False: there is no such role.
+func (s *Session) Block(name string, undo bool) bool { return s.world.block(reader(name), undo) }
 
 // Deploy deploys the keys' file as it is in the folder. It is an error of
 // [keysfile.LoadFiles] if it cannot be.
