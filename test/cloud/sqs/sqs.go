@@ -9,9 +9,8 @@
 //
 // Assumed, not recorded: messages are delivered in the order in which they
 // became visible, each once per visibility timeout; PurgeQueue and DeleteQueue
-// take effect at once; every receipt handle of a message deletes it; a mapping
-// reports batch item failures (as with FunctionResponseTypes set) and runs at
-// most five batches at a time. FIFO queues, encryption and queue policies are
+// take effect at once; every receipt handle of a message deletes it; one worker of a
+// mapping collects at a time. FIFO queues, encryption and queue policies are
 // not modeled: FIFO is refused, the attributes are kept and have no effect.
 package sqs
 
