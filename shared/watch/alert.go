@@ -42,12 +42,15 @@ type matter struct {
 const maxRecent = 200
 
 // Alerts tells people of findings: the first of a matter, and then only if it has
-// grown tenfold or become worse. All fields are needed. It is safe for concurrent use.
+// grown tenfold or become worse. All fields but Checkpoint are needed. It is safe for concurrent use.
 type Alerts struct {
 	Cells    cell.Store
 	Notifier notify.Notifier
 	// Key returns the vendor and the owner of a key of ours, "" if it is none.
 	Key func(secret string) (vendor, owner string)
+	// Checkpoint returns the ledger's newest, for the message: a mail is where the
+	// ledger's writers cannot change it. Nil, or an error: there is none in it.
+	Checkpoint func(context.Context) (ledger.Checkpoint, error)
 }
 
 // told is a finding, what was started because of it, and where the ledger has it.
@@ -85,7 +88,9 @@ func (a *Alerts) tell(ctx context.Context, group string, found []told) error {
 		}
 		news, worst := m.take(found)
 		if news {
-			if err := a.Notifier.Notify(ctx, a.message(group, m, worst)); err != nil {
+			out := a.message(group, m, worst)
+			out.Checkpoint = a.checkpoint(ctx)
+			if err := a.Notifier.Notify(ctx, out); err != nil {
 				return fmt.Errorf("tell of %s: %w", worst.Rule, err)
 			}
 			m.Told = m.Count
@@ -103,6 +108,17 @@ func (a *Alerts) tell(ctx context.Context, group string, found []told) error {
 		return nil
 	}
 	return fmt.Errorf("store what was told: %w", cell.ErrConflict)
+}
+
+func (a *Alerts) checkpoint(ctx context.Context) string {
+	if a.Checkpoint == nil {
+		return ""
+	}
+	c, err := a.Checkpoint(ctx)
+	if err != nil { // people are told all the same
+		return ""
+	}
+	return string(c.Signed)
 }
 
 func (a *Alerts) load(ctx context.Context, group string) (matter, cell.Cell, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/detect"
@@ -52,20 +51,4 @@ func (w *Witness) Send(ctx context.Context) error {
 		return fmt.Errorf("write to the ledger: %w", err)
 	}
 	return w.Alerts.Tell(ctx, []told{{Finding: f, index: placed[0].Index}})
-}
-
-// Note returns the newest checkpoint as text for a mail, which is one more place that
-// nobody who rules over the ledger can change.
-func (w *Witness) Note(ctx context.Context) (string, error) {
-	c, err := w.Latest(ctx)
-	if err != nil {
-		return "", fmt.Errorf("read the newest checkpoint: %w", err)
-	}
-	return CheckpointNote(c), nil
-}
-
-// CheckpointNote returns c as text for a mail.
-func CheckpointNote(c ledger.Checkpoint) string {
-	return fmt.Sprintf("The ledger has %d entries. Keep this: keyturn ledger verify --against proves that nothing before it was changed.\n\n%s\n",
-		c.Tree.N, strings.TrimRight(string(c.Signed), "\n"))
 }

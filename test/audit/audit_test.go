@@ -270,6 +270,9 @@ func TestAttack(t *testing.T) {
 				w.t.Errorf("%q is not in the message:\n%s", want, text)
 			}
 		}
+		_, mailed, _ := strings.Cut(told[0].For("email"), "--against takes it\n\n")
+		mailed, _, _ = strings.Cut(mailed, "\nTo receive fewer")
+		w.must("the mail's checkpoint", w.stack.Extends(w.t.Context(), []byte(mailed)))
 		var alerts, denials int
 		reads := map[string]int64{}
 		for _, f := range w.facts() {

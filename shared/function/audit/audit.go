@@ -141,7 +141,7 @@ func problem(what string, err error, next string) error {
 
 func newFunction(e *boot.Env, site *detect.Site, store *dynamodb.Client, log *ledger.Log) *function {
 	state := cells.New(store, e.Value(boot.WatchTable))
-	alerts := &watch.Alerts{Cells: state, Notifier: e.Notifier(), Key: func(secret string) (vendor, owner string) {
+	alerts := &watch.Alerts{Cells: state, Notifier: e.Notifier(), Checkpoint: log.Latest, Key: func(secret string) (vendor, owner string) {
 		k, _ := e.Config.Key(secret)
 		return k.Vendor, k.Owner
 	}}
