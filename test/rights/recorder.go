@@ -13,6 +13,7 @@ import (
 
 	"github.com/keyturn/keyturn/test/cloud/lambda"
 	"github.com/keyturn/keyturn/test/cloud/region"
+	"github.com/keyturn/keyturn/test/cloud/s3"
 	"github.com/keyturn/keyturn/test/cloud/wire"
 )
 
@@ -22,6 +23,8 @@ type Call struct {
 	Action   string // of IAM, such as scheduler:CreateSchedule
 	Resource string // ARN
 	To       string // iam:PassedToService
+	Alias    string // kms:RequestAlias
+	Once     bool   // s3:if-none-match
 }
 
 // Recorder keeps the calls of functions in one process. It is safe for concurrent use.
@@ -38,7 +41,7 @@ func Record(r *region.Region) *Recorder {
 	rec := &Recorder{region: r, calls: map[Call]int{}}
 	for name, s := range map[string]wire.Service{
 		"secretsmanager": r.Cloud.SecretsManager(), "dynamodb": r.DynamoDB, "sqs": r.SQS, "sns": r.SNS, "scheduler": r.Scheduler,
-		"lambda": r.Lambda, "sts": r.STS, "cloudtrail": r.CloudTrail,
+		"lambda": r.Lambda, "sts": r.STS, "cloudtrail": r.CloudTrail, "s3": r.S3, "kms": r.KMS, "iam": r.IAM, "organizations": r.Organizations,
 	} {
 		r.Cloud.Register(name, spy{s, rec})
 	}
@@ -91,7 +94,10 @@ func (r *Recorder) needed(c *wire.Call) ([]Call, bool) {
 		QueueURL  string `json:"QueueUrl"`
 		TopicARN  string `json:"TopicArn"`
 		GroupName string
-		Target    struct {
+		KeyID     string `json:"KeyId"`
+
+		RequestItems map[string]json.RawMessage
+		Target       struct {
 			RoleARN string `json:"RoleArn"`
 		}
 	}
@@ -106,6 +112,21 @@ func (r *Recorder) needed(c *wire.Call) ([]Call, bool) {
 	case "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:ListSecretVersionIds", "secretsmanager:PutSecretValue",
 		"secretsmanager:UpdateSecretVersionStage", "secretsmanager:RotateSecret":
 		return r.onSecret(c.Operation, in.SecretID)
+	case "secretsmanager:GetResourcePolicy":
+		return r.onSecret(c.Operation, in.SecretID)
+	case "s3:GetObject", "s3:PutObject", "s3:HeadObject", "s3:ListObjectsV2", "s3:ListObjects", "s3:HeadBucket":
+		return onObject(c), true
+	case "kms:GetPublicKey", "kms:Sign", "kms:DescribeKey", "kms:GetKeyPolicy":
+		return onKey(c.Operation, in.KeyID), in.KeyID != ""
+	case "iam:GetAccountAuthorizationDetails", "organizations:DescribeOrganization", "organizations:DescribePolicy", "organizations:ListParents",
+		"organizations:ListPoliciesForTarget", "cloudtrail:LookupEvents", "cloudtrail:ListPublicKeys":
+		return one(c.Service+":"+c.Operation, "*"), true
+	case "dynamodb:BatchGetItem":
+		var all []Call
+		for table := range in.RequestItems {
+			all = append(all, Call{Action: "dynamodb:BatchGetItem", Resource: here("dynamodb", "table/"+table)})
+		}
+		return all, len(all) > 0
 	case "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem", "dynamodb:Query":
 		return one(c.Service+":"+c.Operation, here("dynamodb", "table/"+in.TableName)), in.TableName != ""
 	case "sqs:SendMessage":
@@ -136,6 +157,33 @@ func (r *Recorder) needed(c *wire.Call) ([]Call, bool) {
 		return one("lambda:InvokeFunction", name), true
 	}
 	return nil, false
+}
+
+// onObject: S3 says that there is no such object only to whom may list.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+func onObject(c *wire.Call) []Call {
+	bucket, key, object := strings.Cut(s3.Name(c.HTTP), "/")
+	bucket = "arn:aws:s3:::" + bucket
+	if !object {
+		return one("s3:ListBucket", bucket)
+	}
+	if c.Operation != "PutObject" {
+		return []Call{{Action: "s3:GetObject", Resource: bucket + "/" + key}, {Action: "s3:ListBucket", Resource: bucket}}
+	}
+	needed := []Call{{Action: "s3:PutObject", Resource: bucket + "/" + key, Once: c.HTTP.Header.Get("If-None-Match") != ""}}
+	if c.HTTP.Header.Get("X-Amz-Object-Lock-Mode") != "" {
+		needed = append(needed, Call{Action: "s3:PutObjectRetention", Resource: bucket + "/" + key})
+	}
+	return needed
+}
+
+// onKey: who names a key by its alias has no other right to it.
+func onKey(operation, id string) []Call {
+	c := Call{Action: "kms:" + operation, Resource: here("kms", "key/x")}
+	if strings.HasPrefix(id, "alias/") {
+		c.Alias = id
+	}
+	return []Call{c}
 }
 
 // onSecret: whoever rotates must also be allowed to invoke the secret's function.

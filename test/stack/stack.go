@@ -30,6 +30,7 @@ import (
 	"github.com/keyturn/keyturn/shared/boot"
 	"github.com/keyturn/keyturn/shared/function/audit"
 	"github.com/keyturn/keyturn/shared/function/retire"
+	"github.com/keyturn/keyturn/shared/function/review"
 	"github.com/keyturn/keyturn/shared/function/rotate"
 	"github.com/keyturn/keyturn/shared/function/rotatenow"
 	"github.com/keyturn/keyturn/shared/provider"
@@ -292,7 +293,7 @@ func (s *Stack) function(ctx context.Context, name, kind, account string, open b
 		"KEYTURN_FINGERPRINT_KEY":     FingerprintKey,
 	}
 	var site []byte
-	if kind == audit.Name {
+	if kind == audit.Name || kind == review.Name {
 		site = s.watching(env)
 	}
 	maps.Copy(env, s.opt.Env)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/keyturn/keyturn/shared/detect"
 	"github.com/keyturn/keyturn/shared/function/audit"
+	"github.com/keyturn/keyturn/shared/function/review"
 	"github.com/keyturn/keyturn/shared/ledger"
 	signer "github.com/keyturn/keyturn/shared/ledger/kms"
 	objects "github.com/keyturn/keyturn/shared/ledger/s3"
@@ -29,6 +30,7 @@ import (
 // The names of what watches.
 const (
 	Auditor      = "keyturn-audit" // the function; the queue has the same name
+	Reviewer     = "keyturn-review"
 	Trail        = "keyturn-trail"
 	WatchTable   = "keyturn-watch"
 	Ledger       = "keyturn-ledger-" + wire.Account + "-" + wire.Region
@@ -52,6 +54,8 @@ type Watch struct {
 	Deployers []string
 	// Rules turns detections on or off that are not as by default.
 	Rules map[string]bool
+	// Review deploys the review function: see [Stack.Review].
+	Review bool
 	// Know changes what the detections know, at each deployment. Nil: nothing does.
 	Know func(*detect.Site)
 	// Env are more of the functions' variables, as a trail's bucket.
@@ -82,6 +86,11 @@ func (s *Stack) watch(ctx, life context.Context) error {
 	}
 	if err := s.function(ctx, Auditor, audit.Name, "", audit.Open, audit.Needs()); err != nil {
 		return err
+	}
+	if w.Review {
+		if err := s.function(ctx, Reviewer, review.Name, "", review.Open, review.Needs()); err != nil {
+			return err
+		}
 	}
 	for _, queue := range []string{Trail, Audit} {
 		if err := s.Region.SQS.Map(life, queue, Auditor, 100, narrow{s.Region.Lambda, make(chan struct{}, batches)}); err != nil {
@@ -191,6 +200,9 @@ func ours(function string) cloud.Caller {
 
 func (s *Stack) functions() []string {
 	names := []string{RotateNow, Auditor}
+	if s.opt.Watch.Review {
+		names = append(names, Reviewer)
+	}
 	for _, account := range slices.Sorted(maps.Keys(s.opt.Accounts)) {
 		names = append(names, Rotate(account), Retire(account))
 	}
@@ -242,12 +254,17 @@ func (s *Stack) site() *detect.Site {
 }
 
 // Task runs a task of the audit function, as its schedule does.
-func (s *Stack) Task(ctx context.Context, task string) error {
+func (s *Stack) Task(ctx context.Context, task string) error { return s.task(ctx, Auditor, task) }
+
+// Review makes the week's review, as its schedule does. It needs [Watch].Review.
+func (s *Stack) Review(ctx context.Context) error { return s.task(ctx, Reviewer, review.Task) }
+
+func (s *Stack) task(ctx context.Context, function, task string) error {
 	event, err := json.Marshal(map[string]string{"task": task})
 	if err != nil {
 		return fmt.Errorf("encode the task: %w", err)
 	}
-	out, failure, err := s.Region.Lambda.Invoke(ctx, Auditor, event)
+	out, failure, err := s.Region.Lambda.Invoke(ctx, function, event)
 	if err != nil {
 		return fmt.Errorf("run the task %s: %w", task, err)
 	}
