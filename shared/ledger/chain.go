@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -75,8 +76,10 @@ func (s *scan) chain() {
 	}
 }
 
+const idLength = 2 * sha256.Size // digits of an id's hash
+
 // idKey is half of an id's hash.
-func idKey(path string) string { return path[len(idDir):min(len(path), len(idDir)+32)] }
+func idKey(path string) string { return path[len(idDir) : len(idDir)+idLength/2] }
 
 func (s *scan) id(path string, index int64, id string) {
 	before, ok := s.ids[idKey(id)]

@@ -24,13 +24,17 @@ func TestCrashAtEveryCall(t *testing.T) {
 	if *all {
 		sizes = append(sizes, struct{ before, batch int }{255, 300})
 	}
+	step := 1
+	if testing.Short() {
+		step = 5
+	}
 	for _, size := range sizes {
 		for _, fault := range []ledgertest.Fault{ledgertest.Before, ledgertest.After} {
 			for _, forever := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%d+%d/%d/%t", size.before, size.batch, fault, forever), func(t *testing.T) {
 					t.Parallel()
 					start := grown(t, newKey(t), size.before)
-					for at := 0; crashAt(t, start, at, fault, forever, size.before, size.batch); at++ {
+					for at := 0; crashAt(t, start, at, fault, forever, size.before, size.batch); at += step {
 						if at > 5000 {
 							t.Fatal("no end")
 						}
@@ -120,7 +124,11 @@ func TestCrashInCreate(t *testing.T) {
 // there once, and no two trees of one size were ever signed.
 func TestManyWriters(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(20) {
+	seeds := uint64(20)
+	if testing.Short() {
+		seeds = 5
+	}
+	for seed := range seeds {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			k := newKey(t)

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // What a store answers.
@@ -11,6 +12,15 @@ var (
 	ErrNotFound = errors.New("not found")
 	ErrConflict = errors.New("head has changed")
 )
+
+// MaxObject is more bytes than any object of a ledger has: those of a full batch. Stores
+// read no further; what is larger is a *TamperError.
+const MaxObject = 2 * MaxBatch * MaxEntry
+
+// TooLarge is what a store answers about an object of more than MaxObject bytes.
+func TooLarge(path string) error {
+	return &TamperError{Path: path, Index: -1, Why: fmt.Sprintf("has more than %d bytes, which no object of a ledger has", MaxObject)}
+}
 
 // Objects keeps what is written once. It must be consistent: what was created is
 // seen by every Read that begins afterwards, as in S3

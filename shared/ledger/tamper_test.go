@@ -76,6 +76,11 @@ func TestTamper(t *testing.T) {
 		"id planted":            {path: "id/" + strings.Repeat("0", 32) + "...", tamper: plant("id/" + strings.Repeat("0", 64)), index: 310},
 		"entries past the end":  {path: "tile/entries/002", tamper: plant("tile/entries/002"), index: 310},
 		"hashes past the end":   {path: "tile/0/001.p/55", tamper: plant("tile/0/001.p/55"), index: 310},
+		"another's file":        {path: "id", tamper: plant("id"), index: 310},
+		"no id":                 {path: "id/7", tamper: plant("id/7"), index: 310},
+		"another's checkpoint":  {path: "checkpoint/0310", tamper: plant("checkpoint/0310"), index: 310},
+		"beyond any size":       {path: "checkpoint/99999999999999999999", tamper: plant("checkpoint/99999999999999999999"), index: 310},
+		"no tile":               {path: "tile/0/x", tamper: plant("tile/0/x"), index: 310},
 		"half a checkpoint":     {path: middle, tamper: func(t *testing.T, m *ledgertest.Memory, p string) { t.Helper(); m.Tamper(p, object(t, m, p)[:20]) }, index: 300},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -83,6 +83,7 @@ type scan struct {
 	heads   map[int64]head  // by the size that they are of
 	end     int64           // what may be stored: appended while the objects were listed, and the last unfinished
 	ids     map[string]bool // those that are stored, and whether there was an entry
+	odd     []string        // paths that the log has no object at
 
 	good       int64 // the largest size that is proven by a signature
 	mismatches []mismatch
@@ -110,11 +111,14 @@ func (s *scan) inventory(ctx context.Context, v note.Verifier) error {
 				s.versions(path, t.N<<(torchwood.TileHeight*(max(t.L, 0)+1)), versions)
 				return nil
 			}
-		case dir+"/" == idDir:
+			s.odd = append(s.odd, path)
+		case dir+"/" == idDir && len(name) == idLength:
 			s.ids[idKey(path)] = false
-		case (dir+"/" == checkpointDir || dir+"/" == nextDir) && err == nil:
+		case (dir+"/" == checkpointDir || dir+"/" == nextDir) && err == nil && name == strconv.FormatInt(size, 10) && size >= 0:
 			s.versions(path, size, versions)
 			return s.claim(ctx, path, size, v)
+		case dir+"/" == idDir || dir+"/" == checkpointDir || dir+"/" == nextDir:
+			s.odd = append(s.odd, path)
 		}
 		s.versions(path, -1, versions)
 		return nil
@@ -129,6 +133,9 @@ func (s *scan) inventory(ctx context.Context, v note.Verifier) error {
 		return err
 	}
 	s.chain()
+	for _, path := range s.odd {
+		s.bad(path, s.latest.N, "is no object of a ledger")
+	}
 	for _, t := range tiles {
 		switch {
 		case past(t, s.end):

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -83,14 +84,39 @@ func (s *Store) Read(ctx context.Context, name string) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	data, err := s.root.ReadFile(name)
+	data, err := s.read(name)
 	if errors.Is(err, fs.ErrNotExist) && ledger.Passing(name) {
-		data, err = s.root.ReadFile(ledger.PassingDir + name)
+		data, err = s.read(ledger.PassingDir + name)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ledger.ErrNotFound
 	}
 	return data, err
+}
+
+// read returns what is in a file. It looks before it opens: a pipe would never answer.
+func (s *Store) read(name string) ([]byte, error) {
+	info, err := s.root.Lstat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, notFile(name)
+	}
+	f, err := s.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	data, err := io.ReadAll(io.LimitReader(f, ledger.MaxObject+1))
+	if len(data) > ledger.MaxObject {
+		return nil, ledger.TooLarge(name)
+	}
+	return data, err
+}
+
+func notFile(name string) error {
+	return fmt.Errorf("%s is no file; a copy of a ledger has no links", name)
 }
 
 // Load returns the head.
@@ -148,7 +174,8 @@ func (s *Store) has(n int) bool {
 	return err == nil
 }
 
-// Walk calls f for each object. A directory keeps one version of each.
+// Walk calls f for each object. A directory keeps one version of each. A link or a
+// device among them is an error: what is behind it may not be the same the next time.
 func (s *Store) Walk(ctx context.Context, f func(name string, versions int) error) error {
 	return fs.WalkDir(s.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch dir, _, _ := strings.Cut(name, "/"); {
@@ -156,6 +183,8 @@ func (s *Store) Walk(ctx context.Context, f func(name string, versions int) erro
 			return err
 		case dir == headDir || dir == tempDir || d.IsDir():
 			return ctx.Err()
+		case !d.Type().IsRegular():
+			return notFile(name)
 		}
 		if rest, ok := strings.CutPrefix(name, ledger.PassingDir); ok && ledger.Passing(rest) {
 			name = rest

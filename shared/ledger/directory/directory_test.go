@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -145,5 +146,36 @@ func TestCopyOfBucket(t *testing.T) {
 		return nil
 	}); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is no plain file of a ledger's size is refused before it is read.
+func TestNoFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := directory.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	large, err := os.Create(filepath.Join(dir, "large"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(large.Truncate(1<<40), large.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Read(t.Context(), "large")
+	if _, ok := errors.AsType[*ledger.TamperError](err); !ok {
+		t.Errorf("a file that is too large: %v", err)
+	}
+	if err := os.Symlink("large", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Read(t.Context(), "link"); err == nil || !strings.Contains(err.Error(), "link is no file") {
+		t.Errorf("a link: %v", err)
+	}
+	if err := s.Walk(t.Context(), func(string, int) error { return nil }); err == nil || !strings.Contains(err.Error(), "link is no file") {
+		t.Errorf("walk: %v", err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -28,9 +27,6 @@ type Client interface {
 	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
 	ListObjectVersions(context.Context, *s3.ListObjectVersionsInput, ...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error)
 }
-
-// maxObject is more than the largest object of a ledger has: a full batch.
-const maxObject = 2 * ledger.MaxBatch * ledger.MaxEntry
 
 // The error codes of a write on condition:
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
@@ -103,12 +99,12 @@ func (s *Store) Read(ctx context.Context, path string) ([]byte, error) {
 		return nil, awserror.Safe("GetObject", err)
 	}
 	defer out.Body.Close() //nolint:errcheck // read only
-	data, err := io.ReadAll(io.LimitReader(out.Body, maxObject+1))
+	data, err := io.ReadAll(io.LimitReader(out.Body, ledger.MaxObject+1))
 	if err != nil {
 		return nil, awserror.Safe("GetObject", err)
 	}
-	if len(data) > maxObject {
-		return nil, fmt.Errorf("more than %d bytes", maxObject)
+	if len(data) > ledger.MaxObject {
+		return nil, ledger.TooLarge(path)
 	}
 	return data, nil
 }

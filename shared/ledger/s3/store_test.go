@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -237,5 +238,18 @@ func TestVerify(t *testing.T) {
 				t.Errorf("%v, want %s", err, c.bad)
 			}
 		})
+	}
+}
+
+// What is larger than any object of a ledger is not read to its end.
+func TestTooLarge(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	if _, err := p.PutObject(t.Context(), &sdk.PutObjectInput{Bucket: new("ledger"), Key: new("log/checkpoint/1"), Body: bytes.NewReader(make([]byte, ledger.MaxObject+1))}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := p.store(s3.Lock{}).Read(t.Context(), "checkpoint/1")
+	if _, ok := errors.AsType[*ledger.TamperError](err); !ok {
+		t.Errorf("%v", err)
 	}
 }
