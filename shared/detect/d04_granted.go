@@ -18,7 +18,7 @@ func grantedAfterDenials() Rule {
 		ID: "D-04", Title: "a secret was read after it was denied", Severity: High, Technique: "T1098",
 		Next: "find who changed the rights of the principal, and whether that was agreed",
 		Patterns: []Pattern{{
-			Name: "secret", Span: 24 * time.Hour, Bucket: time.Minute, Cap: 4, Keep: allowed, Latest: true,
+			Name: "secret", Span: 24 * time.Hour, Bucket: time.Minute, Cap: 4, Keep: allowed, Brief: allowed,
 			Mark: markGrants, Judge: judgeGrants,
 		}},
 	}

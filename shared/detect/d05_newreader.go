@@ -18,7 +18,7 @@ func newReader() Rule {
 		Next: "ask the key's owner; if nobody knows of the reader, take its right away and rotate the key",
 		See:  seeStranger,
 		Patterns: []Pattern{{
-			Name: "first", Span: remembered, Bucket: time.Minute, Latest: true, Settles: true,
+			Name: "first", Span: remembered, Bucket: time.Minute, Latest: true, First: time.Hour, Settles: true,
 			Mark: markReader, Judge: judgeFirst("not seen to read it in 90d before", Medium),
 		}},
 	}

@@ -20,7 +20,7 @@ func newNetwork() Rule {
 		ID: "D-06", Title: "a principal came from a new network", Severity: Medium, Technique: "T1078.004",
 		Next: "ask the principal's owner whether it has moved",
 		Patterns: []Pattern{{
-			Name: "network", Span: forget, Bucket: time.Minute, Latest: true, Settles: true,
+			Name: "network", Span: forget, Bucket: time.Minute, Latest: true, First: time.Hour, Settles: true,
 			Mark: func(_ *Site, c *Call) []Note {
 				if !c.Asks() || len(c.About) == 0 || c.AddressClass() == trail.AddressService {
 					return nil

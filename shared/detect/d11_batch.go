@@ -29,7 +29,7 @@ func batchRead() Rule {
 			return one(f)
 		},
 		Patterns: []Pattern{{
-			Name: "first", Span: remembered, Bucket: time.Minute, Latest: true, Settles: true,
+			Name: "first", Span: remembered, Bucket: time.Minute, Latest: true, First: time.Hour, Settles: true,
 			Mark: func(_ *Site, c *Call) []Note {
 				if !batch(c) || c.Result != trail.Succeeded {
 					return nil

@@ -19,6 +19,7 @@ type Engine struct {
 	state State
 	slots []slot         // in the order of the rules
 	index map[string]int // of slots, by id
+	memo  memo
 }
 
 // slot is a place for marks on a track: of one pattern, or of a rule's single calls.
@@ -60,7 +61,8 @@ const attempts = 8 // others who change the same track are few
 // process changes the same tracks.
 func (e *Engine) Process(ctx context.Context, now time.Time, events []trail.Event, deliver func(context.Context, []Finding) error) error {
 	calls := newCalls(e.site, events)
-	added := e.mark(calls)
+	fresh := map[memoKey]uint32{}
+	added := e.mark(calls, fresh)
 	e.see(calls, added)
 	due, err := e.state.Due(ctx, now.Add(-Lateness))
 	if err != nil {
@@ -85,6 +87,7 @@ func (e *Engine) Process(ctx context.Context, now time.Time, events []trail.Even
 			delivered[f.ID] = true
 		}
 		if err := e.state.Store(ctx, items); err == nil {
+			e.memo.put(fresh)
 			return nil
 		} else if !errors.Is(err, ErrConflict) {
 			return fmt.Errorf("store tracks: %w", err)
@@ -163,8 +166,9 @@ func (e *Engine) see(calls []Call, b batch) {
 	}
 }
 
-// mark returns the marks of the calls.
-func (e *Engine) mark(calls []Call) batch {
+// mark returns the marks of the calls, but for those that are known to be stored, and adds
+// to fresh those that will be known.
+func (e *Engine) mark(calls []Call, fresh map[memoKey]uint32) batch {
 	b := batch{}
 	for i := range calls {
 		c := &calls[i]
@@ -176,8 +180,23 @@ func (e *Engine) mark(calls []Call) batch {
 			}
 			for k := range r.Patterns {
 				p := &r.Patterns[k]
-				for _, n := range p.Mark(e.site, c) {
-					b.on(n.On).add(r.first+1+k, Mark{minute(c.Time.Truncate(p.Bucket)), cut(n.Value), event, where})
+				notes := p.Mark(e.site, c)
+				if len(notes) == 0 {
+					continue
+				}
+				at, period := p.floor(minute(c.Time)), p.period()
+				for _, n := range notes {
+					value := cut(n.Value)
+					if period > 0 {
+						key := memoKey{n.On, value, r.first + 1 + k, at / period}
+						if e.memo.has(key, at) {
+							continue
+						}
+						if first, ok := fresh[key]; !ok || at < first {
+							fresh[key] = at
+						}
+					}
+					b.on(n.On).add(r.first+1+k, Mark{at, value, event, where})
 				}
 			}
 		}
@@ -249,12 +268,12 @@ func (e *Engine) judgeOne(t *track, name string, now time.Time, n *news, item *I
 		one := t.parts[i]
 		sl := &e.slots[one.slot]
 		extra := n.of(one.slot)
-		if len(extra) > 0 || one.due > 0 && one.due <= sl.p.floor(settled) {
-			changed = true
-			more, err := e.rejudge(&one, sl, name, settled, extra, n.seen)
+		if settling := one.due > 0 && one.due <= sl.p.floor(settled); len(extra) > 0 || settling {
+			more, news, err := e.rejudge(&one, sl, name, settled, extra, n.seen, settling)
 			if err != nil {
 				return nil, false, err
 			}
+			changed = changed || news
 			found = append(found, more...)
 		}
 		if one.end > settled {
@@ -278,20 +297,24 @@ func (n *news) of(slot int) []Mark {
 	return nil
 }
 
-// rejudge adds marks to a part, and returns what is found now and was not before.
-func (e *Engine) rejudge(one *part, sl *slot, name string, settled uint32, extra []Mark, seen []Finding) (found []Finding, err error) {
+// rejudge adds marks to a part, and returns what is found now and was not before. If it
+// had the marks already, and nothing settles, there is no news.
+func (e *Engine) rejudge(one *part, sl *slot, name string, settled uint32, extra []Mark, seen []Finding, settling bool) (found []Finding, news bool, err error) {
 	before, err := one.read()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	marks := merge(sl.p, before, extra)
+	if !settling && slices.Equal(before, marks) {
+		return nil, false, nil
+	}
 	if sl.seen {
 		found = unseen(before, seen, sl.rule)
 	} else {
 		found = grown(e.site, sl, History{name, sl.p.floor(one.judged), before}, History{name, sl.p.floor(settled), marks})
 	}
 	one.keep(sl.p, marks, settled)
-	return found, nil
+	return found, true, nil
 }
 
 // single remembers what single calls showed, so that an event that comes twice

@@ -74,6 +74,12 @@ type Pattern struct {
 	Most int
 	// Latest keeps, of the settled marks of one value, the latest only.
 	Latest bool
+	// First keeps, of the marks of one value in such a time, aligned as buckets are,
+	// the first only: of whom is seen all day, little changes. 0: all.
+	First time.Duration
+	// Brief is a value whose settled marks are of no use without marks of others;
+	// "": none.
+	Brief string
 	// Every is how values begin that Latest leaves alone, where there is one.
 	Every string
 	// Fold keeps, of a settled bucket, only how many values there were: see counts.

@@ -88,8 +88,24 @@ func merge(p *Pattern, marks, added []Mark) []Mark {
 		}
 		*from = (*from)[1:]
 	}
+	if p.First > 0 {
+		out = firstOnly(out, uint32(p.First/time.Minute)) //nolint:gosec // hours
+	}
 	out = capped(out, p.Cap, p.Keep)
 	return out[max(0, len(out)-cmp.Or(p.Most, MaxMarks)):]
+}
+
+// firstOnly leaves the first mark of each value in each period.
+func firstOnly(marks []Mark, period uint32) []Mark {
+	at := make(map[string]uint32, 4)
+	return slices.DeleteFunc(marks, func(m Mark) bool {
+		last, ok := at[m.Value]
+		if ok && last/period == m.Minute/period {
+			return true
+		}
+		at[m.Value] = m.Minute
+		return false
+	})
 }
 
 // forget removes what no event can make of use again. It runs after judging.
@@ -112,8 +128,9 @@ func forget(p *Pattern, marks []Mark, settled uint32) []Mark {
 			}
 		}
 	}
+	brief := p.Brief != "" && !slices.ContainsFunc(marks, func(m Mark) bool { return m.Value != p.Brief })
 	return slices.DeleteFunc(marks, func(m Mark) bool {
-		return m.Minute+keep < newest || p.passed(m, settled, latest)
+		return m.Minute+keep < newest || brief && m.Minute < settled || p.passed(m, settled, latest)
 	})
 }
 
