@@ -81,7 +81,7 @@ func (*app) labFailure(err error) error {
 	if err == nil {
 		return nil
 	}
-	if r, ok := errors.AsType[*lab.Refusal](err); ok {
+	if r, ok := errors.AsType[*lab.RefusedError](err); ok {
 		return failed(typeLab, r.What)
 	}
 	switch {
@@ -164,7 +164,7 @@ func (a *app) labHint(dir *string) *cobra.Command {
 			return err
 		}
 		h, err := held.Hint(c.Context())
-		if r, ok := errors.AsType[*lab.Refusal](err); ok {
+		if r, ok := errors.AsType[*lab.RefusedError](err); ok {
 			a.nothing("", r.What)
 			return exit(exitNothing)
 		}

@@ -65,7 +65,7 @@ func cmdLab(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	s, err := lab.Start(ctx, lab.Find(args[0]), lab.Options{Dir: ts.MkAbs("lab"), Vendors: catalog.All(), Every: 20 * time.Millisecond})
+	s, err := lab.Start(ctx, lab.Find(args[0]), lab.Options{Dir: ts.MkAbs("lab"), Vendors: catalog.All(), Every: 100 * time.Millisecond})
 	ts.Check(err)
 	*session(ts) = s
 	closed := make(chan error, 1)

@@ -26,7 +26,7 @@ Everything is in one folder, which must be new or empty, and is removed at the
 end: ./lab, or --dir FOLDER.`,
 		Example: `  keyturn lab start leak
   keyturn lab start stuck --dir /tmp/stuck`,
-		Args: func(c *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usage("which exercise?", "list them: keyturn lab list")
 			}
@@ -179,28 +179,11 @@ func (a *app) sayProgress(s *lab.Session, said *saidLab, r lab.Report) {
 		return
 	}
 	p := a.palette(a.outTerminal)
-	next := ""
-	for i, g := range r.Goals {
-		if g.Done != said.done[g.ID] {
-			if g.Done {
-				a.say("%s", p.Paint(console.Good, fmt.Sprintf("done: %s (%d points)", g.Text, g.Points)))
-			} else {
-				a.say("%s", p.Paint(console.Warn, "no longer so: "+g.Text))
-			}
-			said.done[g.ID] = g.Done
-		}
-		if !g.Done && next == "" {
-			next = fmt.Sprintf("%d of %d: %s", i+1, len(r.Goals), g.Text)
-		}
-	}
+	a.sayGoals(said, r, p)
 	for ; said.harm < len(r.Harm); said.harm++ {
 		h := r.Harm[said.harm]
 		a.say("%s", p.Paint(console.Bad, fmt.Sprintf("harm: %s (-%d points)", h.What, h.Cost)))
 	}
-	if next != said.at && next != "" {
-		a.say("goal %s", next)
-	}
-	said.at = next
 	if r.Late > 0 && !said.late {
 		said.late = true
 		a.say("%s", p.Paint(console.Warn, "the time is over; go on, at a point a minute"))
@@ -209,4 +192,27 @@ func (a *app) sayProgress(s *lab.Session, said *saidLab, r lab.Report) {
 		said.all = true
 		a.say("%s", p.Paint(console.Bold, fmt.Sprintf("all goals of %s are done: score %d. Look around, then end it: keyturn lab end", s.Exercise.Name, r.Score)))
 	}
+}
+
+// sayGoals says which goals are done now, or are so no longer, and which is next.
+func (a *app) sayGoals(said *saidLab, r lab.Report, p console.Palette) {
+	next := ""
+	for i, g := range r.Goals {
+		if !g.Done && next == "" {
+			next = fmt.Sprintf("goal %d of %d: %s", i+1, len(r.Goals), g.Text)
+		}
+		if g.Done == said.done[g.ID] {
+			continue
+		}
+		said.done[g.ID] = g.Done
+		if g.Done {
+			a.say("%s", p.Paint(console.Good, fmt.Sprintf("done: %s (%d points)", g.Text, g.Points)))
+		} else {
+			a.say("%s", p.Paint(console.Warn, "no longer so: "+g.Text))
+		}
+	}
+	if next != said.at && next != "" {
+		a.say("%s", next)
+	}
+	said.at = next
 }

@@ -33,41 +33,48 @@ in use since this morning and has to stay.
 Get mailer going again first. Then find everything that is wrong with the change,
 correct keyturn.yaml, deploy it (keyturn lab deploy), and give prod/mailer a good
 key. Nothing may be lost that was right.`,
-		goals: []goal{
-			{
-				"going", "mailer works again", 30, []string{
-					"keyturn status prod/mailer: the key of before is in its grace period, so it still works. docs/runbooks/bad-new-key.md.",
-					`keyturn rollback prod/mailer --reason "the new key is refused"`,
-				},
-				func(_ context.Context, w *world) string { return w.works(spoiled) },
+		goals: badDeployGoals(),
+	}
+}
+
+func badDeployGoals() []goal {
+	return []goal{
+		{
+			"going", "mailer works again", 30,
+			[]string{
+				"keyturn status prod/mailer: the key of before is in its grace period, so it still works. docs/runbooks/bad-new-key.md.",
+				`keyturn rollback prod/mailer --reason "the new key is refused"`,
 			},
-			{
-				"no-wider", "what is deployed lets nobody read more, and sends credentials nowhere else, than before", 30, []string{
-					"keyturn diff --security before.yaml shows what the change lets happen. The new key is meant, the others are not.",
-					"Correct keyturn.yaml in an editor until the diff shows the new key only. keyturn validate, then keyturn lab deploy",
-				},
-				func(_ context.Context, w *world) string {
-					for _, c := range reach.Compare(w.before, w.file()) {
-						if c.Direction == reach.Widens && !strings.Contains(c.Where, added) {
-							return "what is deployed is wider than before: " + c.Where
-						}
+			func(_ context.Context, w *world) string { return w.works(spoiled) },
+		},
+		{
+			"no-wider", "what is deployed lets nobody read more, and sends credentials nowhere else, than before", 30,
+			[]string{
+				"keyturn diff --security before.yaml shows what the change lets happen. The new key is meant, the others are not.",
+				"Correct keyturn.yaml in an editor until the diff shows the new key only. keyturn validate, then keyturn lab deploy",
+			},
+			func(_ context.Context, w *world) string {
+				for _, c := range reach.Compare(w.before, w.file()) {
+					if c.Direction == reach.Widens && !strings.Contains(c.Where, added) {
+						return "what is deployed is wider than before: " + c.Where
 					}
-					return ""
-				},
+				}
+				return ""
 			},
-			{
-				"bad-dead", "the bad key is dead", 15, []string{
-					"It is retired like any replaced key, and grace.max is 24h: keyturn lab wait 26h",
-				},
-				func(ctx context.Context, w *world) string { return w.ended(ctx, spoiled, w.began(spoiled)) },
+		},
+		{
+			"bad-dead", "the bad key is dead", 15,
+			[]string{
+				"It is retired like any replaced key, and grace.max is 24h: keyturn lab wait 26h",
 			},
-			{
-				"good-key", "prod/mailer has a new key that its program can use, and is not paused", 25, []string{
-					"The settings of prod/mailer say in whose name a key is made. With the wrong ones each rotation makes a bad key.",
-					"keyturn rotate-now prod/mailer --plan says what would stop a rotation: an older key that still lives does.",
-					`After the deployment, and when nothing would stop it: keyturn rotate-now prod/mailer --reason "its settings are corrected"; a pause is ended by keyturn resume.`,
-				}, missingGoodKey,
-			},
+			func(ctx context.Context, w *world) string { return w.ended(ctx, spoiled, w.began(spoiled)) },
+		},
+		{
+			"good-key", "prod/mailer has a new key that its program can use, and is not paused", 25, []string{
+				"The settings of prod/mailer say in whose name a key is made. With the wrong ones each rotation makes a bad key.",
+				"keyturn rotate-now prod/mailer --plan says what would stop a rotation: an older key that still lives does.",
+				`After the deployment, and when nothing would stop it: keyturn rotate-now prod/mailer --reason "its settings are corrected"; a pause is ended by keyturn resume.`,
+			}, missingGoodKey,
 		},
 	}
 }

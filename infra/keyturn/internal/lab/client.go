@@ -53,17 +53,17 @@ func Open(dir string) (*Client, error) {
 	return &Client{n.Exercise, n.Endpoint, &http.Client{Transport: &http.Transport{}}}, nil
 }
 
-// Refusal is why a session does not do what it was asked for.
-type Refusal struct{ What string }
+// RefusedError is why a session does not do what it was asked for.
+type RefusedError struct{ What string }
 
-func (r *Refusal) Error() string { return r.What }
+func (r *RefusedError) Error() string { return r.What }
 
 // Check judges how the exercise stands.
 func (c *Client) Check(ctx context.Context) (r Report, err error) {
 	return r, c.ask(ctx, http.MethodGet, "check", byName{}, &r)
 }
 
-// Hint takes a hint, which costs points. A *Refusal says that there is none.
+// Hint takes a hint, which costs points. A *RefusedError says that there is none.
 func (c *Client) Hint(ctx context.Context) (h Hint, err error) {
 	return h, c.ask(ctx, http.MethodPost, "hint", byName{}, &h)
 }
@@ -141,7 +141,7 @@ func (c *Client) ask(ctx context.Context, method, path string, in byName, out an
 	if answer.StatusCode != http.StatusOK {
 		var bad struct{ Error string }
 		_ = json.NewDecoder(answer.Body).Decode(&bad)
-		return &Refusal{bad.Error}
+		return &RefusedError{bad.Error}
 	}
 	if out == nil {
 		return nil

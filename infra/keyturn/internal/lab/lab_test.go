@@ -14,7 +14,7 @@ import (
 // start holds an exercise in a folder that goes with the test.
 func start(t *testing.T, e *Exercise) *Session {
 	t.Helper()
-	s, err := Start(t.Context(), e, Options{Dir: filepath.Join(t.TempDir(), "lab"), Vendors: catalog.All(), Every: 20 * time.Millisecond})
+	s, err := Start(t.Context(), e, Options{Dir: filepath.Join(t.TempDir(), "lab"), Vendors: catalog.All(), Every: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,18 +33,15 @@ func TestNothingDone(t *testing.T) {
 		t.Run(e.Name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, e)
-			points := 0
 			for range 2 { // time alone does not help
 				r := s.Check(t.Context())
-				points = 0
 				for _, g := range r.Goals {
-					points += g.Points
 					if g.Done || g.Missing == "" {
 						t.Errorf("%s is done", g.ID)
 					}
 				}
-				if r.Score != 0 || r.Done || len(r.Harm) > 0 || points != 100 {
-					t.Fatalf("%+v, of %d points", r, points)
+				if r.Score != 0 || r.Done || len(r.Harm) > 0 {
+					t.Fatalf("%+v", r)
 				}
 				if err := s.Wait(t.Context(), time.Hour); err != nil {
 					t.Fatal(err)
@@ -128,13 +125,13 @@ func TestClient(t *testing.T) {
 		"too long":     second(c.Wait(ctx, longest+time.Second)),
 		"backwards":    second(c.Wait(ctx, -time.Second)),
 	} {
-		if _, ok := errors.AsType[*Refusal](err); !ok {
+		if _, ok := errors.AsType[*RefusedError](err); !ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for n := 0; ; n++ { // until there is no hint left
 		h, err := c.Hint(ctx)
-		if _, ok := errors.AsType[*Refusal](err); ok && n > len(s.Exercise.goals) {
+		if _, ok := errors.AsType[*RefusedError](err); ok && n > len(s.Exercise.goals) {
 			break
 		}
 		if err != nil || h.Text == "" {

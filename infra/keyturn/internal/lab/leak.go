@@ -37,55 +37,63 @@ Find out which key it is and who has it, and how they got it. Shut them out,
 replace the key in an emergency, see that the old one is dead, and prove it to
 an auditor from the ledger. Those who look after the AWS account end a role's
 sessions for you: keyturn lab block ROLE.`,
-		goals: []goal{
-			{
-				"shut-out", "the stranger is shut out of AWS", 20, []string{
-					"Read the mail: keyturn lab mail. What a CloudTrail file shows, keyturn detect trail --site keyturn.yaml says too.",
-					"The alert names the role whose sessions are in strange hands. No program of ours uses it: keyturn lab block ci-runner",
-				},
-				func(_ context.Context, w *world) string {
-					if w.isBlocked(thiefRole) {
-						return ""
-					}
-					return "somebody who is no reader still reads a secret"
-				},
+		goals: leakGoals(),
+	}
+}
+
+func leakGoals() []goal {
+	return []goal{
+		{
+			"shut-out", "the stranger is shut out of AWS", 20,
+			[]string{
+				"Read the mail: keyturn lab mail. What a CloudTrail file shows, keyturn detect trail --site keyturn.yaml says too.",
+				"The alert names the role whose sessions are in strange hands. No program of ours uses it: keyturn lab block ci-runner",
 			},
-			{
-				"taken-on", "the alert is acknowledged, so that nobody else is called", 5, []string{
-					`The mail says how, and so does keyturn status: keyturn ack prod/billing --reason TEXT`,
-				},
-				missingAck,
+			func(_ context.Context, w *world) string {
+				if w.isBlocked(thiefRole) {
+					return ""
+				}
+				return "somebody who is no reader still reads a secret"
 			},
-			{
-				"rotated", "the leaked key is replaced in an emergency, with the reason on record", 25, []string{
-					"docs/runbooks/leaked-key.md. An ordinary rotation leaves the old key alive for a day.",
-					`keyturn rotate-now prod/billing --emergency --reason "read by a stranger"`,
-				}, missingEmergency,
+		},
+		{
+			"taken-on", "the alert is acknowledged, so that nobody else is called", 5,
+			[]string{
+				`The mail says how, and so does keyturn status: keyturn ack prod/billing --reason TEXT`,
 			},
-			{
-				"worthless", "no key that the stranger has read is accepted by the vendor", 15, []string{
-					"The order counts: who can still read the secret has the new key too. Then rotate it again.",
-					"The old key ends an hour after an emergency (grace.min). Let time pass: keyturn lab wait 3h",
-				},
-				func(_ context.Context, w *world) string {
-					if w.stranger.working() == 0 {
-						return ""
-					}
-					return "the vendor accepts a key that the stranger has"
-				},
+			missingAck,
+		},
+		{
+			"rotated", "the leaked key is replaced in an emergency, with the reason on record", 25, []string{
+				"docs/runbooks/leaked-key.md. An ordinary rotation leaves the old key alive for a day.",
+				`keyturn rotate-now prod/billing --emergency --reason "read by a stranger"`,
+			}, missingEmergency,
+		},
+		{
+			"worthless", "no key that the stranger has read is accepted by the vendor", 15,
+			[]string{
+				"The order counts: who can still read the secret has the new key too. Then rotate it again.",
+				"The old key ends an hour after an emergency (grace.min). Let time pass: keyturn lab wait 3h",
 			},
-			{
-				"dead", "Keyturn has proven that the leaked key is dead", 10, []string{
-					"A revoked key is looked at again, an hour later at most: keyturn lab wait 3h, then keyturn status prod/billing",
-				},
-				func(ctx context.Context, w *world) string { return w.ended(ctx, leaked, w.began(leaked)) },
+			func(_ context.Context, w *world) string {
+				if w.stranger.working() == 0 {
+					return ""
+				}
+				return "the vendor accepts a key that the stranger has"
 			},
-			{
-				"proven", "evidence about the key, with the proof of its death, lies in the folder", 25, []string{
-					"keyturn ledger verify and keyturn evidence read the ledger at " + ledgerURL + "; its public key is in ledger.pub.",
-					"keyturn evidence prod/billing --ledger " + ledgerURL + " --key ledger.pub",
-				}, missingEvidence,
+		},
+		{
+			"dead", "Keyturn has proven that the leaked key is dead", 10,
+			[]string{
+				"A revoked key is looked at again, an hour later at most: keyturn lab wait 3h, then keyturn status prod/billing",
 			},
+			func(ctx context.Context, w *world) string { return w.ended(ctx, leaked, w.began(leaked)) },
+		},
+		{
+			"proven", "evidence about the key, with the proof of its death, lies in the folder", 25, []string{
+				"keyturn ledger verify and keyturn evidence read the ledger at " + ledgerURL + "; its public key is in ledger.pub.",
+				"keyturn evidence prod/billing --ledger " + ledgerURL + " --key ledger.pub",
+			}, missingEvidence,
 		},
 	}
 }

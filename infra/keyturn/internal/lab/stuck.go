@@ -40,53 +40,60 @@ Find out what holds the rotation up: there is more than one thing. Get it going
 without losing a key, cutting off a program, or leaving a key at the vendor that
 nobody knows. The vendor's console is keyturn lab vendor; let time pass with
 keyturn lab wait.`,
-		goals: []goal{
-			{
-				"admin", "the vendor accepts the admin credential that is stored", 25, []string{
-					"keyturn doctor " + Account + " tries the admin credential. docs/runbooks/admin-credential-lost.md says what then.",
-					"Make a new one in the vendor's console, and store it without showing it: keyturn lab vendor new-admin | keyturn admin put " + Account,
-				},
-				func(_ context.Context, w *world) string {
-					_, text := w.region.Cloud.SecretsManager().Peek(adminSecret, store.Current)
-					if _, key := keyIn(text); key.Equal(w.vendor.valid()) {
-						return ""
-					}
-					return "the vendor refuses the admin credential in " + adminSecret
-				},
+		goals: stuckGoals(),
+	}
+}
+
+func stuckGoals() []goal {
+	return []goal{
+		{
+			"admin", "the vendor accepts the admin credential that is stored", 25,
+			[]string{
+				"keyturn doctor " + Account + " tries the admin credential. docs/runbooks/admin-credential-lost.md says what then.",
+				"Make a new one in the vendor's console, and store it without showing it: keyturn lab vendor new-admin | keyturn admin put " + Account,
 			},
-			{
-				"unblocked", "no unfinished version of prod/mailer has AWSPENDING", 20, []string{
-					"keyturn status prod/mailer: a pending version blocks every rotation. docs/heal.md says what is done about it, and after how long.",
-					"Do nothing by hand: the hourly sweep takes the label off a day after the version was made. keyturn lab wait 25h",
-				},
-				func(_ context.Context, w *world) string {
-					if w.pending(halted) == w.halted {
-						return "AWSPENDING is on a version whose rotation has ended in failure"
-					}
+			func(_ context.Context, w *world) string {
+				_, text := w.region.Cloud.SecretsManager().Peek(adminSecret, store.Current)
+				if _, key := keyIn(text); key.Equal(w.vendor.valid()) {
 					return ""
-				},
+				}
+				return "the vendor refuses the admin credential in " + adminSecret
 			},
-			{
-				"clean", "the key of the failed rotation is dead, and the vendor has no key that nobody knows", 25, []string{
-					"A key that was given up is retired like a replaced one (grace.max is 24h), and until then it holds up the next rotation. keyturn status prod/mailer says when.",
-					"keyturn lab wait 26h, then compare keyturn lab vendor with keyturn status",
-				}, missingClean,
+		},
+		{
+			"unblocked", "no unfinished version of prod/mailer has AWSPENDING", 20,
+			[]string{
+				"keyturn status prod/mailer: a pending version blocks every rotation. docs/heal.md says what is done about it, and after how long.",
+				"Do nothing by hand: the hourly sweep takes the label off a day after the version was made. keyturn lab wait 25h",
 			},
-			{
-				"rotated", "prod/mailer is rotated, and its program works with the new key", 30, []string{
-					"keyturn rotate-now prod/mailer --plan says what would stop a rotation. One that is stopped blocks the next for a day.",
-					`When nothing would: keyturn rotate-now prod/mailer --reason "the causes are gone"`,
-				},
-				func(ctx context.Context, w *world) string {
-					version, _ := w.current(halted)
-					switch b := w.book(ctx, halted); {
-					case version == w.began(halted):
-						return "the current version is the one of before"
-					case b.Failure != nil:
-						return "the last rotation failed: " + b.Failure.ErrorType
-					}
-					return w.works(halted)
-				},
+			func(_ context.Context, w *world) string {
+				if w.pending(halted) == w.halted {
+					return "AWSPENDING is on a version whose rotation has ended in failure"
+				}
+				return ""
+			},
+		},
+		{
+			"clean", "the key of the failed rotation is dead, and the vendor has no key that nobody knows", 25, []string{
+				"A key that was given up is retired like a replaced one (grace.max is 24h), and until then it holds up the next rotation. keyturn status prod/mailer says when.",
+				"keyturn lab wait 26h, then compare keyturn lab vendor with keyturn status",
+			}, missingClean,
+		},
+		{
+			"rotated", "prod/mailer is rotated, and its program works with the new key", 30,
+			[]string{
+				"keyturn rotate-now prod/mailer --plan says what would stop a rotation. One that is stopped blocks the next for a day.",
+				`When nothing would: keyturn rotate-now prod/mailer --reason "the causes are gone"`,
+			},
+			func(ctx context.Context, w *world) string {
+				version, _ := w.current(halted)
+				switch b := w.book(ctx, halted); {
+				case version == w.began(halted):
+					return "the current version is the one of before"
+				case b.Failure != nil:
+					return "the last rotation failed: " + b.Failure.ErrorType
+				}
+				return w.works(halted)
 			},
 		},
 	}

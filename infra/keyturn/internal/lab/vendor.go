@@ -66,7 +66,7 @@ func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case used == own:
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusUnauthorized)
-		_ = json.NewEncoder(w).Encode(map[string]any{"errors": []any{map[string]any{"message": "The provided authorization grant is invalid, expired, or revoked"}}})
+		_, _ = io.WriteString(w, `{"errors":[{"message":"The provided authorization grant is invalid, expired, or revoked"}]}`)
 		return
 	case r.URL.Path == "/v3/mail/send" && v.isTame(used):
 		w.WriteHeader(http.StatusForbidden)
