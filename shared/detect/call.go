@@ -21,20 +21,25 @@ type Call struct {
 	Ours bool
 	// Service: an AWS service made it on its own account.
 	Service bool
+
+	track string // of the caller
 }
 
 // Subject is a secret and how the call names it.
 type Subject struct {
 	*Secret
 	Ref trail.SecretRef
+
+	track string // of the caller with it
 }
 
 func newCall(s *Site, e *trail.Event) Call {
 	c := Call{Event: e, Who: e.Identity.Principal(), Result: e.Outcome()}
+	c.track = principalTrack + c.Who
 	c.Service = e.Type == trail.TypeService || e.Type == trail.TypeLabel || e.Identity.Type == "AWSService"
 	for _, ref := range e.Secrets() {
 		if one := s.find(ref); one != nil {
-			c.About = append(c.About, Subject{one, ref})
+			c.About = append(c.About, Subject{one, ref, c.track + withSecret + one.Name})
 		}
 	}
 	c.Ours = c.ours(s)

@@ -120,10 +120,10 @@ func (h History) finding(marks []Mark) Finding {
 const principalTrack, withSecret = "principal ", " secret "
 
 // principal is the track of the caller.
-func principal(c *Call) string { return principalTrack + c.Who }
+func principal(c *Call) string { return c.track }
 
 // reading is the track of the caller with one secret.
-func reading(c *Call, one Subject) string { return principal(c) + withSecret + one.Name }
+func reading(_ *Call, one Subject) string { return one.track }
 
 // about fills in who and which secret a track is of.
 func (f *Finding) about(track string) {

@@ -31,7 +31,7 @@ func counted(name, what string, span, bucket time.Duration, levels []Level, mark
 	return Pattern{
 		Name: name, Span: span + max(period, span), Bucket: bucket, Cap: top, Mark: mark,
 		Judge: func(_ *Site, h History) []Finding {
-			if len(h.Marks) < least {
+			if fewer(h.Marks, least) {
 				return nil
 			}
 			var found []Finding
@@ -48,6 +48,23 @@ func counted(name, what string, span, bucket time.Duration, levels []Level, mark
 			return unique(found)
 		},
 	}
+}
+
+// fewer says that the marks have fewer than n values, which is so nearly always.
+func fewer(marks []Mark, n int) bool {
+	if len(marks) < n {
+		return true
+	}
+	var room [32]string
+	values := room[:0]
+	for i := range marks {
+		if !slices.Contains(values, marks[i].Value) {
+			if values = append(values, marks[i].Value); len(values) >= n {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // window is the marks within a span that ends with one of them.

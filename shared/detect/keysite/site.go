@@ -24,7 +24,7 @@ func Site(f *keysfile.File, account, region string) *detect.Site {
 		Functions: []string{n + "-rotatenow", n + "-audit", n + "-review"},
 		Resources: []string{
 			n, n + "-watch", n + "-ledger-" + account + "-" + region, n + "-notifications", n + "-escalation", n + "-undelivered",
-			n + "-audit", n + "-audit-dlq", n + "-trail", n + "-trail-dlq", n + "-trail-secrets", n + "-trail-keys", n + "-trail-parts", n + "-trail-labels",
+			n + "-audit", n + "-audit-dlq", n + "-trail", n + "-trail-dlq", n + "-trail-secrets", n + "-trail-keys", n + "-trail-parts", n + "-trail-stores", n + "-trail-labels",
 			n + "-canary", n + "-seal", n + "-reconcile", n + "-review",
 		},
 		Keys:  []string{"alias/" + n + "-secrets", "alias/" + n + "-data", "alias/" + n + "-topics", "alias/" + n + "-ledger"},
