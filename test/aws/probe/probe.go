@@ -69,7 +69,7 @@ type Probe struct {
 // All returns the probes.
 func All() []Probe {
 	var all []Probe
-	for _, some := range [][]Probe{secretProbes(), rotationProbes(), failureProbes(), trailProbes(), otherProbes()} {
+	for _, some := range [][]Probe{secretProbes(), rotationProbes(), failureProbes(), trailProbes(), otherProbes(), storageProbes()} {
 		all = append(all, some...)
 	}
 	return all

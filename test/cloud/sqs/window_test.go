@@ -67,8 +67,11 @@ func TestWindow(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		want := []batch{
-			{15 * time.Second, 5}, {20500 * time.Millisecond, 5},
-			{30 * time.Second, 20}, {30 * time.Second, 20}, {38 * time.Second, 5}, // both are busy until 33 s
+			{15 * time.Second, 5},
+			{20500 * time.Millisecond, 5},
+			{30 * time.Second, 20},
+			{30 * time.Second, 20},
+			{38 * time.Second, 5}, // both are busy until 33 s
 		}
 		if diff := cmp.Diff(want, got.list()); diff != "" {
 			t.Errorf("batches (-want +got):\n%s", diff)
