@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -126,4 +127,33 @@ func tileRoot(ctx context.Context, read readFunc, t tlog.Tile) (tlog.Hash, error
 		sub.add(tlog.Hash(h))
 	}
 	return sub.root(), nil
+}
+
+// staged compares the batches, from which partial tiles that are gone are computed, with
+// the entries of the last bundle.
+func (s *scan) staged(ctx context.Context, leaves [][]byte) error {
+	if len(leaves) == torchwood.TileWidth {
+		return nil
+	}
+	h, ok := s.heads[s.latest.N]
+	for ok && len(leaves) > 0 {
+		path := stagingPath(h)
+		data, err := s.archive.Read(ctx, path)
+		if errors.Is(err, ErrNotFound) {
+			s.bad(path, h.PrevSize, "missing")
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
+		batch, err := split(data)
+		n := min(len(leaves), len(batch))
+		if err != nil || int64(len(batch)) != h.Size-h.PrevSize || !slices.EqualFunc(batch[len(batch)-n:], leaves[len(leaves)-n:], bytes.Equal) {
+			s.bad(path, h.PrevSize, "does not hold the entries from %d on", h.PrevSize)
+			return nil //nolint:nilerr // it is a finding
+		}
+		leaves = leaves[:len(leaves)-n]
+		h, ok = s.heads[h.PrevSize]
+	}
+	return nil
 }

@@ -77,3 +77,27 @@ func TestBatchChanged(t *testing.T) {
 		}
 	}
 }
+
+// A batch that is not right is found while the partial tile that needs it is still there.
+func TestBatchChangedEarly(t *testing.T) {
+	t.Parallel()
+	k := newKey(t)
+	for name, change := range map[string]func(string) []byte{
+		"changed": func(d string) []byte { return []byte(strings.Replace(d, `"k6"`, `"k9"`, 1)) },
+		"cut":     func(d string) []byte { return []byte(d[:len(d)-10]) },
+		"removed": func(string) []byte { return nil },
+	} {
+		m := grown(t, k, 256, 5, 5, 5)
+		path := ""
+		for _, p := range m.Paths() {
+			if strings.HasPrefix(p, "staging/261-") {
+				path = p
+				m.Tamper(p, change(strings.ReplaceAll(string(object(t, m, p)), `"k262"`, `"k6"`)))
+			}
+		}
+		_, err := ledger.Verify(t.Context(), m, k.Verifier, ledger.Check{Parallel: 4})
+		if bad, ok := errors.AsType[*ledger.TamperError](err); !ok || bad.Path != path || bad.Index != 261 {
+			t.Errorf("%s: %v, want %s", name, err, path)
+		}
+	}
+}

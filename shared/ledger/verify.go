@@ -21,6 +21,8 @@ type Check struct {
 	// Each is called for every entry, in order, before it is known whether it is
 	// genuine: only after Verify returned nil it is. Verify ends with its error.
 	Each func(index int64, line []byte) error
+	// Parallel is how many checkpoints are read at once; zero is one.
+	Parallel int
 }
 
 // Report is what Verify found to be in order.
@@ -36,7 +38,8 @@ type Report struct {
 // that each checkpoint is signed by v, that every tile of the latest tree is there
 // and right, that no id of a writer is there twice or unknown, that no object was
 // written twice, and that there is none past the end but of one append that is not
-// finished. Partial tiles that wider ones have replaced are not read, nor what ids
+// finished; and that the batches hold what the newest partial tiles do, for when they
+// have aged. Partial tiles that wider ones have replaced are not read, nor what ids
 // say, which each append proves for those that it uses. The error for a
 // log that is not in order is a *TamperError about the first bad thing in the order
 // of the log. Verify holds 32 bytes in memory for each entry.
@@ -102,6 +105,7 @@ func (s *scan) bad(path string, index int64, why string, args ...any) {
 func (s *scan) inventory(ctx context.Context, v note.Verifier) error {
 	s.next, s.heads = map[int64]int64{}, map[int64]head{}
 	var tiles []tlog.Tile
+	var listed []sized
 	err := s.archive.Walk(ctx, func(path string, versions int) error {
 		dir, name, _ := strings.Cut(path, "/")
 		switch size, err := strconv.ParseInt(name, 10, 64); {
@@ -116,7 +120,8 @@ func (s *scan) inventory(ctx context.Context, v note.Verifier) error {
 			s.ids[idKey(path)] = false
 		case (dir+"/" == checkpointDir || dir+"/" == nextDir) && err == nil && name == strconv.FormatInt(size, 10) && size >= 0:
 			s.versions(path, size, versions)
-			return s.claim(ctx, path, size, v)
+			listed = append(listed, sized{path, size})
+			return nil
 		case dir+"/" == idDir || dir+"/" == checkpointDir || dir+"/" == nextDir:
 			s.odd = append(s.odd, path)
 		}
@@ -125,6 +130,9 @@ func (s *scan) inventory(ctx context.Context, v note.Verifier) error {
 	})
 	if err != nil {
 		return fmt.Errorf("list objects: %w", err)
+	}
+	if err := s.readClaims(ctx, listed, v); err != nil {
+		return err
 	}
 	if s.report.Checkpoints == 0 {
 		return s.first(&TamperError{Path: checkpointDir, Index: -1, Why: "there is no checkpoint"})
@@ -156,41 +164,68 @@ func (s *scan) versions(path string, index int64, versions int) {
 	}
 }
 
-// claim reads a checkpoint, or the note about what followed it.
-func (s *scan) claim(ctx context.Context, path string, size int64, v note.Verifier) error {
-	data, err := s.archive.Read(ctx, path)
-	if errors.Is(err, ErrNotFound) { // there is a trace of it
-		s.bad(path, size, "deleted")
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
-	}
-	if strings.HasPrefix(path, nextDir) {
-		h, err := parseHead(data)
-		if err != nil || h.PrevSize != size {
-			s.bad(path, size, "is not what followed a tree of %d", size)
-			return nil //nolint:nilerr // it is a finding
+// sized is the path of an object about a tree of a size.
+type sized struct {
+	path string
+	size int64
+}
+
+// readClaims reads checkpoints, and the notes about what followed them.
+func (s *scan) readClaims(ctx context.Context, listed []sized, v note.Verifier) error {
+	const part = 1000 // in memory at once
+	for some := range slices.Chunk(listed, part) {
+		data := make([][]byte, len(some))
+		err := each(ctx, max(s.check.Parallel, 1), len(some), func(ctx context.Context, i int) error {
+			d, err := s.archive.Read(ctx, some[i].path)
+			if errors.Is(err, ErrNotFound) { // there is a trace of it
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("read %s: %w", some[i].path, err)
+			}
+			data[i] = append([]byte{}, d...)
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		s.next[size], s.heads[h.Size] = h.Size, h
-		s.claims = append(s.claims, claim{path, h.tree(), false}, claim{path, h.prev(), false})
-		return nil
+		for i, at := range some {
+			s.claim(at, data[i], v)
+		}
+	}
+	return nil
+}
+
+// claim takes a checkpoint, or the note about what followed it; nil is one that is gone.
+func (s *scan) claim(at sized, data []byte, v note.Verifier) {
+	if data == nil {
+		s.bad(at.path, at.size, "deleted")
+		return
+	}
+	if strings.HasPrefix(at.path, nextDir) {
+		h, err := parseHead(data)
+		if err != nil || h.PrevSize != at.size {
+			s.bad(at.path, at.size, "is not what followed a tree of %d", at.size)
+			return
+		}
+		s.next[at.size], s.heads[h.Size] = h.Size, h
+		s.claims = append(s.claims, claim{at.path, h.tree(), false}, claim{at.path, h.prev(), false})
+		return
 	}
 	tree, err := OpenCheckpoint(data, v)
 	switch {
 	case err != nil:
-		s.bad(path, size, "%v", err)
-		return nil
-	case tree.N != size:
-		s.bad(path, size, "is of %d entries", tree.N)
-		return nil
+		s.bad(at.path, at.size, "%v", err)
+		return
+	case tree.N != at.size:
+		s.bad(at.path, at.size, "is of %d entries", tree.N)
+		return
 	}
 	s.report.Checkpoints++
-	s.claims = append(s.claims, claim{path, tree, true})
+	s.claims = append(s.claims, claim{at.path, tree, true})
 	if tree.N >= s.latest.N {
 		s.latest = tree
 	}
-	return nil
 }
 
 // witnessed is the path by which findings name the checkpoint of Check.Against.
@@ -216,6 +251,7 @@ func (s *scan) against(v note.Verifier) error {
 // entries reads all entries in order, and compares what they make with what is stored.
 func (s *scan) entries(ctx context.Context) error {
 	next := s.compare(s.claims, 0)
+	var last [][]byte // bundle
 	for n := int64(0); n*torchwood.TileWidth < s.latest.N; n++ {
 		path := bundlePath(s.latest.N, n)
 		first := n * torchwood.TileWidth
@@ -238,6 +274,12 @@ func (s *scan) entries(ctx context.Context) error {
 		if err != nil || len(leaves) != w {
 			s.bad(path, first+int64(min(len(leaves), w)), "holds %d whole entries, want %d", len(leaves), w)
 			return nil //nolint:nilerr // it is a finding
+		}
+		last = leaves
+	}
+	if s.good == s.latest.N { // else there are other findings, about these entries
+		if err := s.staged(ctx, last); err != nil {
+			return err
 		}
 	}
 	return s.flush(ctx)
