@@ -244,7 +244,9 @@ func (e *Engine) judge(ctx context.Context, now time.Time, added batch) ([]Item,
 		}
 		found = append(found, more...)
 		if changed {
-			item.Data = t.encode(e.slots)
+			if item.Data, err = t.fit(e.slots, MaxTrack); err != nil {
+				return nil, nil, fmt.Errorf("track %.100q: %w", name, err)
+			}
 			items = append(items, item)
 		}
 	}

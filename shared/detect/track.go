@@ -14,7 +14,9 @@ import (
 const MaxMarks = 500
 
 // MaxTrack is how many bytes a stored track has at most: DynamoDB's limit of an
-// item, less what goes with it.
+// item, less what goes with it. Beyond it the older half of the marks of whatever
+// has most is forgotten, again and again: a caller who makes more than that is found
+// anyway, and a track that cannot be stored would stop everything.
 const MaxTrack = 390 << 10
 
 // maxText is how many bytes of a value, an id or an address are kept.
@@ -59,6 +61,27 @@ func (p *part) keep(of *Pattern, marks []Mark, settled uint32) {
 		p.end = max(p.end, at+span)
 	}
 	p.body = encodeMarks(marks)
+}
+
+// fit encodes the track in at most most bytes.
+func (t *track) fit(slots []slot, most int) ([]byte, error) {
+	for {
+		data := t.encode(slots)
+		if len(data) <= most {
+			return data, nil
+		}
+		largest := &t.parts[0]
+		for i := range t.parts {
+			if len(t.parts[i].body) > len(largest.body) {
+				largest = &t.parts[i]
+			}
+		}
+		marks, err := largest.read()
+		if err != nil {
+			return nil, err
+		}
+		largest.body = encodeMarks(marks[(len(marks)+1)/2:])
+	}
 }
 
 // times says in the item when it is to be looked at, and how long it is of use.
