@@ -104,7 +104,8 @@ type Reconcile struct {
 	To      time.Time `json:"to"`
 	Source  string    `json:"source"`           // "files" whose digests were validated, or "lookup"
 	Events  int       `json:"events"`           // about us
-	Missed  int       `json:"missed"`           // of them, not in the ledger before
+	Missed  int       `json:"missed"`           // of them, not in the ledger before, though EventBridge should have brought them
+	Added   int       `json:"added,omitempty"`  // of them, not in the ledger before, which EventBridge is not asked for
 	Reads   int64     `json:"reads"`            // among them
 	Differ  []string  `json:"differ,omitempty"` // hours and secrets whose count of reads is another
 	Invalid []string  `json:"invalid,omitempty"`

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -44,8 +43,17 @@ type Reconciler struct {
 	Name string
 	// Counter counts the source's reads: of another part than the watch's.
 	Counter *tally.Counter
+	// Abroad says that Source is of another Region, which EventBridge brings nothing
+	// of: nothing is missed, reads are not compared, and there need not be a trail.
+	Abroad bool
 	// Enough reports whether a run is to end: the next one goes on. Nil: none is.
 	Enough func(context.Context) bool
+}
+
+// expected reports whether EventBridge should have brought e: every call to Secrets
+// Manager. Of other services our rules bring what the detections need, and no more.
+func (r *Reconciler) expected(e *trail.Event) bool {
+	return !r.Abroad && e.Source == trail.SecretsManager
 }
 
 // The names of sources, in the ledger.
@@ -61,6 +69,7 @@ type progress struct {
 	Began   time.Time `json:"began"`            // nothing before is expected
 	Missed  []string  `json:"missed,omitempty"` // eventIDs; at most maxMissed
 	More    int       `json:"more,omitempty"`   // beyond them
+	Added   int       `json:"added,omitempty"`  // that were not expected
 	Differ  []string  `json:"differ,omitempty"`
 	Invalid []string  `json:"invalid,omitempty"`
 	Events  int       `json:"events,omitempty"` // about us, that are kept one by one
@@ -116,7 +125,7 @@ func (r *Reconciler) Run(ctx context.Context) (history.Reconcile, error) {
 		}
 	}
 	out := history.Reconcile{
-		From: from, To: run.Through, Source: r.Name, Events: run.Events, Missed: len(run.Missed) + run.More, Reads: run.Reads,
+		From: from, To: run.Through, Source: r.Name, Events: run.Events, Missed: len(run.Missed) + run.More, Added: run.Added, Reads: run.Reads,
 		Differ: some(run.Differ), Invalid: some(run.Invalid),
 	}
 	if err := r.tell(ctx, now, out); err != nil {
@@ -128,7 +137,7 @@ func (r *Reconciler) Run(ctx context.Context) (history.Reconcile, error) {
 
 // overdue notes, once, that nothing came for long.
 func (r *run) overdue(now time.Time) {
-	late := now.Sub(r.Through) > Late
+	late := now.Sub(r.Through) > Late && (!r.Abroad || len(r.Rest) > 0)
 	if late && !r.Late {
 		what := "no digest has come since "
 		if r.Cut || r.Name == SourceLookup {
@@ -181,8 +190,8 @@ func (r *run) file(ctx context.Context, s trail.Step) error {
 	if err != nil {
 		return err
 	}
-	if len(missing) > 0 {
-		r.note(missing)
+	added := len(missing) - r.note(events, missing)
+	if added < len(missing) {
 		if err := r.store(ctx); err != nil {
 			return err
 		}
@@ -201,7 +210,7 @@ func (r *run) file(ctx context.Context, s trail.Step) error {
 	if err := r.Counter.Add(ctx, r.whole(counted)); err != nil {
 		return err
 	}
-	r.Events += len(entries)
+	r.Events, r.Added = r.Events+len(entries), r.Added+added
 	return nil
 }
 
@@ -231,16 +240,24 @@ func (p *progress) wrong(why string) {
 	}
 }
 
-func (p *progress) note(missing map[string]bool) {
-	for _, id := range slices.Sorted(maps.Keys(missing)) {
+// note notes what is missing that was expected, and returns how much that is.
+func (r *run) note(events []trail.Event, missing map[string]bool) int {
+	seen := map[string]bool{}
+	for i := range events {
+		id := events[i].ID
+		if !missing[id] || seen[id] || !r.expected(&events[i]) {
+			continue
+		}
+		seen[id] = true
 		switch {
-		case slices.Contains(p.Missed, id):
-		case len(p.Missed) == maxMissed:
-			p.More++
+		case slices.Contains(r.Missed, id):
+		case len(r.Missed) == maxMissed:
+			r.More++
 		default:
-			p.Missed = append(p.Missed, id)
+			r.Missed = append(r.Missed, id)
 		}
 	}
+	return len(seen)
 }
 
 // some keeps the entry below the ledger's limit.

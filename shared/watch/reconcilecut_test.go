@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyturn/keyturn/shared/trail"
 	"github.com/keyturn/keyturn/shared/watch"
 )
 
@@ -87,5 +88,47 @@ func TestReconciler_begin(t *testing.T) {
 	}
 	if len(w.told) > 0 {
 		t.Errorf("told %v", w.told)
+	}
+}
+
+// What no rule of ours brings is added and detected, and is no gap: other services'
+// calls, and all of another Region, of which no trail need be there.
+func TestReconciler_added(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	kms := strings.ReplaceAll(bare(record("kms", 5, "EnableKey", mailer, nil)), "secretsmanager.amazonaws.com", "kms.amazonaws.com")
+	w.Ours = func(*trail.Event) bool { return true }
+	f := &files{w: w, hours: map[int][]string{0: {kms}}}
+	here := w.reconciler(t, f)
+	there := *here
+	there.Name, there.Abroad = "files us-east-1", true
+	there.Source = &files{w: w, hours: map[int][]string{0: {
+		bare(record("abroad", 6, "PutResourcePolicy", mailer, nil)), bare(record("read-abroad", 7, "GetSecretValue", "prod/honey", nil)),
+	}}}
+	now := w.now
+	w.now = start
+	if err := there.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.now = now
+	for _, r := range []*watch.Reconciler{here, &there} {
+		runs := w.hourly(t, r, 1)
+		if out := runs[0]; out.Added != 1 || out.Missed+len(out.Differ)+len(out.Invalid) > 0 {
+			t.Errorf("%s: %+v", r.Name, out)
+		}
+	}
+	there.Source = &files{w: w}
+	w.now = start.Add(60 * time.Hour)
+	if runs := w.hourly(t, &there, 1); len(runs[0].Invalid) > 0 {
+		t.Errorf("%+v", runs)
+	}
+	got := map[string]bool{}
+	for _, f := range w.entries(t) {
+		if f.Call != nil {
+			got[f.Call.EventID] = true
+		}
+	}
+	if !got["kms"] || !got["abroad"] || len(w.told) > 0 {
+		t.Errorf("the ledger has %v, told %v", got, w.told)
 	}
 }

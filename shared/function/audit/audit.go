@@ -75,11 +75,11 @@ type function struct {
 	watch  *watch.Watch
 	canary *watch.Canary
 	// changes are seen within minutes of a deployment: the canary's schedule is the shortest.
-	changes    *watch.Changes
-	escalator  *alert.Escalator
-	reconciler *watch.Reconciler
-	witness    *watch.Witness // nil: there is none
-	log        *slog.Logger
+	changes     *watch.Changes
+	escalator   *alert.Escalator
+	reconcilers []*watch.Reconciler
+	witness     *watch.Witness // nil: there is none
+	log         *slog.Logger
 }
 
 // Open implements [boot.Open]. It begins the ledger, if there is none, and finishes
@@ -164,7 +164,7 @@ func newFunction(e *boot.Env, site *detect.Site, store *dynamodb.Client, log *le
 		Ours: watch.About(site), Now: e.Clock.Now, Log: e.Log,
 	}
 	return &function{
-		log: e.Log, canary: canary, changes: changes, escalator: escalator, watch: w, reconciler: newReconciler(e, w), witness: newWitness(e, log, alerts),
+		log: e.Log, canary: canary, changes: changes, escalator: escalator, watch: w, reconcilers: newReconcilers(e, w), witness: newWitness(e, log, alerts),
 	}
 }
 

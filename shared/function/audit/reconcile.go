@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
@@ -26,23 +27,47 @@ import (
 // its time at most: for one more file, the comparison of an hour's reads, and the entry.
 const reserve = 45 * time.Second
 
-// newReconciler returns what compares the ledger with the trail's files, or with the
-// event history where none are named.
-func newReconciler(e *boot.Env, w *watch.Watch) *watch.Reconciler {
-	r := &watch.Reconciler{Watch: w, Name: watch.SourceLookup}
-	client := cloudtrail.NewFromConfig(e.AWS, func(o *cloudtrail.Options) {
-		o.RetryMaxAttempts = 6 // two requests a second are all that the account has
-	})
-	r.Source = &lookup.Source{CloudTrail: client}
-	if name := e.Value(boot.TrailBucket); name != "" {
-		r.Name = watch.SourceFiles
-		r.Source = &files.Source{
-			S3: bucket.New(s3.NewFromConfig(e.AWS)), CloudTrail: client, Bucket: name, Prefix: e.Value(boot.TrailPrefix),
-			Owner: e.Value(boot.TrailAccount), Account: e.Value(boot.AccountID), Region: e.AWS.Region,
+// newReconcilers returns what compares the ledger with the trail's files, here and in
+// the Region of what has none, as IAM, or with the event history where no files are named.
+func newReconcilers(e *boot.Env, w *watch.Watch) []*watch.Reconciler {
+	client := func(region string) *cloudtrail.Client {
+		return cloudtrail.NewFromConfig(e.AWS, func(o *cloudtrail.Options) {
+			o.Region, o.RetryMaxAttempts = region, 6 // two requests a second are all that the account has
+		})
+	}
+	var all []*watch.Reconciler
+	add := func(name string, s watch.Source) {
+		counter := &tally.Counter{Cells: w.Cells, Of: name + " reads", NewPart: rand.Text}
+		all = append(all, &watch.Reconciler{Watch: w, Name: name, Source: s, Counter: counter, Abroad: len(all) > 0})
+	}
+	name, here := e.Value(boot.TrailBucket), e.AWS.Region
+	if name == "" {
+		add(watch.SourceLookup, &lookup.Source{CloudTrail: client(here)})
+		return all
+	}
+	of := func(region string) *files.Source {
+		return &files.Source{
+			S3: bucket.New(s3.NewFromConfig(e.AWS)), CloudTrail: client(region), Bucket: name, Prefix: e.Value(boot.TrailPrefix),
+			Owner: e.Value(boot.TrailAccount), Account: e.Value(boot.AccountID), Region: region,
 		}
 	}
-	r.Counter = &tally.Counter{Cells: w.Cells, Of: r.Name + " reads", NewPart: rand.Text}
-	return r
+	add(watch.SourceFiles, of(here))
+	if global := globalRegion(here); global != here {
+		add(watch.SourceFiles+" "+global, of(global))
+	}
+	return all
+}
+
+// globalRegion is where CloudTrail records calls to services that have no Region.
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-concepts.html#cloudtrail-concepts-global-service-events
+func globalRegion(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "cn-north-1"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "us-gov-west-1"
+	}
+	return "us-east-1"
 }
 
 // newWitness returns what keeps checkpoints elsewhere; nil if no place is named.
@@ -61,7 +86,11 @@ func newWitness(e *boot.Env, log *ledger.Log, alerts *watch.Alerts) *watch.Witne
 func (f *function) beat(ctx context.Context) (any, error) {
 	silent, err := f.canary.Beat(ctx)
 	_, changed := f.changes.Note(ctx)
-	return map[string]bool{"silent": silent}, errors.Join(err, changed, f.escalator.Run(ctx), f.reconciler.Begin(ctx), f.watch.Settle(ctx))
+	errs := []error{err, changed, f.escalator.Run(ctx)}
+	for _, r := range f.reconcilers {
+		errs = append(errs, r.Begin(ctx))
+	}
+	return map[string]bool{"silent": silent}, errors.Join(append(errs, f.watch.Settle(ctx))...)
 }
 
 // seal runs every hour. A checkpoint is given away here, and not with each entry: the
@@ -75,19 +104,28 @@ func (f *function) seal(ctx context.Context) (any, error) {
 }
 
 // reconcile runs every hour. What another run is doing is not done twice.
-func (f *function) reconcile(ctx context.Context) (history.Reconcile, error) {
-	r := *f.reconciler
+func (f *function) reconcile(ctx context.Context) ([]history.Reconcile, error) {
+	enough := func(context.Context) bool { return false }
 	if end, ok := ctx.Deadline(); ok {
 		soft, cancel := context.WithDeadline(ctx, end.Add(-min(reserve, time.Until(end)/4)))
 		defer cancel()
-		r.Enough = func(context.Context) bool { return soft.Err() != nil }
+		enough = func(context.Context) bool { return soft.Err() != nil }
 	}
-	out, err := r.Run(ctx)
-	if errors.Is(err, cell.ErrConflict) {
-		f.log.LogAttrs(ctx, slog.LevelWarn, "another run compares the ledger at this time", slog.String("error", err.Error()))
-		return out, nil
+	var all []history.Reconcile
+	var errs []error
+	for _, r := range f.reconcilers {
+		this := *r
+		this.Enough = enough
+		out, err := this.Run(ctx)
+		all = append(all, out)
+		if errors.Is(err, cell.ErrConflict) {
+			f.log.LogAttrs(ctx, slog.LevelWarn, "another run compares the ledger at this time", slog.String("source", r.Name), slog.String("error", err.Error()))
+			continue
+		}
+		errs = append(errs, err)
+		f.log.LogAttrs(ctx, slog.LevelInfo, "ledger compared", slog.String("source", r.Name), slog.Time("from", out.From), slog.Time("to", out.To),
+			slog.Int("events", out.Events), slog.Int64("reads", out.Reads), slog.Int("missed", out.Missed), slog.Int("added", out.Added),
+			slog.Int("differ", len(out.Differ)), slog.Int("invalid", len(out.Invalid)))
 	}
-	f.log.LogAttrs(ctx, slog.LevelInfo, "ledger compared", slog.String("source", out.Source), slog.Time("from", out.From), slog.Time("to", out.To),
-		slog.Int("events", out.Events), slog.Int64("reads", out.Reads), slog.Int("missed", out.Missed), slog.Int("differ", len(out.Differ)), slog.Int("invalid", len(out.Invalid)))
-	return out, err
+	return all, errors.Join(errs...)
 }
