@@ -42,6 +42,9 @@ const runbooks = "../../docs/runbooks"
 //	is same|other             the current value is the remembered one, or not
 func TestRunbooks(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("commands that TestScript runs, too")
+	}
 	all := commands()
 	all["runbook"] = cmdRunbook
 	all["outage"] = on((*world).cmdOutage)

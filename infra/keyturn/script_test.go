@@ -62,10 +62,19 @@ func TestMain(m *testing.M) {
 //	ledger grow|write|key|change ...    a ledger in a directory: see cmdLedger
 //	queue make|signed NAME ...    a queue, or the sign-off in it: see cmdQueue
 //	hand NAME [POLICY]            a deployed secret gets a key that somebody made by hand, and a policy
+//
+// With -short, those of the commands that have goroutines.
 func TestScript(t *testing.T) {
 	t.Parallel()
+	dir, files := "testdata/script", []string(nil)
+	if testing.Short() {
+		for _, name := range []string{"admin-terminal", "doctor", "ledger", "local", "status"} {
+			files = append(files, dir+"/"+name+".txt")
+		}
+		dir = ""
+	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script", RequireExplicitExec: true,
+		Dir: dir, Files: files, RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error { return setup(t, env) },
 		Cmds:  commands(),
 	})

@@ -148,6 +148,9 @@ func many(n, shards int) []string {
 
 func TestLoad_manyKeys(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("10,000 keys, and no goroutine")
+	}
 	f, err := load(many(3_000, 64)...)
 	if err != nil || len(f.Keys) != 3_000 {
 		t.Fatalf("3,000 keys: %v", err)

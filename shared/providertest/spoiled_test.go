@@ -29,6 +29,17 @@ func (y spoiledToy) run(t *testing.T) {
 	}
 }
 
+// sampled is a fifth of all with -short.
+func sampled[T any](all []T) (out []T) {
+	if !testing.Short() {
+		return all
+	}
+	for i := 0; i < len(all); i += 5 {
+		out = append(out, all[i])
+	}
+	return out
+}
+
 func filled(spoil func(*toyClient)) toy { return toy{strategy: "DualSlot", spoil: spoil} }
 func placed(spoil func(*toyClient)) toy {
 	return toy{strategy: "DualSlot", place: true, spoil: spoil}
@@ -50,7 +61,7 @@ func settlesOnce(i *provider.Info) { i.Settle.Successes = 1 }
 // Slots.
 func TestSuite_findsBrokenSlots(t *testing.T) {
 	t.Parallel()
-	for _, y := range []spoiledToy{
+	for _, y := range sampled([]spoiledToy{
 		{"a fill sent twice", filled(sentAgain), []string{"fault/reply lost", "fault/500 applied"}},
 		{"a place that does not look first", placed(looksNot), []string{"a value placed twice", "fault/reply lost"}},
 		{"a place that looks, and takes an error for no", placed(looksAway), []string{"a look that fails"}},
@@ -90,7 +101,7 @@ func TestSuite_findsBrokenSlots(t *testing.T) {
 		{"a settle time too short", informed(placed(nil), settlesSoon), []string{"settles"}},
 		{"one success believed", informed(filled(nil), settlesOnce), []string{"settles"}},
 		{"another number of slots than there are", filled(countsWrong), []string{"no room"}},
-	} {
+	}) {
 		t.Run(y.name, func(t *testing.T) {
 			t.Parallel()
 			y.run(t)
@@ -101,7 +112,7 @@ func TestSuite_findsBrokenSlots(t *testing.T) {
 // The key that is rolled, without a grace and with one.
 func TestSuite_findsBrokenRolls(t *testing.T) {
 	t.Parallel()
-	for _, y := range []spoiledToy{
+	for _, y := range sampled([]spoiledToy{
 		{"a set that is not idempotent", inPlace(setsOnce), []string{"a value set twice"}},
 		{"a set of another value", inPlace(setsLess), []string{"life without a fault"}},
 		{"a set of the one key, whatever is asked", inPlace(setsTheOne), []string{"ids that are no keys"}},
@@ -147,7 +158,7 @@ func TestSuite_findsBrokenRolls(t *testing.T) {
 		{"with a grace: a key that nothing names", toy{strategy: "RollWithGrace", shared: true}, []string{"definition"}},
 		{"with a grace: a request without admin", graced(asksAnyone), []string{"admin credential missing"}},
 		{"with a grace: a settle time too short", informed(graced(nil), settlesSoon), []string{"settles"}},
-	} {
+	}) {
 		t.Run(y.name, func(t *testing.T) {
 			t.Parallel()
 			y.run(t)

@@ -20,7 +20,7 @@ import (
 // promise, and the checks named must find it.
 func TestSuite_findsBrokenPackages(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
+	for _, tt := range sampled([]struct {
 		name  string
 		base  func() Subject
 		spoil func(provider.Overlap, *http.Client) provider.Overlap
@@ -79,7 +79,7 @@ func TestSuite_findsBrokenPackages(t *testing.T) {
 			o.Usage = nil
 			return o
 		}, []string{"definition"}},
-	} {
+	}) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := spoiled(tt.base(), tt.spoil)

@@ -85,6 +85,15 @@ func (w *world) settled(at int, call string) {
 	w.check()
 }
 
+// next is how far it is to the call that fails next: with -short not every call
+// has its turn.
+func next() int {
+	if testing.Short() {
+		return 5
+	}
+	return 1
+}
+
 // One step of a rotation between any two calls of a rollback, a restore or a
 // retirement, and the rest of it afterwards: the current key works, no other is
 // left, and none is ended that is in use.
@@ -99,7 +108,7 @@ func TestBeside_aRotation(t *testing.T) {
 		for before := range steps {
 			t.Run(what, func(t *testing.T) {
 				t.Parallel()
-				for at, over := 0, false; !over; at++ {
+				for at, over := 0, false; !over; at += next() {
 					synctest.Test(t, func(t *testing.T) {
 						w, _, _ := unplugged(t)
 						time.Sleep(key().Grace.Disabled) // its end is due

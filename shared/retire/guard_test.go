@@ -202,7 +202,7 @@ func TestRolledBack(t *testing.T) {
 	for name, setup := range map[string][]func(*world){"revoke": nil, "disable": {canDisable}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for at := 0; ; at++ {
+			for at := 0; ; at += next() {
 				over := false
 				synctest.Test(t, func(t *testing.T) { over = rolledBack(t, at, setup) })
 				if over {
@@ -248,7 +248,7 @@ func rolledBack(t *testing.T, at int, setup []func(*world)) (over bool) {
 // Promise: killed-anywhere
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
-	for at, over := 0, false; !over; at++ {
+	for at, over := 0, false; !over; at += next() {
 		synctest.Test(t, func(t *testing.T) {
 			w, old, current := replaced(t, canDisable)
 			over = true

@@ -156,7 +156,7 @@ func TestHeal_faults(t *testing.T) {
 	for m := range modes {
 		t.Run(m.String(), func(t *testing.T) {
 			t.Parallel()
-			for at, over := 0, false; !over; at++ {
+			for at, over := 0, false; !over; at += next() {
 				synctest.Test(t, func(t *testing.T) {
 					w, _, current := apart(t)
 					stuck(w)

@@ -27,7 +27,7 @@ func TestMoved(t *testing.T) {
 		for what, setup := range map[string][]func(*world){"revoke": nil, "disable": {canDisable}} {
 			t.Run(name+", "+what, func(t *testing.T) {
 				t.Parallel()
-				for at, over := 0, false; !over; at++ {
+				for at, over := 0, false; !over; at += next() {
 					synctest.Test(t, func(t *testing.T) { over = moved(t, at, move, setup) })
 				}
 			})

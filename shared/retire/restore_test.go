@@ -199,7 +199,7 @@ func TestRestore_faults(t *testing.T) {
 		for what, repeated := range map[string]bool{"once": false, "repeated": true} {
 			t.Run(m.String()+", "+what, func(t *testing.T) {
 				t.Parallel()
-				for at, over := 0, false; !over; at++ {
+				for at, over := 0, false; !over; at += next() {
 					synctest.Test(t, func(t *testing.T) { over = restoredIn(t, m, at, repeated) })
 				}
 			})
@@ -247,7 +247,7 @@ func TestRestore_races(t *testing.T) {
 	for what, first := range map[string]bool{"restore first": true, "retirement first": false} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			for at, over := 0, false; !over; at++ {
+			for at, over := 0, false; !over; at += next() {
 				synctest.Test(t, func(t *testing.T) {
 					w, old, _ := unplugged(t)
 					time.Sleep(key().Grace.Disabled) // it is due
@@ -280,7 +280,7 @@ func TestRollback_enabled(t *testing.T) {
 	for m := range modes {
 		t.Run(m.String(), func(t *testing.T) {
 			t.Parallel()
-			for at, over := 0, false; !over; at++ {
+			for at, over := 0, false; !over; at += next() {
 				synctest.Test(t, func(t *testing.T) {
 					w, old, _ := unplugged(t)
 					time.Sleep(time.Hour)

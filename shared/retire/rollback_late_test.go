@@ -16,7 +16,7 @@ import (
 // Promise: killed-anywhere
 func TestRollback_rotationBegins(t *testing.T) {
 	t.Parallel()
-	for at, over := 0, false; !over; at++ {
+	for at, over := 0, false; !over; at += next() {
 		synctest.Test(t, func(t *testing.T) {
 			w, _, _ := apart(t)
 			did := false
@@ -73,7 +73,7 @@ func TestRollback_claims(t *testing.T) {
 	t.Parallel()
 	k := key()
 	k.Grace.NoUsage = config.Revoke
-	for at, over := 0, false; !over; at++ {
+	for at, over := 0, false; !over; at += next() {
 		synctest.Test(t, func(t *testing.T) {
 			w, old, _ := apart(t, noUsage)
 			time.Sleep(k.Grace.Max + time.Hour) // its grace is over

@@ -176,7 +176,7 @@ func TestRollback_faults(t *testing.T) {
 	for m := range modes {
 		t.Run(m.String(), func(t *testing.T) {
 			t.Parallel()
-			for at, over := 0, false; !over; at++ {
+			for at, over := 0, false; !over; at += next() {
 				synctest.Test(t, func(t *testing.T) {
 					w, old, current := apart(t, canDisable)
 					w.live(w.engine(), key(), weeks, w.is(old, keyrecord.Disabled))
@@ -208,7 +208,7 @@ func TestRollback_faults(t *testing.T) {
 // or it is told.
 func TestRollback_killed(t *testing.T) {
 	t.Parallel()
-	for at, over := 0, false; !over; at++ {
+	for at, over := 0, false; !over; at += next() {
 		synctest.Test(t, func(t *testing.T) {
 			w, old, current := apart(t, canDisable)
 			w.calls, w.faultAt, w.mode = nil, at, killBefore
@@ -238,7 +238,7 @@ func TestRollback_races(t *testing.T) {
 		for first, order := range map[string]bool{"retirement": true, "rollback": false} {
 			t.Run(name+", "+first+" first", func(t *testing.T) {
 				t.Parallel()
-				for at, over := 0, false; !over; at++ {
+				for at, over := 0, false; !over; at += next() {
 					synctest.Test(t, func(t *testing.T) { over = race(t, at, order, setup) })
 				}
 			})
@@ -320,7 +320,7 @@ func TestRollback_claimRunsOut(t *testing.T) {
 // key that is current works.
 func TestRollback_besideRotation(t *testing.T) {
 	t.Parallel()
-	for at, over := 0, false; !over; at++ {
+	for at, over := 0, false; !over; at += next() {
 		synctest.Test(t, func(t *testing.T) {
 			w, old, _ := apart(t)
 			var third string

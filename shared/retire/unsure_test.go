@@ -15,7 +15,7 @@ import (
 // Promise: proof-of-death
 func TestProof_unanswered(t *testing.T) {
 	t.Parallel()
-	for at, over := 0, false; !over; at++ {
+	for at, over := 0, false; !over; at += next() {
 		synctest.Test(t, func(t *testing.T) {
 			w, old, _ := replaced(t)
 			w.limp = time.Now().Add(24 * time.Hour)
@@ -55,7 +55,7 @@ func TestGrace_lateUsage(t *testing.T) {
 // Promise: killed-anywhere
 func TestLabels_moved(t *testing.T) {
 	t.Parallel()
-	for at, over := 0, false; !over; at++ {
+	for at, over := 0, false; !over; at += next() {
 		synctest.Test(t, func(t *testing.T) {
 			w, _ := steady(t)
 			w.stages(map[string][]string{token(1): {store.Current, store.Pending}})

@@ -92,7 +92,7 @@ func TestSweep(t *testing.T) { //nolint:paralleltest // it uses all processors b
 			calls := Calls(t, s, "")
 			runs := Sweep(s, calls)
 			if !*all {
-				runs = sample(runs, 131)
+				runs = sample(runs, few(131, 5*131))
 			}
 			play(t, s.Name+" one fault", runs, runtime.GOMAXPROCS(0))
 		})
@@ -107,7 +107,7 @@ func TestPairs(t *testing.T) { //nolint:paralleltest // it uses all processors b
 	for _, s := range Subjects() { //nolint:paralleltest // the same
 		t.Run(s.Name, func(t *testing.T) {
 			calls := Calls(t, s, "")
-			n := 5
+			n := few(5, 2)
 			if *all {
 				n = limit(2000)
 				if s.Again {
@@ -173,6 +173,14 @@ func TestKills(t *testing.T) { //nolint:paralleltest // it uses all processors b
 	}
 	const workers = 8 // these wait in real time
 	play(t, "kill -9 of processes", runs, workers)
+}
+
+// few is n, or with -short another number.
+func few(n, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return n
 }
 
 // sample takes each nth.

@@ -25,7 +25,7 @@ const (
 //
 //	go test ./test/fault -run TestMachine/overlap -rapid.seed=1
 func seed() error {
-	set := map[string]string{"rapid.checks": strconv.Itoa(fewLives), "rapid.seed": "1", "rapid.nofailfile": "true"}
+	set := map[string]string{"rapid.checks": strconv.Itoa(few(fewLives, 2)), "rapid.seed": "1", "rapid.nofailfile": "true"}
 	if *all {
 		set["rapid.checks"], set["rapid.seed"] = strconv.Itoa(allLives), strconv.FormatInt(time.Now().UnixNano(), 10)
 	}
@@ -85,6 +85,9 @@ func TestMachine(t *testing.T) { //nolint:paralleltest // it uses all processors
 
 // Lives that once broke something.
 func TestMachineKept(t *testing.T) { //nolint:paralleltest // as above
+	if testing.Short() {
+		t.Skip("one life after the other, as in TestMachine")
+	}
 	for _, c := range []struct { //nolint:paralleltest // as above
 		name, row string
 		deeds     []Deed
@@ -112,6 +115,9 @@ func TestMachineKept(t *testing.T) { //nolint:paralleltest // as above
 // The same deeds are the same life, call by call: what is found once can be
 // found again.
 func TestMachineAgain(t *testing.T) { //nolint:paralleltest // as above
+	if testing.Short() {
+		t.Skip("one life after the other, as in TestMachine")
+	}
 	deeds := []Deed{
 		{"rotate", 1, Fault{1, Late}},
 		{"outage", 3, Fault{1, Late}}, // the clients' pauses have jitter
