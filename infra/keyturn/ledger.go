@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 
@@ -116,7 +117,7 @@ func (a *app) openLedger(ctx context.Context, where string) (archive, func(), er
 // ledgerFailure makes a failure of what a ledger answered.
 func ledgerFailure(ctx context.Context, err error) error {
 	if bad, ok := errors.AsType[*ledger.TamperError](err); ok {
-		return tampered(bad.Error())
+		return tamperedAt(bad)
 	}
 	if e, ok := errors.AsType[*awserror.Error](err); ok {
 		return failed(typeAWS, err.Error(), awsLedgerAdvice(e.Code)...)
@@ -125,6 +126,18 @@ func ledgerFailure(ctx context.Context, err error) error {
 		return failed(typeStopped, "interrupted")
 	}
 	return failed(typeLedger, err.Error(), "try again; nothing is proven")
+}
+
+// tamperedAt says where in the log it is, and what else it may be.
+func tamperedAt(bad *ledger.TamperError) *failure {
+	f := tampered(bad.Error())
+	if bad.Index >= 0 {
+		f.Next = append(f.Next, fmt.Sprintf("its place in the log is at entry %d, counted from 0", bad.Index))
+	}
+	if bad.Path == "checkpoint/" || bad.Path == "checkpoint/0" {
+		f.Next = append(f.Next, "unless it is another ledger: check the path, of which checkpoint/ is a part, and --key")
+	}
+	return f
 }
 
 func tampered(what string) *failure {

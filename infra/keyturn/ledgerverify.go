@@ -70,6 +70,9 @@ first bad object, in the order of the log, is named.`,
 	})
 }
 
+// readsAtOnce is how many small objects of a bucket are read at once.
+const readsAtOnce = 16
+
 // ledgerJSON is what verify --json prints.
 type ledgerJSON struct {
 	Version     int        `json:"version"`
@@ -93,7 +96,7 @@ type ledgerBad struct {
 
 func (a *app) verifyLedger(ctx context.Context, where, against string, v note.Verifier) error {
 	out := ledgerJSON{Version: 1, Log: v.Name()}
-	var check ledger.Check
+	check := ledger.Check{Parallel: readsAtOnce}
 	if against != "" {
 		data, err := a.checkpoint(ctx, against)
 		if err != nil {

@@ -28,6 +28,9 @@ func sign(ctx context.Context, s Signer, v note.Verifier, tree tlog.Tree) ([]byt
 // one that the log of v signed. Signatures of others, such as witnesses, are ignored.
 func OpenCheckpoint(signed []byte, v note.Verifier) (tlog.Tree, error) {
 	n, err := note.Open(signed, note.VerifierList(v))
+	if _, ok := errors.AsType[*note.UnverifiedNoteError](err); ok {
+		return tlog.Tree{}, fmt.Errorf("open checkpoint: it has no signature of the key %s+%08x", v.Name(), v.KeyHash())
+	}
 	if err != nil {
 		return tlog.Tree{}, fmt.Errorf("open checkpoint: %w", err)
 	}
