@@ -39,6 +39,9 @@ func newWorld(t *testing.T) *world {
 	if _, err := w.s3().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("trails")}); err != nil {
 		t.Fatal(err)
 	}
+	if err := w.region.S3.Give("trails", "999999999999"); err != nil {
+		t.Fatal(err)
+	}
 	w.at.Through = w.now()
 	return w
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/keyturn/keyturn/test/cloud"
 	cloud3 "github.com/keyturn/keyturn/test/cloud/s3"
+	"github.com/keyturn/keyturn/test/cloud/wire"
 )
 
 func TestS3(t *testing.T) {
@@ -42,5 +43,37 @@ func TestS3(t *testing.T) {
 	want := "PutObject ConditionalRequestConflict, PutObject , PutObject PreconditionFailed, GetObject ThrottlingException, GetObject "
 	if strings.Join(got, ", ") != want {
 		t.Errorf("calls %q", got)
+	}
+}
+
+// Whoever says whose bucket it is to be does not get another account's.
+func TestS3_owner(t *testing.T) {
+	t.Parallel()
+	r, cfg, _ := open(t)
+	c, ctx := s3.NewFromConfig(cfg), t.Context()
+	bucket := aws.String("trails")
+	if _, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: bucket}); err != nil {
+		t.Fatal(err)
+	}
+	put := func(owner *string) error {
+		_, err := c.PutObject(ctx, &s3.PutObjectInput{Bucket: bucket, Key: aws.String("k"), Body: strings.NewReader("x"), ExpectedBucketOwner: owner})
+		return err
+	}
+	if err := put(aws.String(wire.Account)); err != nil {
+		t.Error(err)
+	}
+	if err := r.S3.Give("trails", "999999999999"); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(aws.String(wire.Account)); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
+		t.Errorf("another account's: %v", err)
+	}
+	for _, owner := range []*string{aws.String("999999999999"), nil} {
+		if err := put(owner); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := r.S3.Give("none", "999999999999"); err == nil {
+		t.Error("a bucket that is not there is given away")
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 type bucket struct {
 	name       string
+	owner      string // account
 	created    time.Time
 	versioning string // "", "Enabled" or "Suspended"
 	locked     bool   // has Object Lock
@@ -111,7 +112,7 @@ func (s *Service) createBucket(q *request) (*wire.Reply, error) {
 		return nil, fail(http.StatusBadRequest, "InvalidLocationConstraint", "The specified location-constraint is not valid", "LocationConstraint", in.LocationConstraint)
 	}
 	if _, ok := s.buckets[q.bucket]; !ok { // in us-east-1, making one's own bucket again succeeds
-		b := &bucket{name: q.bucket, created: q.Now, objects: map[string][]*version{}}
+		b := &bucket{name: q.bucket, owner: wire.Account, created: q.Now, objects: map[string][]*version{}}
 		if q.HTTP.Header.Get("X-Amz-Bucket-Object-Lock-Enabled") == "true" {
 			b.locked, b.versioning = true, "Enabled"
 		}

@@ -76,6 +76,9 @@ func (s *Service) in(f func(*request, *bucket) (*wire.Reply, error)) handler {
 		if !ok {
 			return nil, fail(http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist", "BucketName", q.bucket)
 		}
+		if owner := q.HTTP.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" && owner != b.owner {
+			return nil, fail(http.StatusForbidden, "AccessDenied", "Access Denied")
+		}
 		return f(q, b)
 	}
 }
