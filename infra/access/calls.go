@@ -196,7 +196,7 @@ func (s *Site) deployDuties() []duty {
 
 // watchLooks: preflight sees whether what watches is as it was deployed.
 func (s *Site) watchLooks() (duties []duty) {
-	for _, of := range []string{"keys", "labels", "parts", "secrets"} {
+	for _, of := range []string{"keys", "labels", "parts", "secrets", "stores"} {
 		duties = append(duties, calls(s.here("events", "rule/"+s.name+"-trail-"+of), nil, true, "events", "DescribeRule")...)
 		duties = append(duties, calls(s.here("events", "rule/"+s.name+"-trail-"+of), nil, false, "events", "DisableRule", "PutRule")...)
 	}

@@ -9,7 +9,7 @@ func (s *Site) AuditName() string { return s.name + "-audit" }
 // by what they are about.
 func (s *Site) TrailRules() []string {
 	var all []string
-	for _, of := range []string{"keys", "labels", "parts", "secrets"} {
+	for _, of := range []string{"keys", "labels", "parts", "secrets", "stores"} {
 		all = append(all, s.name+"-trail-"+of)
 	}
 	return all

@@ -120,7 +120,7 @@ func (s *Site) trailQueueRequests(name string) []sent {
 		{who: events, action: "sqs:PurgeQueue", resource: queue, context: from(s.env.Account, s.name+"-trail-secrets")},
 		{who: iam.NewRoot(s.env.Partition, elsewhere), action: "sqs:SendMessage", resource: queue},
 	}
-	for _, of := range []string{"keys", "labels", "parts", "secrets"} {
+	for _, of := range []string{"keys", "labels", "parts", "secrets", "stores"} {
 		all = append(all, sent{who: events, action: "sqs:SendMessage", resource: queue, context: from(s.env.Account, s.name+"-trail-"+of), want: true})
 	}
 	return all

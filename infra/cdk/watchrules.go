@@ -22,11 +22,12 @@ func trailRules(p place) []trailRule {
 		{"keys", "Changes of KMS keys, and what was decrypted for somebody else or refused", map[string]any{
 			"source": []string{"aws.kms"}, "detail-type": []string{api}, "detail": map[string]any{"$or": keyChanges(p)},
 		}},
-		{"parts", "Changes of what Keyturn consists of, and of trails", map[string]any{
-			"source": []string{
-				"aws.cloudtrail", "aws.dynamodb", "aws.events", "aws.iam", "aws.lambda", "aws.s3", "aws.scheduler", "aws.sns", "aws.sqs",
-			},
-			"detail-type": []string{api}, "detail": map[string]any{"$or": partChanges(p)},
+		{"parts", "Changes of what Keyturn runs as, and of trails", map[string]any{
+			"source": []string{"aws.cloudtrail", "aws.iam", "aws.lambda"}, "detail-type": []string{api}, "detail": map[string]any{"$or": partChanges(p)},
+		}},
+		{"stores", "Changes of where Keyturn stores, and by which it tells and is told", map[string]any{
+			"source":      []string{"aws.dynamodb", "aws.events", "aws.s3", "aws.scheduler", "aws.sns", "aws.sqs"},
+			"detail-type": []string{api}, "detail": map[string]any{"$or": storeChanges(p)},
 		}},
 	}
 }
@@ -48,15 +49,22 @@ func keyChanges(p place) []any {
 	}
 }
 
-// partChanges are those of D-22 and R-04 that name something of ours. A record
-// without parameters names nothing, and no detection could say whose it is.
-func partChanges(p place) []any {
-	of := func(service, field string, values ...any) map[string]any {
-		return map[string]any{
-			"eventSource": []string{service + ".amazonaws.com"}, "readOnly": []any{false}, "requestParameters": map[string]any{field: values},
-		}
+// changes are those of a service that name something of ours. A record without
+// parameters names nothing, and no detection could say whose it is.
+func changes(service, field string, values ...any) map[string]any {
+	return map[string]any{
+		"eventSource": []string{service + ".amazonaws.com"}, "readOnly": []any{false}, "requestParameters": map[string]any{field: values},
 	}
-	ours, ending := match("prefix", p.name), func(before string) map[string]any { return match("wildcard", before+p.name+"*") }
+}
+
+// within matches our names after something.
+func (p place) within(before string) map[string]any { return match("wildcard", before+p.name+"*") }
+
+// partChanges are those of D-22 and R-04 about functions, roles and trails. With those
+// about stores the pattern would be longer than the 2,048 characters that EventBridge
+// takes: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html.
+func partChanges(p place) []any {
+	of, ours, ending := changes, match("prefix", p.name), p.within
 	return []any{
 		map[string]any{
 			"eventSource": []string{"cloudtrail.amazonaws.com"}, "eventName": []string{"DeleteTrail", "PutEventSelectors", "StopLogging", "UpdateTrail"},
@@ -67,6 +75,13 @@ func partChanges(p place) []any {
 		of("lambda", "role", ending("*:role*/")),
 		map[string]any{"eventSource": []string{"lambda.amazonaws.com"}, "eventName": []any{match("prefix", "DeleteEventSourceMapping"), match("prefix", "UpdateEventSourceMapping")}},
 		of("iam", "roleName", ours),
+	}
+}
+
+// storeChanges are those of D-22 about the rest.
+func storeChanges(p place) []any {
+	of, ours, ending := changes, match("prefix", p.name), p.within
+	return []any{
 		of("sqs", "queueUrl", ending("*/")),
 		of("sns", "topicArn", ending("*:")),
 		of("sns", "subscriptionArn", ending("*:")),
@@ -76,5 +91,6 @@ func partChanges(p place) []any {
 		of("dynamodb", "tableName", ours, ending("*:table/")),
 		of("dynamodb", "resourceArn", ending("*:table/")),
 		of("scheduler", "groupName", ours),
+		of("scheduler", "name", ours), // a group is named so itself
 	}
 }

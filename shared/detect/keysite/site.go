@@ -72,10 +72,20 @@ func Site(f *keysfile.File, account, region string) *detect.Site {
 	for _, k := range f.Keys {
 		s.Secrets = append(s.Secrets, detect.Secret{
 			Name: k.Name, Tier: k.Tier, Owner: k.Owner, HoneyToken: k.HoneyToken, Readers: k.Readers, Rotators: rotators[k.VendorAccount],
-			Interval: k.Interval(), Function: f.Name + "-rotate-" + k.VendorAccount, Allow: allow(k.Allow),
+			Interval: interval(f, k), Function: f.Name + "-rotate-" + k.VendorAccount, Allow: allow(k.Allow),
 		})
 	}
 	return s
+}
+
+// interval is the longest time between two rotations as they are deployed: a rate may be
+// spread over the month, whose days are not as many in each.
+func interval(f *keysfile.File, k keysfile.Key) time.Duration {
+	deployed, err := keysfile.ParseSchedule(f.Expression(k))
+	if err != nil {
+		return k.Interval()
+	}
+	return max(k.Interval(), deployed.Longest())
 }
 
 // allow leaves out what is no prefix, which the file's own check refuses.

@@ -57,16 +57,16 @@ func TestWatch(t *testing.T) {
 		change func(a *account, f *keysfile.File)
 		want   []string
 	}{
-		"rules as deployed": {func(a *account, _ *keysfile.File) { a.rules(full, "keys", "labels", "parts", "secrets") }, nil},
+		"rules as deployed": {func(a *account, _ *keysfile.File) { a.rules(full, "keys", "labels", "parts", "secrets", "stores") }, nil},
 		"a rule that sees no reads": {func(a *account, _ *keysfile.File) {
-			a.rules(full, "keys", "labels", "parts")
+			a.rules(full, "keys", "labels", "parts", "stores")
 			a.rules(types.RuleStateEnabled, "secrets")
 		}, []string{"missing rule keyturn-trail-secrets: its state is ENABLED: nobody's reads are seen"}},
 		"a rule that somebody turned off": {func(a *account, _ *keysfile.File) {
-			a.rules(full, "keys", "labels", "parts")
+			a.rules(full, "keys", "labels", "parts", "stores")
 			a.rules(types.RuleStateDisabled, "secrets")
 		}, []string{"missing rule keyturn-trail-secrets: it is disabled, and sees nothing"}},
-		"a rule that is gone":                {func(a *account, _ *keysfile.File) { a.rules(full, "keys", "labels", "parts") }, []string{"missing rules of the watch: gone: keyturn-trail-secrets"}},
+		"a rule that is gone":                {func(a *account, _ *keysfile.File) { a.rules(full, "keys", "labels", "parts", "stores") }, []string{"missing rules of the watch: gone: keyturn-trail-secrets"}},
 		"no right to see rules":              {func(a *account, _ *keysfile.File) { a.deny("DescribeRule") }, []string{"warning rules of the watch: you may not see it (AccessDeniedException)"}},
 		"a key":                              {func(a *account, _ *keysfile.File) { a.key("alias/keyturn-data") }, nil},
 		"no right to see keys":               {func(a *account, _ *keysfile.File) { a.deny("DescribeKey") }, []string{"warning encryption keys: you may not see it (AccessDeniedException)"}},
