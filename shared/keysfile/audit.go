@@ -14,16 +14,16 @@ import (
 
 // Audit says where the ledger is kept, and what it is compared with.
 type Audit struct {
-	// Trail is CloudTrail's files, often of another account. Nil: nothing is
-	// compared with them.
-	Trail *Trail `yaml:"trail" json:"trail,omitempty" doc:"where CloudTrail writes its files, for the ledger to be compared with; kept for that, and not used yet"`
+	// Trail is CloudTrail's files, often of another account. Nil: the ledger is
+	// compared with CloudTrail's event history.
+	Trail *Trail `yaml:"trail" json:"trail,omitempty" doc:"where CloudTrail writes its files, which the ledger is compared with every hour; without it, CloudTrail's event history is"`
 	// Retention is how long each object of the ledger is locked.
 	Retention Duration `yaml:"retention" json:"retention,omitempty" doc:"how long what is in the ledger cannot be deleted" default:"400d"`
 	// Mode of S3 Object Lock. What is locked in compliance mode nobody can delete
 	// before its time, the root user included, and the account's bill goes on.
 	Mode string `yaml:"mode" json:"mode,omitempty" doc:"governance: break-glass may still delete; compliance: nobody may, whatever happens" default:"governance"`
-	// Checkpoints is a bucket, best of another account, that gets each checkpoint.
-	Checkpoints *Checkpoints `yaml:"checkpoints" json:"checkpoints,omitempty" doc:"a second place for the ledger's checkpoints; kept for that, and not used yet"`
+	// Checkpoints is a bucket, best of another account. Nil: mails alone have them.
+	Checkpoints *Checkpoints `yaml:"checkpoints" json:"checkpoints,omitempty" doc:"a second place for the ledger's checkpoints, best in another account; it gets the newest every hour"`
 }
 
 // Trail is where CloudTrail's files are.
@@ -36,7 +36,7 @@ type Trail struct {
 
 // Checkpoints is a bucket.
 type Checkpoints struct {
-	Bucket string `yaml:"bucket" json:"bucket" doc:"bucket, best of another account, that takes every checkpoint"`
+	Bucket string `yaml:"bucket" json:"bucket" doc:"bucket, best of another account, that takes checkpoints"`
 }
 
 // Detect tunes the detections. The zero value has those that are on by default,
