@@ -67,6 +67,9 @@ func (c *Cloud) action(call *wire.Call, reply *wire.Reply, success bool) (action
 		if parts := strings.Split(strings.Trim(call.HTTP.URL.Path, "/"), "/"); len(parts) == 2 {
 			a.parameters = with(a.parameters, "name", parts[1])
 		}
+		for name, values := range call.HTTP.URL.Query() {
+			a.parameters = with(a.parameters, lowerFirst(name), values[0])
+		}
 	}
 	return a, true
 }

@@ -7,7 +7,8 @@
 //
 // Assumed, not recorded: an event is there at once and calls are not throttled, but
 // where [Service.SetLookup] says otherwise; the resources of Secrets Manager's events
-// are the secret as the request named it and its ARN where the record has one.
+// are the secret as the request named it and its ARN where the record has one. Those
+// of other services' are what their records have, functions and buckets by name.
 package cloudtrail
 
 import (
@@ -177,19 +178,36 @@ func username(identity map[string]any) string {
 	return arn[strings.LastIndex(arn, "/")+1:]
 }
 
+// resources are what an event can be looked up by.
 func resources(r cloud.Record) []resource {
 	out := []resource{}
-	add := func(name any) {
-		if text, ok := name.(string); ok && text != "" && !slices.Contains(out, resource{"AWS::SecretsManager::Secret", text}) {
-			out = append(out, resource{"AWS::SecretsManager::Secret", text})
+	add := func(kind string, name any) {
+		if text, ok := name.(string); ok && text != "" && !slices.Contains(out, resource{kind, text}) {
+			out = append(out, resource{kind, text})
 		}
 	}
-	add(r.ResponseElements["arn"])
-	add(r.RequestParameters["secretId"])
-	if r.EventName == "CreateSecret" {
-		add(r.RequestParameters["name"])
+	switch r.EventSource {
+	case "secretsmanager.amazonaws.com":
+		const secret = "AWS::SecretsManager::Secret"
+		add(secret, r.ResponseElements["arn"])
+		add(secret, r.RequestParameters["secretId"])
+		if r.EventName == "CreateSecret" {
+			add(secret, r.RequestParameters["name"])
+		}
+		add(secret, r.AdditionalEventData["SecretId"])
+		add(secret, r.AdditionalEventData["ARN"])
+	case "lambda.amazonaws.com":
+		add("AWS::Lambda::Function", r.RequestParameters["functionName"])
+	case "s3.amazonaws.com":
+		add("AWS::S3::Bucket", r.RequestParameters["bucketName"])
 	}
-	add(r.AdditionalEventData["SecretId"])
-	add(r.AdditionalEventData["ARN"])
+	if r.Resources != nil {
+		for _, of := range *r.Resources {
+			if m, ok := of.(map[string]any); ok {
+				kind, _ := m["type"].(string)
+				add(kind, m["ARN"])
+			}
+		}
+	}
 	return out
 }

@@ -17,11 +17,15 @@ import (
 	trailsdk "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	ebtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	lambdasdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	snssdk "github.com/aws/aws-sdk-go-v2/service/sns"
 	sqssdk "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -95,6 +99,13 @@ func recorded(t *testing.T) map[string]map[string]any {
 	must(tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: name}))
 	must(tables.PutItem(ctx, &dynamodb.PutItemInput{TableName: name, Item: map[string]ddb.AttributeValue{"fff": &ddb.AttributeValueMemberS{Value: "a value"}}})) // is in no record
 	must(trailsdk.NewFromConfig(cfg).LookupEvents(ctx, &trailsdk.LookupEventsInput{MaxResults: aws.Int32(25)}))
+	events := eventbridge.NewFromConfig(cfg)
+	must(events.PutRule(ctx, &eventbridge.PutRuleInput{Name: name, EventPattern: aws.String(`{"source":["x"]}`)}))
+	must(events.PutTargets(ctx, &eventbridge.PutTargetsInput{Rule: name, Targets: []ebtypes.Target{{Id: aws.String("q"), Arn: aws.String("arn:aws:sqs:us-east-1:123456789012:q")}}}))
+	schedules := scheduler.NewFromConfig(cfg)
+	must(schedules.CreateScheduleGroup(ctx, &scheduler.CreateScheduleGroupInput{Name: name, ClientToken: aws.String("t")}))
+	must(schedules.ListSchedules(ctx, &scheduler.ListSchedulesInput{GroupName: name}))
+	must(iam.NewFromConfig(cfg).GetAccountAuthorizationDetails(ctx, &iam.GetAccountAuthorizationDetailsInput{}))
 	refuse := r.Cloud.Inject(cloud.Fault{Operation: "ListFunctions", Error: cloud.Denied("arn:aws:iam::123456789012:user/u", "lambda:ListFunctions", "*")})
 	if _, err = functions.ListFunctions(ctx, &lambdasdk.ListFunctionsInput{}); err == nil || !strings.Contains(err.Error(), "AccessDeniedException") {
 		t.Errorf("denied: %v", err)
@@ -144,6 +155,11 @@ func TestRecords(t *testing.T) {
 		got[name] = strings.Join(members(r["requestParameters"]), " ")
 	}
 	want := map[string]string{
+		"events PutRule":                               "eventPattern name",
+		"events PutTargets":                            "rule targets",
+		"scheduler CreateScheduleGroup":                "clientToken name",
+		"scheduler ListSchedules":                      "scheduleGroup",
+		"iam GetAccountAuthorizationDetails":           "",
 		"lambda CreateFunction20150331":                "code environment functionName handler role runtime tags",
 		"lambda DeleteFunction20150331":                "functionName",
 		"lambda GetFunction20150331v2":                 "functionName",

@@ -137,8 +137,12 @@ func TestMapAs_refused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	for _, m := range []sqs.Mapping{
-		{}, {BatchSize: 11}, {BatchSize: 10001, Window: time.Second}, {BatchSize: 1, Window: 301 * time.Second},
-		{BatchSize: 1, Window: time.Millisecond}, {BatchSize: 1, Concurrency: 1},
+		{},
+		{BatchSize: 11},
+		{BatchSize: 10001, Window: time.Second},
+		{BatchSize: 1, Window: 301 * time.Second},
+		{BatchSize: 1, Window: time.Millisecond},
+		{BatchSize: 1, Concurrency: 1},
 	} {
 		if err := w.service.MapAs(t.Context(), "q", "retire", m, nil); err == nil {
 			t.Errorf("%+v is accepted", m)
