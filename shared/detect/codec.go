@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // trackVersion begins every encoded track. A version is read as long as tracks
@@ -63,11 +64,15 @@ func appendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// packed begins the id of an event that is a UUID, of which 16 bytes follow.
-const packed = "\x00"
+// packed begins the id of an event that is a UUID, of which 16 bytes follow; plain
+// begins another that looks as if it began with one of the two.
+const packed, plain = "\x00", "\x01"
 
 // compact shortens an event's id, if it is a UUID as CloudTrail writes it.
 func compact(id string) string {
+	if id != "" && id[0] <= plain[0] {
+		return plain + id
+	}
 	const hyphens = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
 	if len(id) != len(hyphens) {
 		return id
@@ -94,8 +99,11 @@ func compact(id string) string {
 
 // expand undoes compact.
 func expand(id string) string {
-	if len(id) != 17 || id[:1] != packed {
-		return id
+	if id == "" || id[:1] != packed {
+		return strings.TrimPrefix(id, plain)
+	}
+	if len(id) != 17 { // not ours: it was stored so
+		return ""
 	}
 	var b [36]byte
 	at := 0

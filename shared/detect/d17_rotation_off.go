@@ -2,10 +2,10 @@ package detect
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/keyturn/keyturn/shared/cadence"
 	"github.com/keyturn/keyturn/shared/trail"
 )
 
@@ -66,34 +66,14 @@ func weakened(c *Call) string {
 			return "rotation was given to function " + quoted(q.Function)
 		}
 		every := time.Duration(q.Rules.Days) * 24 * time.Hour
-		if r := rate(q.Rules.Expression); r > 0 {
-			every = r
+		if r, err := cadence.Parse(q.Rules.Expression); err == nil {
+			every = r.Longest()
 		}
 		if one.Interval > 0 && every > one.Interval {
 			return fmt.Sprintf("rotation every %s; the file says %s", short(every), short(one.Interval))
 		}
 	}
 	return ""
-}
-
-// rate reads rate(4 hours) or rate(10 days). Zero means that it is neither.
-//
-// https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html
-func rate(expression string) time.Duration {
-	inner, ok := strings.CutPrefix(expression, "rate(")
-	number, unit, _ := strings.Cut(strings.TrimSuffix(inner, ")"), " ")
-	n, err := strconv.Atoi(number)
-	if !ok || err != nil || n < 0 || n > 10000 {
-		return 0
-	}
-	switch strings.TrimSuffix(strings.TrimSpace(unit), "s") {
-	case "hour":
-		return time.Duration(n) * time.Hour
-	case "day":
-		return time.Duration(n) * 24 * time.Hour
-	default:
-		return 0
-	}
 }
 
 // isNamed says whether the value is the name, or an ARN, a URL or a path of it.

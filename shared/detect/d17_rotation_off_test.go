@@ -28,7 +28,9 @@ func TestRotationOff(t *testing.T) {
 		{name: "rarer by days", events: call(alice, "RotateSecret", rules("automaticallyAfterDays", 90)), want: []string{"high: rotation every 90d; the file says 30d"}},
 		{name: "rarer by rate", events: call(mailer, "RotateSecret", rules("scheduleExpression", "rate(31 days)")), want: []string{"high: rotation every 31d; the file says 30d"}},
 		{name: "as often", events: call(alice, "RotateSecret", rules("scheduleExpression", "rate(720 hours)"))},
-		{name: "cron", events: call(alice, "RotateSecret", rules("scheduleExpression", "cron(0 0 1 * ? *)"))},
+		{name: "rarer by cron", events: call(alice, "RotateSecret", rules("scheduleExpression", "cron(0 4 1 */3 ? *)")), want: []string{"high: rotation every 92d; the file says 30d"}},
+		{name: "often by cron", events: call(alice, "RotateSecret", rules("scheduleExpression", "cron(0 4 ? * MON *)"))},
+		{name: "no schedule", events: call(alice, "RotateSecret", rules("scheduleExpression", "sometimes"))},
 		{name: "another function", events: call(alice, "RotateSecret", set("rotationLambdaARN", lambda+"mine")), want: []string{`high: rotation was given to function "` + lambda + `mine"`}},
 		{name: "its function's alias", events: call(alice, "RotateSecret", set("rotationLambdaARN", lambda+"keyturn-rotate-mail:live"))},
 		{name: "now", events: call(alice, "RotateSecret")},
@@ -40,15 +42,4 @@ func TestRotationOff(t *testing.T) {
 		cases[i].site = site
 	}
 	check(t, rotationOff(), cases)
-}
-
-func TestRate(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]time.Duration{
-		"rate(1 day)": 24 * time.Hour, "rate(4 hours)": 4 * time.Hour, "rate(x days)": 0, "cron(0 0 * * ? *)": 0, "": 0, "rate(99999999 days)": 0,
-	} {
-		if got := rate(in); got != want {
-			t.Errorf("%q: got %v, want %v", in, got, want)
-		}
-	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/keyturn/keyturn/shared/trail"
 )
 
 // rotationFailed is D-18: a rotation failed, was abandoned because somebody
@@ -103,16 +105,25 @@ func unended() Pattern {
 	}
 }
 
+// overdue looks at the clock: that a rotation is missing is no call. It begins with the
+// first rotation that is seen; of a key that never had one the weekly review tells.
 func overdue() Pattern {
-	const rotated, used = "rotated", "used"
+	const rotated, stopped = "rotated", "stopped"
 	return Pattern{
-		Name: "overdue", Span: 400 * 24 * time.Hour, Bucket: 24 * time.Hour, Latest: true, Settles: true,
+		Name: "overdue", Span: 1200 * 24 * time.Hour, Bucket: 24 * time.Hour, Latest: true, Settles: true,
+		Until: func(s *Site, h History, m Mark) time.Duration {
+			secret := s.secrets[strings.TrimPrefix(h.On, secretTrack)]
+			if secret == nil || secret.Interval == 0 || m.Value != rotated {
+				return 0
+			}
+			return secret.Interval + grace
+		},
 		Mark: func(_ *Site, c *Call) []Note {
 			switch {
 			case c.Name == "RotationSucceeded":
 				return onSecrets(c, rotated)
-			case c.Reads():
-				return onSecrets(c, used)
+			case c.Manager() && c.Result == trail.Succeeded && (c.Name == "CancelRotateSecret" || c.Name == "DeleteSecret"):
+				return onSecrets(c, stopped) // which is found by itself
 			default:
 				return nil
 			}
@@ -123,18 +134,21 @@ func overdue() Pattern {
 				return nil
 			}
 			var found []Finding
-			var last *Mark
-			for _, m := range h.Old() {
-				// A bucket is a day: its end is when it is surely over.
-				if last != nil && m.Time().Sub(last.Time()) > secret.Interval+48*time.Hour {
-					found = append(found, secretFinding(h, *last, fmt.Sprintf("no rotation for more than %s and a day", short(secret.Interval)), fmt.Sprint("overdue ", last.Minute)))
-					last = nil
+			old := h.Old()
+			for i, m := range old {
+				next := (Mark{Minute: h.Settled}).Time()
+				if i+1 < len(old) {
+					next = old[i+1].Time()
 				}
-				if m.Value == rotated {
-					last = &m
+				if m.Value == rotated && next.Sub(m.Time()) > secret.Interval+grace {
+					found = append(found, secretFinding(h, m, fmt.Sprintf("no rotation for more than %s and a day", short(secret.Interval)), fmt.Sprint("overdue ", m.Minute)))
 				}
 			}
 			return found
 		},
 	}
 }
+
+// grace is how late a rotation may be: a day, and one more for a bucket is a day, whose
+// end is when it is surely over.
+const grace = 48 * time.Hour

@@ -315,7 +315,7 @@ func (e *Engine) rejudge(one *part, sl *slot, name string, settled uint32, extra
 	} else {
 		found = grown(e.site, sl, History{name, sl.p.floor(one.judged), before}, History{name, sl.p.floor(settled), marks})
 	}
-	one.keep(sl.p, marks, settled)
+	one.keep(e.site, sl.p, name, marks, settled)
 	return found, true, nil
 }
 

@@ -96,6 +96,8 @@ func TestOutsideRotation(t *testing.T) {
 		{name: "scheduled", events: []trail.Event{use(60), ev(0, "", "RotationStarted", "", started)}},
 		{name: "the day after", events: []trail.Event{use(25 * 3600), ev(0, alice, "RotateSecret", "prod/mail")}, want: outside},
 		{name: "a rotation after it", events: []trail.Event{use(0), ev(3600, alice, "RotateSecret", "prod/mail")}, want: outside},
+		{name: "that ended", events: []trail.Event{use(0), ev(600, "", "RotationSucceeded", "prod/mail", service)}},
+		{name: "that ended hours after", events: []trail.Event{use(0), ev(3*3600, "", "RotationSucceeded", "prod/mail", service)}, want: outside},
 		{name: "another secret", events: []trail.Event{use(60), ev(0, alice, "RotateSecret", "prod/pay")}, want: outside},
 		{name: "by a consumer", events: []trail.Event{ev(0, mailer, "GetSecretValue", "prod/mail")}},
 	})

@@ -90,6 +90,9 @@ type Pattern struct {
 	// Wait is how much later than a mark's bucket Judge wants to run once more, to
 	// see what did not happen since: whole buckets.
 	Wait time.Duration
+	// Until is more to wait for a mark, in whole buckets, where it is not the same for
+	// all; nil: nothing.
+	Until func(s *Site, h History, m Mark) time.Duration
 	// Mark returns what to remember of the call.
 	Mark func(s *Site, c *Call) []Note
 	// Judge returns all that the marks show. More marks never show less; where

@@ -45,7 +45,7 @@ func (p *part) read() ([]Mark, error) { return decodeMarks(p.body) }
 
 // keep stores what is of use of the marks: when the next of them settles, and until when
 // they are of use.
-func (p *part) keep(of *Pattern, marks []Mark, settled uint32) {
+func (p *part) keep(s *Site, of *Pattern, on string, marks []Mark, settled uint32) {
 	marks = forget(of, marks, settled)
 	p.judged, p.due, p.end, p.body = settled, 0, 0, ""
 	if len(marks) == 0 {
@@ -55,7 +55,11 @@ func (p *part) keep(of *Pattern, marks []Mark, settled uint32) {
 	floor := of.floor(settled)
 	for i := range marks {
 		at := marks[i].Minute
-		if settles := at + wait; of.Settles && settles > floor && (p.due == 0 || settles < p.due) {
+		settles := at + wait
+		if of.Until != nil {
+			settles += uint32(of.Until(s, History{On: on}, marks[i])/of.Bucket*of.Bucket/time.Minute) + of.minutes() //nolint:gosec // years at most
+		}
+		if of.Settles && settles > floor && (p.due == 0 || settles < p.due) {
 			p.due = settles
 		}
 		p.end = max(p.end, at+span)

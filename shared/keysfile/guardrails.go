@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/keyturn/keyturn/shared/cadence"
 )
 
 // Guardrails bound what the keys' file may say, for owners of their own: the
@@ -70,7 +72,7 @@ func (ps *problems) guardrails(g *Guardrails) {
 		if tier < 1 || tier > 4 {
 			ps.add(path, fmt.Sprintf("%d is no tier", tier), tierHint)
 		}
-		if time.Duration(age) < minInterval {
+		if time.Duration(age) < cadence.MinInterval {
 			ps.add(path, fmt.Sprintf("%s is more often than Secrets Manager's every 4 hours", age), "write 4h or more")
 		}
 	}

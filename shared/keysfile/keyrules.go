@@ -3,6 +3,7 @@ package keysfile
 import (
 	"errors"
 	"fmt"
+	"github.com/keyturn/keyturn/shared/cadence"
 	"net/http"
 	"regexp"
 	"slices"
@@ -35,7 +36,7 @@ func (c *check) key(path string, k *Key) {
 		return
 	}
 	window := time.Duration(k.Window)
-	if what, hint := s.checkWindow(window); what != "" {
+	if what, hint := checkWindow(s, window); what != "" {
 		c.add(c.nearest(path, "window", "schedule"), what, hint)
 		return
 	}
@@ -79,8 +80,8 @@ func (c *check) read(expression string) read {
 
 func (c *check) schedule(path, expression string) (Schedule, bool) {
 	r := c.read(expression)
-	if e, bad := errors.AsType[*scheduleError](r.err); bad {
-		c.add(path, e.what, e.hint)
+	if e, bad := errors.AsType[*cadence.Error](r.err); bad {
+		c.add(path, e.What, e.Hint)
 	}
 	return r.schedule, r.err == nil && !c.reported(path)
 }

@@ -3,6 +3,8 @@ package keysfile
 import (
 	"fmt"
 	"time"
+
+	"github.com/keyturn/keyturn/shared/cadence"
 )
 
 const exceptionHint = "or write exception: {until: 2027-03-31, reason: why}"
@@ -15,7 +17,7 @@ func (c *check) policy() {
 		if tier < 1 || tier > 4 {
 			c.add(path, fmt.Sprintf("%d is no tier", tier), tierHint)
 		}
-		if time.Duration(age) < minInterval {
+		if time.Duration(age) < cadence.MinInterval {
 			c.add(path, fmt.Sprintf("%s is more often than Secrets Manager's every 4 hours", age), "write 4h or more")
 		}
 	}

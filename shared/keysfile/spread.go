@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -32,19 +33,19 @@ func digest(purpose, name string) uint64 {
 // Anything else is deployed as it is.
 func (f *File) Expression(k Key) string {
 	s, err := ParseSchedule(k.Schedule)
-	if err != nil || s.every == 0 || s.every%day != 0 {
+	if err != nil || s.Rate() == 0 || s.Rate()%day != 0 {
 		return k.Schedule
 	}
 	// Windows open on the hour and end before midnight.
 	hours := max(25-int(time.Duration(k.Window)/time.Hour), 1)
 	hour := digest("hour ", k.Name) % uint64(hours)
 	pick := digest("day ", k.Name)
-	days := uint64(s.every / day) //nolint:gosec // 999 at most
+	days := uint64(s.Rate() / day) //nolint:gosec // 999 at most
 	switch {
 	case days == 1:
 		return fmt.Sprintf("cron(0 %d * * ? *)", hour)
 	case days == 7:
-		return fmt.Sprintf("cron(0 %d ? * %s *)", hour, weekdayNames()[pick%7])
+		return fmt.Sprintf("cron(0 %d ? * %s *)", hour, strings.ToUpper(time.Weekday(pick % 7).String()[:3]))
 	case (days == 30 || days == 31) && f.admits(k, 31*day):
 		return fmt.Sprintf("cron(0 %d %d * ? *)", hour, 1+pick%28)
 	}

@@ -32,6 +32,9 @@ func TestSite(t *testing.T) {
 		if !slices.Contains(one.Rotators, rotator) || !slices.Contains(s.Roles, rotator) || one.Tier != k.Tier || one.Admin {
 			t.Errorf("%s is known as %+v", k.Name, one)
 		}
+		if deployed, err := keysfile.ParseSchedule(f.Expression(k)); err != nil || deployed.Longest() > one.Interval {
+			t.Errorf("%s is known with an interval of %s, and deployed as %s", k.Name, one.Interval, f.Expression(k))
+		}
 		if !slices.Contains(s.Functions, one.Function) {
 			t.Errorf("%s is rotated by %q, which is no function", k.Name, one.Function)
 		}

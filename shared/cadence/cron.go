@@ -1,4 +1,4 @@
-package keysfile
+package cadence
 
 import (
 	"fmt"
@@ -33,7 +33,7 @@ func weekdayNames() []string { return []string{"SUN", "MON", "TUE", "WED", "THU"
 func parseCron(body string) (c cron, _ error) {
 	f := strings.Fields(body)
 	refuse := func(format string, args ...any) (cron, error) {
-		return cron{}, &scheduleError{"cron(" + body + ") " + fmt.Sprintf(format, args...), "write cron(0 hours day-of-month month day-of-week *), such as cron(0 4 ? * MON *), in UTC"}
+		return cron{}, &Error{"cron(" + body + ") " + fmt.Sprintf(format, args...), "write cron(0 hours day-of-month month day-of-week *), such as cron(0 4 ? * MON *), in UTC"}
 	}
 	switch {
 	case len(f) != 6:
