@@ -36,6 +36,9 @@ import (
 //	ends NAME         somebody revokes the current key of a secret in the vendor's console
 func TestLab(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("the whole runs without the race detector")
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/lab", RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

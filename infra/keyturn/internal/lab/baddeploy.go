@@ -65,7 +65,7 @@ func badDeployGoals() []goal {
 		{
 			"bad-dead", "the bad key is dead", 15,
 			[]string{
-				"It is retired like any replaced key, and grace.max is 24h: keyturn lab wait 26h",
+				"It is retired like any replaced key, and grace.max is 24h: keyturn lab wait 30h",
 			},
 			func(ctx context.Context, w *world) string { return w.ended(ctx, spoiled, w.began(spoiled)) },
 		},

@@ -8,6 +8,10 @@ import (
 	"testing"
 	"time"
 
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
 	"github.com/keyturn/keyturn/shared/catalog"
 )
 
@@ -24,31 +28,6 @@ func start(t *testing.T, e *Exercise) *Session {
 		}
 	})
 	return s
-}
-
-// TestNothingDone: who does nothing reaches no goal, does no harm and scores nothing.
-func TestNothingDone(t *testing.T) {
-	t.Parallel()
-	for _, e := range All() {
-		t.Run(e.Name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t, e)
-			for range 2 { // time alone does not help
-				r := s.Check(t.Context())
-				for _, g := range r.Goals {
-					if g.Done || g.Missing == "" {
-						t.Errorf("%s is done", g.ID)
-					}
-				}
-				if r.Score != 0 || r.Done || len(r.Harm) > 0 {
-					t.Fatalf("%+v", r)
-				}
-				if err := s.Wait(t.Context(), time.Hour); err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
-	}
 }
 
 func TestScore(t *testing.T) {
@@ -110,10 +89,33 @@ func TestStart_taken(t *testing.T) {
 	}
 }
 
-// TestClient: what a session refuses, and what it never shows.
-func TestClient(t *testing.T) {
+// TestSession: who does nothing scores nothing, and is shown no value; what makes no
+// sense is refused; the order counts.
+func TestSession(t *testing.T) {
 	t.Parallel()
 	s := start(t, leak())
+	nothingDone(t, s)
+	refuses(t, s)
+	hides(t, s)
+	counts(t, s)
+}
+
+func nothingDone(t *testing.T, s *Session) {
+	t.Helper()
+	r := s.Check(t.Context())
+	for _, g := range r.Goals {
+		if g.Done || g.Missing == "" {
+			t.Errorf("%s is done", g.ID)
+		}
+	}
+	if r.Score != 0 || r.Done || len(r.Harm) > 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// refuses asks a session for what makes no sense, and for all hints.
+func refuses(t *testing.T, s *Session) {
+	t.Helper()
 	ctx := t.Context()
 	c, err := Open(s.Dir)
 	if err != nil {
@@ -137,6 +139,16 @@ func TestClient(t *testing.T) {
 		if err != nil || h.Text == "" {
 			t.Fatalf("hint %d: %+v, %v", n, h, err)
 		}
+	}
+}
+
+// hides looks for values in what is shown, and puts one where it is seen.
+func hides(t *testing.T, s *Session) {
+	t.Helper()
+	ctx := t.Context()
+	c, err := Open(s.Dir)
+	if err != nil {
+		t.Fatal(err)
 	}
 	mail, err := c.Mail(ctx)
 	text, also := c.Scenario(ctx)
@@ -176,5 +188,36 @@ func TestOpen(t *testing.T) {
 	}
 	if _, err := c.Check(t.Context()); !errors.Is(err, ErrDead) {
 		t.Errorf("dead: %v", err)
+	}
+}
+
+// counts rotates before the stranger is shut out, and so gives the new key away.
+func counts(t *testing.T, s *Session) {
+	t.Helper()
+	name, token := leaked, uuid.NewString()
+	_, old := s.world.current(leaked)
+	c := sm.NewFromConfig(s.world.region.Cloud.Config())
+	if _, err := c.RotateSecret(t.Context(), &sm.RotateSecretInput{SecretId: &name, ClientRequestToken: &token}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.world.settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.world.stranger.read(t.Context(), leaked); err != nil {
+		t.Fatal(err)
+	}
+	if !s.Block(thiefRole, false) {
+		t.Fatal("there is no such role")
+	}
+	if found, err := s.Revoke(t.Context(), old); !found || err != nil {
+		t.Fatal(found, err)
+	}
+	done := map[string]bool{}
+	for _, g := range s.Check(t.Context()).Goals {
+		done[g.ID] = g.Done
+	}
+	want := map[string]bool{"shut-out": true, "taken-on": false, "rotated": false, "worthless": false, "dead": false, "proven": false}
+	if diff := cmp.Diff(want, done); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

@@ -121,13 +121,13 @@ func (s *Session) begin(ctx context.Context) error {
 			return errors.New(missing)
 		}
 	}
-	if err := w.pass(ctx, quiet); err != nil {
+	if err := w.tick(ctx, quiet); err != nil {
 		return err
 	}
 	if err := s.Exercise.begin(ctx, w); err != nil {
 		return err
 	}
-	if err := w.pass(ctx, s.Exercise.since); err != nil {
+	if err := w.tick(ctx, s.Exercise.since); err != nil {
 		return err
 	}
 	for _, p := range w.programs {

@@ -76,7 +76,7 @@ func stuckGoals() []goal {
 		{
 			"clean", "the key of the failed rotation is dead, and the vendor has no key that nobody knows", 25, []string{
 				"A key that was given up is retired like a replaced one (grace.max is 24h), and until then it holds up the next rotation. keyturn status prod/mailer says when.",
-				"keyturn lab wait 26h, then compare keyturn lab vendor with keyturn status",
+				"keyturn lab wait 30h, then compare keyturn lab vendor with keyturn status",
 			}, missingClean,
 		},
 		{

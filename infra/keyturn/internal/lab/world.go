@@ -241,10 +241,15 @@ func (w *world) rested() bool {
 	return w.stack.Drained() && !slices.ContainsFunc(w.region.SQS.Messages("keyturn-labels-"+Account), waits)
 }
 
-// pass lets time pass, an hour at a time, so that what is due every hour is done.
+// steps is in how many steps a long time passes.
+const steps = 8
+
+// pass lets time pass in steps, of an hour or more, so that what is due in between is
+// done, and what comes of it too.
 func (w *world) pass(ctx context.Context, d time.Duration) error {
+	step := max(time.Hour, d/steps)
 	for d > 0 {
-		by := min(d, time.Hour)
+		by := min(d, step)
 		d -= by
 		if err := w.tick(ctx, by); err != nil {
 			return err
