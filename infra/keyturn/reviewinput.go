@@ -14,6 +14,7 @@ import (
 
 	"github.com/keyturn/keyturn/shared/catalog"
 	"github.com/keyturn/keyturn/shared/detect/keysite"
+	"github.com/keyturn/keyturn/shared/keysfile"
 	"github.com/keyturn/keyturn/shared/ledger"
 	"github.com/keyturn/keyturn/shared/review"
 	"github.com/keyturn/keyturn/shared/review/gather"
@@ -35,6 +36,10 @@ func (a *app) savedReview(r reviewFlags, at time.Time) (review.Input, error) {
 
 // liveReview asks AWS.
 func (a *app) liveReview(ctx context.Context, r reviewFlags) (review.Input, error) {
+	declared := a.declares()
+	if !declared {
+		a.file = &keysfile.File{} // it names no place: that of the credentials is meant
+	}
 	c, err := a.connect(ctx)
 	if err != nil {
 		return review.Input{}, err
@@ -45,8 +50,10 @@ func (a *app) liveReview(ctx context.Context, r reviewFlags) (review.Input, erro
 	}
 	g := gather.Open(c.cfg, aws.ToString(who.Account))
 	g.Now = c.clock.Now
-	if err := a.declare(g); err != nil {
-		return review.Input{}, err
+	if declared {
+		if err := a.declare(g); err != nil {
+			return review.Input{}, err
+		}
 	}
 	g.Records = a.records(c)
 	g.Limit = vendorLimit
@@ -69,11 +76,14 @@ func (a *app) liveReview(ctx context.Context, r reviewFlags) (review.Input, erro
 	return in, nil
 }
 
-// declare tells g what the configuration says, if there is one.
+// declares reports whether there is a configuration, or should be one.
+func (a *app) declares() bool {
+	_, err := os.Stat(a.source())
+	return !errors.Is(err, fs.ErrNotExist) || a.setting(a.flags.config, "KEYTURN_CONFIG", "") != ""
+}
+
+// declare tells g what the configuration says.
 func (a *app) declare(g *gather.Gatherer) error {
-	if _, err := os.Stat(a.source()); errors.Is(err, fs.ErrNotExist) && a.flags.config == "" {
-		return nil
-	}
 	cfg, err := a.configuration()
 	if err != nil {
 		return err

@@ -95,7 +95,7 @@ func (c *collection) atVendor(keys []keyrecord.Record) *review.Vendor {
 			v.Words = c.Limit(r.Vendor)
 		}
 	}
-	if v.Seen.IsZero() {
+	if v.Seen.IsZero() && len(v.Lost)+len(v.Held) == 0 {
 		return nil
 	}
 	return &v
