@@ -73,6 +73,7 @@ func (d *diff) detections(base, next keysfile.Detect) {
 	d.list("detect.automation", automation(base), automation(next), "%s reads many secrets, and is not told of", "%s is told of when it reads many secrets")
 	d.list("detect.listers", base.Listers, next.Listers, "%s lists secrets, and is not told of", "%s is told of when it lists secrets")
 	d.list("detect.accounts", base.Accounts, next.Accounts, "callers of the account %s are not told of", "callers of the account %s are told of")
+	d.condition("detect.workingHours", hours(base.Hours), hours(next.Hours), "being told of people who read outside working hours")
 	d.respond(base.Respond, next.Respond)
 	d.list("detect.suppressions", suppressions(base), suppressions(next), "not told: %s", "told again: %s")
 	d.allowed("detect.allow.cidrs", base.Allow.CIDRs, next.Allow.CIDRs)
@@ -146,6 +147,17 @@ func (d *diff) respond(base, next *keysfile.Respond) {
 	case next.Hourly > base.Hourly:
 		d.add(Narrows, "detect.respond.hourly", "%d rotations at most are started in an hour instead of %d", next.Hourly, base.Hourly)
 	}
+}
+
+func hours(h *keysfile.WorkingHours) string {
+	if h == nil {
+		return ""
+	}
+	days := "working days"
+	if h.Weekends {
+		days = "all days"
+	}
+	return fmt.Sprintf("%d to %d UTC on %s", h.From, h.To, days)
 }
 
 func suppressions(d keysfile.Detect) []string {

@@ -12,7 +12,9 @@ import (
 // does not work. It counts the hours, in UTC, in which the person read
 // anything in the last 4 weeks, apart for working days and weekends: an hour is
 // unusual if it and its neighbors are less than 1% of them. Programs have no
-// hours. Somebody who stole a person's credentials often lives elsewhere.
+// hours. Somebody who stole a person's credentials often lives elsewhere. Where the
+// site says when people work, a read at another time is found too, at most once a
+// day for each person, without any history.
 //
 // Threshold: n hours of history over a week at least; with fewer, 1% says
 // nothing. False positives: being on call, travel, the change to summer time
@@ -21,6 +23,15 @@ func unusualHour(n int) Rule {
 	return Rule{
 		ID: "D-15", Title: "a person read a secret at an unusual hour", Severity: Low, Technique: "T1078.004",
 		Next: "ask the person",
+		See: func(s *Site, c *Call) []Finding {
+			if s.Hours == nil || s.Hours.in(c.Time) || !c.Reads() || len(c.About) == 0 || !isPerson(c) {
+				return nil
+			}
+			f := c.Finding(fmt.Sprintf("a read at %s UTC, outside working hours", c.Time.UTC().Format("Monday 15:04")))
+			f.matter = c.Who + "\nhours"
+			f.per(24 * time.Hour)
+			return one(f)
+		},
 		Patterns: []Pattern{{
 			Name: "hours", Span: 28 * 24 * time.Hour, Bucket: time.Hour, Cap: 1, Settles: true,
 			Mark: func(_ *Site, c *Call) []Note {

@@ -36,6 +36,8 @@ type Site struct {
 	Resources []string `json:"resources,omitempty"` // queues, topics, tables, buckets, EventBridge rules, trails
 	Keys      []string `json:"keys,omitempty"`      // ids, ARNs or aliases of KMS keys
 
+	// Hours are when people work; nil: not known, and learned only.
+	Hours *Hours `json:"workingHours,omitempty"`
 	// Allow is for secrets that have no list of their own.
 	Allow Allow `json:"allow,omitzero"`
 	// Rules turns rules on or off that are not as by default.
@@ -74,6 +76,25 @@ type Allow struct {
 	Countries []string       `json:"countries,omitempty"` // ISO 3166-1, such as "NL"
 
 	table *table
+}
+
+// Hours are when people work, in UTC.
+type Hours struct {
+	From     int  `json:"from"`               // first hour, 0 to 23
+	To       int  `json:"to"`                 // the hour in which nobody works any more, 0 to 24; at most From: of the next day
+	Weekends bool `json:"weekends,omitempty"` // on Saturdays and Sundays too
+}
+
+// in says that people work at t.
+func (h *Hours) in(t time.Time) bool {
+	if d := t.UTC().Weekday(); !h.Weekends && (d == time.Saturday || d == time.Sunday) {
+		return false
+	}
+	hour := t.UTC().Hour()
+	if h.From < h.To {
+		return hour >= h.From && hour < h.To
+	}
+	return hour >= h.From || hour < h.To
 }
 
 // Automation is a principal that reads a lot. A user agent can be chosen by

@@ -49,6 +49,7 @@ type Detect struct {
 	Automation []Automation    `yaml:"automation" json:"automation,omitempty" doc:"who reads many secrets in peace, such as Terraform"`
 	Listers    []string        `yaml:"listers" json:"listers,omitempty" doc:"ARNs of roles and users that list secrets in peace; a * at the end stands for any rest"`
 	Accounts   []string        `yaml:"accounts" json:"accounts,omitempty" doc:"other AWS accounts whose principals may call"`
+	Hours      *WorkingHours   `yaml:"workingHours" json:"workingHours,omitempty" doc:"when people work, in UTC, such as {from: 7, to: 19}; default: D-15 learns it"`
 	Allow      DetectAllow     `yaml:"allow" json:"allow,omitzero" doc:"where callers come from, for secrets that say nothing themselves"`
 
 	Respond      *Respond      `yaml:"respond" json:"respond,omitempty" doc:"which findings start an emergency rotation; default: none"`
@@ -59,6 +60,13 @@ type Detect struct {
 type Automation struct {
 	Principal string `yaml:"principal" json:"principal" doc:"ARN of a role or user; a * at the end stands for any rest"`
 	UserAgent string `yaml:"userAgent" json:"userAgent,omitempty" doc:"how its user agent begins, such as APN/1.0 HashiCorp"`
+}
+
+// WorkingHours are when people work, in UTC.
+type WorkingHours struct {
+	From     int  `yaml:"from" json:"from" doc:"first hour, 0 to 23"`
+	To       int  `yaml:"to" json:"to" doc:"hour of the end, 0 to 24; less than from: of the next day"`
+	Weekends bool `yaml:"weekends" json:"weekends,omitempty" doc:"on Saturdays and Sundays too"`
 }
 
 // DetectAllow says where callers may come from. Nothing is refused for it; it is
@@ -145,6 +153,9 @@ func (c *check) detect() {
 		if n := d.Thresholds[id]; n < 1 {
 			c.add(entry("detect.thresholds", id), fmt.Sprintf("a threshold of %d", n), "write 1 or more")
 		}
+	}
+	if h := d.Hours; h != nil && (h.From < 0 || h.From > 23 || h.To < 0 || h.To > 24 || h.From == h.To) {
+		c.add("detect.workingHours", fmt.Sprintf("hours from %d to %d", h.From, h.To), "write {from: 7, to: 19}, in UTC")
 	}
 	c.respond(rules)
 	c.suppressions(rules, known)

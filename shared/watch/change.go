@@ -183,6 +183,9 @@ func (c *Changes) describe() (known, error) {
 		}
 	}
 	put("allow", "", everywhere)
+	if h := s.Hours; h != nil {
+		put("working hours", "", fmt.Sprintf("%d to %d UTC, weekends %t", h.From, h.To, h.Weekends))
+	}
 	put("learning", "", fmt.Sprintf("from %s for %s", s.Installed.UTC().Format(time.DateOnly), s.Learning))
 	whole, err := json.Marshal([]any{s, parts})
 	if err != nil {

@@ -38,6 +38,9 @@ func Site(f *keysfile.File, account, region string) *detect.Site {
 	if r := f.Detect.Respond; r != nil {
 		s.Respond = &detect.Respond{Rules: r.Rules, Cooldown: time.Duration(r.Cooldown), Hourly: r.Hourly, Off: r.Off, Until: r.End()}
 	}
+	if h := f.Detect.Hours; h != nil {
+		s.Hours = &detect.Hours{From: h.From, To: h.To, Weekends: h.Weekends}
+	}
 	for _, one := range f.Detect.Suppressions {
 		s.Suppressions = append(s.Suppressions, detect.Suppression{
 			Rule: one.Rule, Principal: one.Principal, Secret: one.Secret, Until: one.End(), Reason: one.Reason, Owner: one.Owner,
