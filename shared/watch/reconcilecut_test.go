@@ -132,3 +132,21 @@ func TestReconciler_added(t *testing.T) {
 		t.Errorf("the ledger has %v, told %v", got, w.told)
 	}
 }
+
+// A clock that runs backwards, and one that jumps, change nothing of what is found.
+func TestReconciler_clock(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.reconciler(t, lossy(t, w))
+	for _, jump := range []time.Duration{0, -3 * time.Hour, 0, 5 * time.Hour, -26 * time.Hour, 0, 24 * time.Hour, 0, 0, 0} {
+		w.now = w.now.Add(jump)
+		w.hourly(t, r, 1)
+	}
+	w.hourly(t, r, 6)
+	w.checkReconciled(t)
+	for _, m := range w.told {
+		if m.Detail["rule"] == "D-23" && strings.Contains(m.Summary, "digest") && !strings.Contains(m.Summary, "0 files or digests") {
+			t.Errorf("told %q", m.Summary)
+		}
+	}
+}

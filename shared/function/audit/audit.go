@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -124,7 +126,7 @@ func openLedger(ctx context.Context, e *boot.Env, store *dynamodb.Client) (*ledg
 	log := ledger.New(ledger.Config{
 		Objects: objects.New(s3.NewFromConfig(e.AWS), e.Value(boot.LedgerBucket), "", lock),
 		Head:    heads.New(store, e.Value(boot.WatchTable), map[string]string{cells.Part: "ledger", cells.Name: "head"}),
-		Signer:  sign, Verifier: verifier, Parallel: parallel,
+		Signer:  sign, Verifier: verifier, Parallel: parallel, Attempts: attempts, Wait: jitter,
 	})
 	switch err := log.Create(ctx); {
 	case errors.Is(err, ledger.ErrHeadLost):
@@ -133,6 +135,24 @@ func openLedger(ctx context.Context, e *boot.Env, store *dynamodb.Client) (*ledg
 		return nil, problem("the ledger cannot be opened", err, "check the bucket, the table and the KMS key")
 	}
 	return log, nil
+}
+
+// attempts is how often an append tries. Two batches of each queue, the tasks of the
+// schedules and no more write at once.
+const attempts = 12
+
+// jitter waits up to 2 s before an attempt, longer with each, so that writers that met
+// do not meet again.
+func jitter(ctx context.Context, attempt int) error {
+	most := min(50*time.Millisecond<<min(attempt, 10), 2*time.Second)
+	timer := time.NewTimer(mathrand.N(most))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }
 
 func problem(what string, err error, next string) error {
