@@ -68,12 +68,15 @@ type Entry struct {
 	Proof  string       `json:"proof"`  // https://c2sp.org/tlog-proof, of inclusion; holds the line
 }
 
+// readsAtOnce is how many small objects are read at once.
+const readsAtOnce = 16
+
 // Collect verifies the whole ledger in a, and returns the evidence. An error about a
 // ledger that was tampered with is a *[ledger.TamperError]. It is ErrNothing if there
 // is none.
 func Collect(ctx context.Context, a ledger.Archive, o ledger.Objects, v note.Verifier, verifier string, r Request) (Pack, error) {
 	var found []Entry
-	report, err := ledger.Verify(ctx, a, v, ledger.Check{Each: func(index int64, line []byte) error {
+	report, err := ledger.Verify(ctx, a, v, ledger.Check{Parallel: readsAtOnce, Each: func(index int64, line []byte) error {
 		if e, ok := r.entry(line); ok {
 			e.Index = index
 			found = append(found, e)
@@ -86,12 +89,9 @@ func Collect(ctx context.Context, a ledger.Archive, o ledger.Objects, v note.Ver
 	if len(found) == 0 {
 		return Pack{}, ErrNothing
 	}
-	checkpoint, err := ledger.Latest(ctx, a, v)
-	if err != nil {
-		return Pack{}, fmt.Errorf("find the newest checkpoint: %w", err)
-	}
+	prover := ledger.NewProver(o, report.Checkpoint)
 	for i := range found {
-		proof, err := ledger.Prove(ctx, o, checkpoint, found[i].Index)
+		proof, err := prover.Prove(ctx, found[i].Index)
 		if err != nil {
 			return Pack{}, fmt.Errorf("prove entry %d: %w", found[i].Index, err)
 		}
@@ -101,7 +101,7 @@ func Collect(ctx context.Context, a ledger.Archive, o ledger.Objects, v note.Ver
 		Version: Version, Made: r.Now.UTC(), Secret: r.Secret, From: r.From, To: r.To,
 		Log: Log{
 			Origin: v.Name(), Verifier: verifier, Size: report.Tree.N,
-			Root: base64.StdEncoding.EncodeToString(report.Tree.Hash[:]), Checkpoint: string(checkpoint.Signed),
+			Root: base64.StdEncoding.EncodeToString(report.Tree.Hash[:]), Checkpoint: string(report.Checkpoint.Signed),
 		},
 		Keys: lives(found), Readers: readers(found), Entries: found,
 	}, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"html"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -180,5 +181,37 @@ func TestPage(t *testing.T) {
 		if err := os.WriteFile(out, []byte(b.String()), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// growing is a log that grows each time that it has been listed.
+type growing struct {
+	*ledgertest.Memory
+	grow func()
+}
+
+func (g growing) Walk(ctx context.Context, f func(string, int) error) error {
+	defer g.grow()
+	return g.Memory.Walk(ctx, f)
+}
+
+// The checkpoint that the pack shows is the one that was verified, although the log has
+// gone on.
+func TestCollect_grows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.life(t)
+	n := 0
+	a := growing{w.store, func() {
+		n++
+		w.act(t, 100+n, audit.Record{ID: "hold-" + strconv.Itoa(n), Act: audit.Promote, Phase: audit.Fact, Secret: "prod/billing"})
+	}}
+	p, err := evidence.Collect(t.Context(), a, w.store, w.key.Verifier, w.key.Text, evidence.Request{Secret: "prod/mailer", Now: start})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := ledger.OpenCheckpoint([]byte(p.Log.Checkpoint), w.key.Verifier)
+	if err != nil || tree.N != p.Log.Size || tree.Hash.String() != p.Log.Root {
+		t.Errorf("%d entries, root %s, and a checkpoint of %+v, %v", p.Log.Size, p.Log.Root, tree, err)
 	}
 }

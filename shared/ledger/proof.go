@@ -103,22 +103,69 @@ func newest(ctx context.Context, a Archive) (size, before int64, err error) {
 var ErrNoEntry = errors.New("the log has no entry of this index")
 
 // Prove returns a proof (https://c2sp.org/tlog-proof) that the entry at index is in
-// the log of c, its latest checkpoint. The entry is in it, as its extra data. Few objects are read. An object that
+// the log of c. The entry is in it, as its extra data. Few objects are read. An object that
 // does not fit the checkpoint is a *TamperError.
 func Prove(ctx context.Context, o Objects, c Checkpoint, index int64) ([]byte, error) {
-	if index < 0 || index >= c.Tree.N {
+	return NewProver(o, c).Prove(ctx, index)
+}
+
+// Prover makes many proofs of entries of one log, in rising order best: what it reads it
+// reads once, and it holds 32 bytes for each entry, with one bundle of entries. It is not
+// for several goroutines at once.
+type Prover struct {
+	checkpoint Checkpoint
+	reader     *reader
+	number     int64 // of the bundle
+	leaves     [][]byte
+	hashes     overlay // with those of the bundle
+}
+
+// NewProver returns a Prover of the log of c in o. It reads nothing.
+func NewProver(o Objects, c Checkpoint) *Prover {
+	return &Prover{checkpoint: c, reader: newReader(o.Read, c.head)}
+}
+
+// Prove is as the function of this name.
+func (p *Prover) Prove(ctx context.Context, index int64) ([]byte, error) {
+	size := p.checkpoint.Tree.N
+	if index < 0 || index >= size {
 		return nil, ErrNoEntry
 	}
-	r := newReader(o.Read, c.head)
-	leaf, err := r.entry(ctx, index)
-	if err != nil {
-		return nil, r.blame(err, index)
+	p.reader.unread = false
+	if n := index / torchwood.TileWidth; p.leaves == nil || n != p.number {
+		leaves, err := p.reader.bundle(ctx, n)
+		if err != nil {
+			return nil, p.reader.blame(err, index)
+		}
+		delete(p.reader.got, bundlePath(size, n))
+		p.number, p.leaves, p.hashes = n, leaves, overlay{old: p.reader.hashes(ctx), fresh: bundleHashes(n, leaves)}
 	}
-	p, err := tlog.ProveRecord(c.Tree.N, index, r.hashes(ctx))
+	path, err := tlog.ProveRecord(size, index, p.hashes)
 	if err != nil {
-		return nil, r.blame(err, index)
+		return nil, p.reader.blame(err, index)
 	}
-	return torchwood.FormatProofWithExtraData(index, leaf, p, c.Signed), nil
+	leaf := p.leaves[index%torchwood.TileWidth]
+	return torchwood.FormatProofWithExtraData(index, leaf, path, p.checkpoint.Signed), nil
+}
+
+// bundleHashes returns the hashes that are stored for bundle n, whose leaves are proven.
+func bundleHashes(n int64, leaves [][]byte) map[int64]tlog.Hash {
+	out := make(map[int64]tlog.Hash, 2*len(leaves))
+	level := make([]tlog.Hash, len(leaves))
+	for i, leaf := range leaves {
+		level[i] = tlog.RecordHash(leaf)
+	}
+	for l := 0; len(level) > 0; l++ {
+		first := n << (torchwood.TileHeight - l)
+		for i, h := range level {
+			out[tlog.StoredHashIndex(l, first+int64(i))] = h
+		}
+		for i := range len(level) / 2 {
+			level[i] = tlog.NodeHash(level[2*i], level[2*i+1])
+		}
+		level = level[:len(level)/2]
+	}
+	return out
 }
 
 // blame returns err as a *TamperError if all was read: what tlog finds are hashes that

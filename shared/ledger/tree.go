@@ -206,7 +206,8 @@ func (r *reader) bundles(ctx context.Context, size int64, leaves [][]byte) ([]ob
 	return out, nil
 }
 
-// overlay reads hashes that are not stored yet, and the stored ones below them.
+// overlay reads hashes that are known or not stored yet, and the stored ones below them,
+// which it keeps.
 type overlay struct {
 	old   tlog.HashReader
 	fresh map[int64]tlog.Hash
@@ -232,7 +233,7 @@ func (o overlay) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 		return nil, err
 	}
 	for i, h := range stored {
-		out[where[i]] = h
+		out[where[i]], o.fresh[missing[i]] = h, h
 	}
 	return out, nil
 }

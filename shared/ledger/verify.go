@@ -27,7 +27,8 @@ type Check struct {
 
 // Report is what Verify found to be in order.
 type Report struct {
-	Tree        tlog.Tree // of the latest checkpoint
+	Tree        tlog.Tree  // of the latest checkpoint
+	Checkpoint  Checkpoint // the latest: others may come while it is verified
 	Checkpoints int
 	Tiles       int
 	Aged        int // partial tiles that are gone, and were computed
@@ -58,8 +59,16 @@ func Verify(ctx context.Context, a Archive, v note.Verifier, c Check) (Report, e
 	if err := s.verdict(); err != nil {
 		return Report{}, err
 	}
-	s.report.Tree = s.latest
+	s.report.Tree, s.report.Checkpoint = s.latest, Checkpoint{Signed: s.signed, Tree: s.latest, head: s.head()}
 	return s.report, nil
+}
+
+// head returns the one of the latest tree. The first tree has none.
+func (s *scan) head() head {
+	if h, ok := s.heads[s.latest.N]; ok {
+		return h
+	}
+	return head{Size: s.latest.N, Root: s.latest.Hash}
 }
 
 // claim is an object that says what the tree of a size is.
@@ -81,6 +90,7 @@ type scan struct {
 	check   Check
 	report  Report
 	latest  tlog.Tree
+	signed  []byte          // its checkpoint
 	claims  []claim         // by size
 	next    map[int64]int64 // from a size to the one that followed
 	heads   map[int64]head  // by the size that they are of
@@ -224,7 +234,7 @@ func (s *scan) claim(at sized, data []byte, v note.Verifier) {
 	s.report.Checkpoints++
 	s.claims = append(s.claims, claim{at.path, tree, true})
 	if tree.N >= s.latest.N {
-		s.latest = tree
+		s.latest, s.signed = tree, data
 	}
 }
 
