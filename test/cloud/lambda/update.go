@@ -25,6 +25,9 @@ func (s *Service) updateCode(_ context.Context, c *wire.Call, in *updateCodeInpu
 	if err != nil {
 		return nil, invalidParameter("Could not unzip uploaded file. Please check your file, then try to upload again. " + err.Error())
 	}
+	if _, err := (&function{Function: Function{Path: dir}}).entry(); err != nil {
+		return nil, invalidParameter(err.Error())
+	}
 	return s.replace(f, in.DryRun, func(next *function) { next.Path, next.Handler, next.code = dir, nil, in.ZipFile }), nil
 }
 
