@@ -259,6 +259,7 @@ func TestWatch(t *testing.T) {
 		{"an account", func(f *keysfile.File) { f.Detect.Accounts = append(f.Detect.Accounts, "888888888888") }, "widens detect.accounts: callers of the account 888888888888 are not told of"},
 		{"no hours", func(f *keysfile.File) { f.Detect.Hours = nil }, "widens detect.workingHours: being told of people who read outside working hours is no longer demanded: it was 7 to 19 UTC on all days"},
 		{"no response", func(f *keysfile.File) { f.Detect.Respond = nil }, "widens detect.respond: findings start no rotations"},
+		{"a new rule", func(f *keysfile.File) { f.Detect.Rules["D-26"] = true }, `narrows detect.rules["D-26"]: on instead of as by default`},
 		{"kill switch", func(f *keysfile.File) { f.Detect.Respond.Off = true }, "widens detect.respond: findings start no rotations"},
 		{"a rule starts none", func(f *keysfile.File) { f.Detect.Respond.Rules = []string{"D-10"} }, "widens detect.respond.rules: what D-07 finds starts no rotation"},
 		{"a rule starts one", func(f *keysfile.File) { f.Detect.Respond.Rules = []string{"D-01", "D-07", "D-10"} }, "narrows detect.respond.rules: what D-01 finds starts a rotation"},
@@ -279,6 +280,17 @@ func TestWatch(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestCompare_respond: a right of a function's own is told, too.
+func TestCompare_respond(t *testing.T) {
+	t.Parallel()
+	base := full()
+	base.Detect.Respond = nil
+	want := []string{"widens detect.respond: the audit function may start emergency rotations by itself"}
+	if diff := cmp.Diff(want, show(reach.Compare(base, full()))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
