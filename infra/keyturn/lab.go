@@ -203,8 +203,7 @@ func (a *app) labEnd(dir *string) *cobra.Command {
 			if err := os.RemoveAll(a.labDir(dir)); err != nil {
 				return failed(typeFile, err.Error(), "remove it by hand")
 			}
-			a.say("it had ended already, and nobody knows how; its folder is removed")
-			return exit(exitFailed)
+			return failed(typeLab, "it had ended already, and nobody knows how it stood; its folder is removed")
 		}
 		if err != nil {
 			return a.labFailure(err)

@@ -28,7 +28,6 @@ const ledgerURL = "s3://" + stack.Ledger
 func stuck() *Exercise {
 	return &Exercise{
 		Name: "stuck", Title: "A rotation is stuck", keys: fleet, begin: beginStuck, since: 3 * time.Hour,
-		spare: []string{"prod/billing", "prod/newsletter"},
 		Scenario: `The rotation of prod/mailer failed last night, in a freeze of the organization's
 that is over by now, and has not begun again. People have looked around in the
 vendor's console since, and nobody is sure what they did there.
