@@ -98,7 +98,7 @@ func estimate(l load) Estimate {
 func tariff() [meters]Item {
 	const (
 		looks  = "8 looks at each replaced key"
-		memory = "256 MB; 2 s a step, 1 s a look, 0.25 s a key in the hourly sweep"
+		memory = "256 MB; 2 s a step, 1 s a look, 0.25 s a key in the hourly sweep; 10 s a comparison, 60 s a review"
 	)
 	i := func(service, what, unit, assumed string) Item {
 		return Item{Service: service, What: what, Unit: unit, Assumed: assumed}
@@ -134,5 +134,7 @@ func tariff() [meters]Item {
 		natHours:      noted("$0.045 a GB besides", i("VPC", "NAT gateways", "hours", "2 zones")),
 		addressHours:  i("VPC", "fixed addresses", "hours", "2 zones"),
 		endpointHours: noted("$0.01 a GB besides", i("VPC", "interface endpoints", "hours", "2 zones of a VPC that is made")),
+		objectPuts:    noted("storage and signatures cost less than a cent", i("S3", "the ledger's objects written", "requests", "10 entries in 4 batches a rotation, 2 batches an hour")),
+		objectGets:    i("S3", "the ledger's and the trail's objects read", "requests", "30 of the trail an hour"),
 	}
 }

@@ -50,7 +50,9 @@ func TestOf(t *testing.T) {
 		{"Secrets Manager", "keys", 4},
 		{"Secrets Manager", "admin credentials", 0.40},
 		{"KMS", "keys", 4},
-		{"Secrets Manager", "calls of rotations and sweeps", (turns*(9+24) + 7300*3 + beats) * 0.05 / 10000},
+		{"Secrets Manager", "calls of rotations and sweeps", (turns*(9+24) + 7300*3 + beats + 10*2*730.0/168) * 0.05 / 10000},
+		{"S3", "the ledger's objects written", (2*730*7 + 4*730.0/168 + turns*(4*6+10)) * 0.005 / 1000},
+		{"S3", "the ledger's and the trail's objects read", (2*730*6 + 730*30 + turns*(4*5+10)) * 0.0004 / 1000},
 		{"KMS", "requests", (turns*(7+8) + 7300 + beats) * 0.03 / 10000},
 		{"CloudWatch", "alarms", 2.80},
 		{"SNS", "e-mails", turns * 2 * 0.00002},
@@ -154,7 +156,7 @@ func TestPrices(t *testing.T) {
 	f.Functions.Tracing = true
 	f.Notifications.Subscriptions = append(f.Notifications.Subscriptions, keysfile.Subscription{HTTPS: "https://example.com"})
 	e := cost.Of(f, cost.Use{Replicas: 1, Reads: 1})
-	if len(e.Items) != 26 {
+	if len(e.Items) != 28 {
 		t.Errorf("%d items", len(e.Items))
 	}
 	read, assumed := regexp.MustCompile(`, read 20\d\d-\d\d-\d\d$`), 0.0

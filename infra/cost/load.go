@@ -37,6 +37,8 @@ const (
 	natHours
 	addressHours
 	endpointHours
+	objectPuts
+	objectGets
 	meters // how many there are
 )
 
@@ -65,6 +67,12 @@ const (
 	// Interface endpoints of a network that has them: a test of infra/cdk counts
 	// them. Gateways cost nothing.
 	endpointServices = 4
+	// Objects of the ledger, as make bench counts them: for a batch of entries, and
+	// for each of them, at any length of the log.
+	batchPuts = 6
+	batchGets = 5
+	entryPuts = 1
+	entryGets = 1
 	// Alarms are billed by the metrics that they look at: a test of infra/cdk counts
 	// them in the templates.
 	alarmMetrics     = 20
@@ -84,11 +92,19 @@ const (
 	assumedLogRatio     = 0.15 // stored size to written
 	assumedNews         = 2.0  // notifications of a rotation and its retirement
 	assumedZones        = 2.0  // of a network with fixed addresses
+	assumedTurnEntries  = 10   // of the ledger about a rotation: our acts, and what CloudTrail tells of them
+	assumedTurnBatches  = 4    // that they are written in
+	assumedTrailObjects = 30   // of CloudTrail that a comparison reads: a file about every 5 minutes, digests, lists
+	assumedCompareSecs  = 10.0 // of a comparison
+	assumedReviewSecs   = 60.0
 	// Lambda polls a queue with five long polls of 20 seconds at a time, also an
 	// empty one, and they are billed.
 	// https://aws.amazon.com/premiumsupport/knowledge-center/sqs-high-charges/
 	assumedPolls = 5 * 3 * 60 * Hours
 )
+
+// reviews of a month.
+const reviews = Hours / (24.0 * 7)
 
 // ofKey is what one key uses by itself. Where its schedule cannot be read, it
 // does not rotate.
@@ -101,12 +117,14 @@ func ofKey(f *keysfile.File, k keysfile.Key, copies int, use Use) load {
 	l := load{
 		secrets:       1,
 		replicas:      float64(copies),
-		secretCalls:   turns*rotationCalls + (looks+Hours)*lookCalls,
+		secretCalls:   turns*rotationCalls + (looks+Hours)*lookCalls + 2*reviews,
 		consumerReads: use.Reads,
 		kmsRequests:   turns*rotationValues + (looks+Hours)*lookValues + use.Reads,
 		invocations:   turns*rotationSteps + looks,
 		gbSeconds:     assumedMemoryGB * (turns*rotationSteps*assumedStepSeconds + looks*assumedLookSeconds + Hours*assumedSweepSeconds),
-		tableReads:    turns*rotationRecords + looks + Hours,
+		tableReads:    turns*rotationRecords + looks + Hours + reviews,
+		objectPuts:    turns * (assumedTurnBatches*batchPuts + assumedTurnEntries*entryPuts),
+		objectGets:    turns * (assumedTurnBatches*batchGets + assumedTurnEntries*entryGets),
 		tableWrites:   turns*rotationRecords + looks*assumedLookWrites,
 		queueRequests: 3 * turns * (rotationAudit + 1), // sent, received, deleted; and the event of the label
 		published:     turns * assumedNews,
@@ -145,15 +163,22 @@ func perMonth(s keysfile.Schedule) float64 {
 }
 
 // ofWatch is what looking at every access costs where nobody does anything: the
-// canary, the seal, and two idle queues. What people read comes on top, and is not
-// known; so is the ledger's storage, which is small.
+// canary, the seal, the comparison with CloudTrail, the review, and two idle queues.
+// What people read comes on top, and is not known; so is the ledger's storage and
+// its signatures, which cost less than a cent.
 func ofWatch() load {
-	const beats, seals = 4 * Hours, Hours
+	const (
+		beats, seals, compares = 4 * Hours, Hours, Hours
+		runs                   = beats + seals + compares
+		batches                = 2 * Hours // of an hour's counts, and of its comparison
+	)
 	return load{
-		secretCalls: beats, kmsRequests: beats, scheduled: beats + seals, invocations: beats + seals,
-		gbSeconds:  2 * assumedMemoryGB * (beats + seals) * assumedLookSeconds, // it has twice the memory
-		tableReads: 2 * (beats + seals), tableWrites: beats + seals,
-		queueRequests: 2 * assumedPolls, logWritten: (beats + seals) * assumedLogGB,
+		secretCalls: beats, kmsRequests: beats, scheduled: runs + reviews, invocations: runs + reviews,
+		// The audit function has twice the memory of the others, the review eight times.
+		gbSeconds:  2*assumedMemoryGB*((beats+seals)*assumedLookSeconds+compares*assumedCompareSecs) + 8*assumedMemoryGB*reviews*assumedReviewSecs,
+		tableReads: 2 * runs, tableWrites: runs,
+		queueRequests: 2 * assumedPolls, logWritten: (runs + reviews) * assumedLogGB,
+		objectPuts: batches*(batchPuts+entryPuts) + 4*reviews, objectGets: batches*(batchGets+entryGets) + compares*assumedTrailObjects,
 	}
 }
 

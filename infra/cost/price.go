@@ -73,6 +73,10 @@ func priceOf(m meter) Price { //nolint:funlen // a table
 		return at(0.005, "vpc/pricing/", "cloudburn.io/blog/aws-nat-gateway-pricing, of 2026-02"+read)
 	case endpointHours: // each in each zone
 		return at(0.01, "privatelink/pricing/", "cloudcostkit.com/calculators/aws-vpc-interface-endpoint-cost-calculator, of 2026-01"+read)
+	case objectPuts:
+		return at(0.005/1000, "s3/pricing/", "")
+	case objectGets:
+		return at(0.0004/1000, "s3/pricing/", "")
 	case meters:
 	}
 	return Price{}
