@@ -3,6 +3,8 @@ package detect
 import (
 	"fmt"
 	"time"
+
+	"github.com/keyturn/keyturn/shared/trail"
 )
 
 // honeytoken is D-01. Nobody has a reason to touch a secret that is there to be
@@ -11,13 +13,19 @@ import (
 // the other. What the caller read in the day around it is found, too. Our own rotator keeps such a secret looking alive, so its calls are
 // not shown; listed automation is.
 //
+// Who deploys or operates the installation, and our other functions, may do to it
+// what they do to every secret; asking for its value is not that.
+//
 // False positives: an inventory that describes every secret. Let it skip the
 // secret, or exclude it by name, but do not tell anybody why.
 func honeytoken() Rule {
 	return Rule{
 		ID: "D-01", Title: "a honey token was touched", Severity: Critical, Technique: "T1555.006", Default: true, Responds: true,
 		Next: "treat the caller's credentials as stolen: revoke its sessions, and rotate what it read in the last 24 hours",
-		See: func(_ *Site, c *Call) []Finding {
+		See: func(s *Site, c *Call) []Finding {
+			if s.minds(c) {
+				return nil
+			}
 			for _, one := range c.About {
 				if !one.HoneyToken {
 					continue
@@ -31,6 +39,15 @@ func honeytoken() Rule {
 			Mark: markLoot, Judge: judgeLoot,
 		}},
 	}
+}
+
+// minds says that the caller is one of those who keep the installation, and asks for no
+// value.
+func (s *Site) minds(c *Call) bool {
+	if c.Asks() || c.Source == trail.KMS && c.Name == "Decrypt" {
+		return false
+	}
+	return matches(s.Roles, c.Who) || matches(s.Deployers, c.Who) || matches(s.Operators, c.Who)
 }
 
 // What the caller got in the day before and after it got the honey token is in the

@@ -15,6 +15,8 @@ func TestHoneytoken(t *testing.T) {
 		e.Source = trail.KMS
 		set("encryptionContext", map[string]string{"SecretARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/decoy-AbCdEf"})(e)
 	}
+	kept := ours()
+	kept.Roles, kept.Deployers, kept.Operators = append(kept.Roles, rotator+"now"), []string{alice}, []string{mailer}
 	check(t, honeytoken(), []ruleCase{
 		{name: "read", events: []trail.Event{ev(0, mailer, "GetSecretValue", "prod/decoy")}, want: touched("GetSecretValue")},
 		{name: "by ARN", events: []trail.Event{ev(0, mailer, "DescribeSecret", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/decoy-AbCdEf")}, want: touched("DescribeSecret")},
@@ -28,6 +30,14 @@ func TestHoneytoken(t *testing.T) {
 		{name: "described, with others", events: []trail.Event{ev(0, mailer, "GetSecretValue", "prod/mail"), ev(60, mailer, "DescribeSecret", "prod/decoy")}, want: touched("DescribeSecret")},
 		{name: "denied, with others", events: []trail.Event{ev(0, mailer, "GetSecretValue", "prod/mail"), ev(60, mailer, "GetSecretValue", "prod/decoy", denied)}, want: touched("GetSecretValue")},
 		{name: "by its rotator", events: []trail.Event{ev(0, rotator, "GetSecretValue", "prod/decoy")}},
+		{name: "looked at by our functions", site: kept, events: []trail.Event{ev(0, rotator+"now", "DescribeSecret", "prod/decoy"), ev(1, rotator+"now", "RotateSecret", "prod/decoy")}},
+		{name: "read by our functions", site: kept, events: []trail.Event{ev(0, rotator+"now", "GetSecretValue", "prod/decoy")}, want: touched("GetSecretValue")},
+		{name: "deployed", site: kept, events: []trail.Event{ev(0, alice, "CreateSecret", "", set("name", "prod/decoy")), ev(1, alice, "PutResourcePolicy", "prod/decoy")}},
+		{name: "encrypted for a deployer", site: kept, events: []trail.Event{ev(0, alice, "GenerateDataKey", "", kms)}},
+		{name: "read by a deployer", site: kept, events: []trail.Event{ev(0, alice, "BatchGetSecretValue", "", set("secretIdList", []string{"prod/decoy"}))}, want: touched("BatchGetSecretValue")},
+		{name: "decrypted by a deployer", site: kept, events: []trail.Event{ev(0, alice, "Decrypt", "", kms)}, want: touched("Decrypt")},
+		{name: "an operator's status", site: kept, events: []trail.Event{ev(0, mailer, "DescribeSecret", "prod/decoy")}},
+		{name: "created by another", events: []trail.Event{ev(0, alice, "CreateSecret", "", set("name", "prod/decoy"))}, want: touched("CreateSecret")},
 		{name: "another secret", events: []trail.Event{ev(0, mailer, "GetSecretValue", "prod/mail")}},
 		{name: "of another account", events: []trail.Event{ev(0, mailer, "GetSecretValue", "arn:aws:secretsmanager:eu-west-1:999999999999:secret:prod/decoy-AbCdEf")}},
 	})

@@ -25,6 +25,8 @@ type Site struct {
 	Roles []string `json:"roles,omitempty"`
 	// Deployers change our functions, policies and secrets.
 	Deployers []string `json:"deployers,omitempty"`
+	// Operators look at our secrets, and do not read them.
+	Operators []string `json:"operators,omitempty"`
 	// Automation reads many secrets in peace: Terraform, backups.
 	Automation []Automation `json:"automation,omitempty"`
 	// Listers list secrets in peace: consoles, inventories.

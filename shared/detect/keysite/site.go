@@ -31,6 +31,8 @@ func Site(f *keysfile.File, account, region string) *detect.Site {
 		Rules: f.Detect.Rules, Thresholds: f.Detect.Thresholds, Listers: f.Detect.Listers, Accounts: f.Detect.Accounts,
 		Allow: allow(keysfile.Allow{CIDRs: f.Detect.Allow.CIDRs, VPCEndpoints: f.Detect.Allow.VPCEndpoints}),
 	}
+	a := f.Access
+	s.Operators = slices.Concat(a.Viewers, a.Operators, a.Responders, a.Approvers, a.Auditors, a.Admins, a.BreakGlass)
 	s.Allow.Countries = f.Detect.Allow.Countries
 	for _, a := range f.Detect.Automation {
 		s.Automation = append(s.Automation, detect.Automation{Principal: a.Principal, Agent: a.UserAgent})

@@ -1,9 +1,11 @@
 package keysite
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/keyturn/keyturn/shared/catalog"
 	"github.com/keyturn/keyturn/shared/detect"
@@ -41,5 +43,27 @@ func TestSite(t *testing.T) {
 		if admin := known[f.VendorAccounts[k.VendorAccount].Admin]; !admin.Admin || !slices.Contains(admin.Rotators, rotator) {
 			t.Errorf("the admin credential of %s is known as %+v", k.VendorAccount, admin)
 		}
+	}
+}
+
+// TestSite_detect: what the file tunes comes to the detections.
+func TestSite_detect(t *testing.T) {
+	t.Parallel()
+	day := keysfile.Date{Time: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}
+	end := day.AddDate(0, 0, 1)
+	f := &keysfile.File{Name: "keyturn", Access: keysfile.Access{Operators: []string{"arn:o"}, Viewers: []string{"arn:v"}}, Detect: keysfile.Detect{
+		Hours:        &keysfile.WorkingHours{From: 7, To: 19, Weekends: true},
+		Respond:      &keysfile.Respond{Rules: []string{"D-01"}, Cooldown: keysfile.Duration(time.Hour), Hourly: 3, Off: true, Until: day},
+		Suppressions: []keysfile.Suppression{{Rule: "D-05", Principal: "arn:p", Secret: "a", Until: day, Reason: "r", Owner: "o"}},
+	}}
+	s := Site(f, "123456789012", "eu-west-1")
+	want := &detect.Site{
+		Operators: []string{"arn:v", "arn:o"}, Hours: &detect.Hours{From: 7, To: 19, Weekends: true},
+		Respond:      &detect.Respond{Rules: []string{"D-01"}, Cooldown: time.Hour, Hourly: 3, Off: true, Until: end},
+		Suppressions: []detect.Suppression{{Rule: "D-05", Principal: "arn:p", Secret: "a", Until: end, Reason: "r", Owner: "o"}},
+	}
+	got := &detect.Site{Operators: s.Operators, Hours: s.Hours, Respond: s.Respond, Suppressions: s.Suppressions}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -39,7 +39,7 @@ keys:
     settings: {baseURL: "https://git.example.com", scopes: ["read:user"]}
     schedule: rate(45 days)
     grace: {onMax: revoke}
-  - {name: dual-slot, vendorAccount: iam, settings: {userName: ci}, exclusive: true}
+  - {name: dual-slot, vendorAccount: iam, settings: {userName: ci}, exclusive: true, honeytoken: true}
   - {name: placed, vendorAccount: cache, settings: {address: "redis.example.com:6379", user: app}}
   - {name: with-grace, vendorAccount: flags, settings: {tokenID: 5f0a1b2c3d4e5f6a7b8c9d0e}, grace: {max: 48h}}
   - {name: in-place, vendorAccount: login, settings: {baseURL: "https://example.eu.auth0.com", clientID: abcdefghijklmnop, audience: "https://api.example.com"}, acceptDowntime: true}
@@ -99,13 +99,13 @@ func TestOf(t *testing.T) {
 				"whoever an identity policy of the account allows may read it", "From any network.",
 				"e-mail git@example.com: everything.",
 			},
-			[]string{"Next, in UTC", "the sales", "The policy allows"},
+			[]string{"Next, in UTC", "the sales", "The policy allows", "honey token"},
 		},
 		{
 			"dual-slot",
 			[]string{
 				"takes an empty place beside the old one", "disabled for 24h, in which keyturn restore brings it back",
-				"is Keyturn's alone", "The hash of the name spreads keys",
+				"is Keyturn's alone", "It is a honey token: nobody reads it in peace.", "The hash of the name spreads keys",
 			},
 			[]string{"cannot be undone"},
 		},

@@ -15,6 +15,10 @@ import (
 func readers(k keysfile.Key) []string {
 	var lines []string
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	if k.HoneyToken {
+		add("It is a honey token: nobody reads it in peace. Whoever asks for it, in vain or not, is told of at once, with what that one read in the day around it.")
+		add("Its functions may, and who deploys or operates Keyturn may look at it, but not read it.")
+	}
 	if len(k.Readers) == 0 {
 		add("No readers are named: whoever an identity policy of the account allows may read it.")
 	} else {
