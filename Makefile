@@ -15,14 +15,15 @@ export GORACE := atexit_sleep_ms=10
 TOOL := go tool -modfile=tools.mod
 
 # The CDK's runtime for Go has data races of its own, so what uses it is tested
-# apart, and never compiled for the race detector. The proof of access has no
-# goroutine, and takes six times as long under it.
+# apart, and never compiled for the race detector. Nor are the proof of access
+# and the measurements, which have no goroutine, and take six times as long.
 JSII := ./infra ./infra/cdk/...
+SERIAL := ./infra/access ./test/bench/...
 # What fails every call in turn, or runs the command many hundred times, takes
 # five times as long under the race detector. So it runs a sample there, by
 # -short, and the whole without it.
-WHOLE := ./infra/keyturn ./shared/keysfile ./shared/ledger ./shared/provider/... ./shared/providertest ./shared/retire ./shared/trail ./test/fault ./test/rights
-PURE = $(shell go list ./... | grep -vE '/infra$$|/infra/(cdk|access)(/|$$)')
+WHOLE := ./infra/keyturn ./shared/keysfile ./shared/ledger ./shared/ledger/s3 ./shared/provider/... ./shared/providertest ./shared/retire ./shared/trail ./test/fault ./test/leak ./test/rights
+PURE = $(shell go list ./... | grep -vE '/infra$$|/(infra/cdk|infra/access|test/bench)(/|$$)')
 # Says that Node 20 is past its support date on every run.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
 CDK := infra/node_modules/.bin/cdk
@@ -42,11 +43,10 @@ demo: ## Watch whole rotations on this machine, in about a minute
 	CGO_ENABLED=0 go run -trimpath ./test/demo
 
 .PHONY: test
-test: fmt-check vet ## Run all tests, offline, under the race detector
+test: fmt-check vet ## Run all tests, offline; the long ones whole without the race detector
 	@test -d "$${KEYTURN_REFERENCE:-../shared}" || echo "the reference folder is not there: recorded answers and vendors' descriptions are not compared"
 	@$(if $(RACE),,$(warning no C compiler, so no race detector))go test $(RACE) -short -vet=off -shuffle=on -timeout=6m $(PURE)
-	go test -vet=off -shuffle=on -timeout=6m $(WHOLE)
-	go test -vet=off -timeout=6m $(JSII) ./infra/access
+	go test -vet=off -timeout=6m $(WHOLE) $(JSII) $(SERIAL)
 	cd test/cdkapp && go test -vet=off -timeout=6m ./...
 
 .PHONY: test-real
@@ -143,7 +143,7 @@ fmt-check: ## Fail if a file is not formatted
 .PHONY: vet
 vet: ## Run go vet
 	@go vet $(RACE) -tags=real,aws $(PURE)
-	go vet $(JSII) ./infra/access
+	go vet $(JSII) $(SERIAL)
 	cd test/cdkapp && go vet ./...
 
 .PHONY: lint

@@ -162,6 +162,10 @@ func TestCrashOnAWS(t *testing.T) {
 	if *all {
 		sizes = append(sizes, struct{ before, batch int }{250, 7})
 	}
+	next := 1
+	if testing.Short() {
+		next = 5
+	}
 	for _, size := range sizes {
 		for _, done := range []bool{false, true} {
 			for _, forever := range []bool{false, true} {
@@ -169,7 +173,7 @@ func TestCrashOnAWS(t *testing.T) {
 					t.Parallel()
 					at := 0
 					for crash(t, at, done, forever, size.before, size.batch) {
-						at++
+						at += next
 					}
 				})
 			}
