@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/evidence"
+	"github.com/keyturn/keyturn/shared/trail"
 )
 
 // typeFile is the type of a failure to write a file.
@@ -65,10 +67,8 @@ this time, 2 usage, 5 not as it was signed.`,
 }
 
 func (a *app) makeEvidence(ctx context.Context, id string, e evidenceFlags) error {
-	r := evidence.Request{Secret: config.Name(id), Now: time.Now()}
-	if r.Secret != id {
-		r.ARN = id
-	}
+	secret := trail.ParseSecret(id)
+	r := evidence.Request{Secret: secret.Name, ARN: secret.ARN, Now: time.Now()}
 	var err error
 	if r.From, err = day("--from", e.from); err != nil {
 		return err
@@ -110,12 +110,7 @@ func (a *app) makeEvidence(ctx context.Context, id string, e evidenceFlags) erro
 
 // writePack writes both files, which only their owner may read.
 func writePack(p evidence.Pack, dir string) (page, data string, err error) {
-	base := filepath.Join(dir, "evidence-"+strings.Map(func(r rune) rune {
-		if r == '/' || r == filepath.Separator {
-			return '-'
-		}
-		return r
-	}, p.Secret))
+	base := filepath.Join(dir, "evidence-"+fileName(p.Secret))
 	page, data = base+".html", base+".json"
 	var b strings.Builder
 	if err := p.Page(&b); err != nil {
@@ -125,10 +120,33 @@ func writePack(p evidence.Pack, dir string) (page, data string, err error) {
 	if err != nil {
 		return "", "", errors.New("a time in the ledger is not one that JSON knows")
 	}
-	if err := os.WriteFile(data, append(js, '\n'), 0o600); err != nil {
+	if err := replaceFile(data, append(js, '\n')); err != nil {
 		return "", "", err
 	}
-	return page, data, os.WriteFile(page, []byte(b.String()), 0o600)
+	return page, data, replaceFile(page, []byte(b.String()))
+}
+
+// fileName is another for each secret: a slash is a hyphen in it, and a hyphen two.
+func fileName(secret string) string {
+	return strings.NewReplacer("-", "--", "/", "-", `\`, "-", ":", "-").Replace(secret)
+}
+
+// replaceFile writes a file that only its owner may read, whoever might read the one
+// that was there, and leaves that one as it was unless all is written.
+func replaceFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".evidence-")
+	if bad, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("write %s: %w", path, bad.Err)
+	}
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // it is there after an error only
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
 }
 
 // day reads a day, or a time.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/keyturn/keyturn/shared/history"
 	"github.com/keyturn/keyturn/shared/ledger"
+	"github.com/keyturn/keyturn/shared/trail"
 )
 
 // Version is that of the format of a Pack.
@@ -129,17 +130,23 @@ func (r Request) wants(t time.Time, f history.Fact) bool {
 	return slices.ContainsFunc(about(f), r.is)
 }
 
-// is reports whether a name that an entry uses is this secret's.
+// is reports whether a name that an entry uses is this secret's: its name, its ARN, or
+// the part of its ARN that AWS takes for it.
 func (r Request) is(name string) bool {
 	if name == "" {
 		return false
 	}
-	if name == r.Secret || r.ARN != "" && name == r.ARN {
+	ref := trail.ParseSecret(name)
+	switch {
+	case name == r.Secret || name == r.ARN:
 		return true
+	case ref.ARN == "":
+		return false
+	case r.ARN == "":
+		return ref.Name == r.Secret
+	default:
+		return ref.Is(r.ARN) || trail.ParseSecret(r.ARN).Is(name)
 	}
-	// An ARN ends with the name, a hyphen and six characters of Secrets Manager's.
-	_, resource, ok := strings.Cut(name, ":secret:")
-	return ok && r.ARN == "" && len(resource) == len(r.Secret)+7 && strings.HasPrefix(resource, r.Secret+"-")
 }
 
 // about returns the secrets that f is about.

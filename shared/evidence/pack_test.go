@@ -215,3 +215,21 @@ func TestCollect_grows(t *testing.T) {
 		t.Errorf("%d entries, root %s, and a checkpoint of %+v, %v", p.Log.Size, p.Log.Root, tree, err)
 	}
 }
+
+// A call that named the secret by part of its ARN is about it.
+func TestCollect_partOfARN(t *testing.T) {
+	t.Parallel()
+	const part = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/mailer"
+	w := newWorld(t)
+	w.add(t, "e1", 0, history.Fact{Kind: history.KindCall, Call: &history.Call{EventID: "e1", Time: start, Name: "GetSecretValue", Principal: "mallory", Secrets: []string{part}, Error: "AccessDenied"}})
+	for _, r := range []evidence.Request{{Secret: "prod/mailer"}, {Secret: "prod/mailer", ARN: part + "-AbCdEf"}, {Secret: "prod/mailer", ARN: part}} {
+		if p, err := w.collect(t.Context(), r); err != nil || len(p.Entries) != 1 {
+			t.Errorf("%+v: %d entries, %v", r, len(p.Entries), err)
+		}
+	}
+	for _, r := range []evidence.Request{{Secret: "prod/mail"}, {Secret: "prod/mailer", ARN: strings.Replace(part, "1111", "2222", 1) + "-AbCdEf"}} {
+		if _, err := w.collect(t.Context(), r); !errors.Is(err, evidence.ErrNothing) {
+			t.Errorf("%+v: %v", r, err)
+		}
+	}
+}
