@@ -190,28 +190,31 @@ func (r *run) file(ctx context.Context, s trail.Step) error {
 	if err != nil {
 		return err
 	}
-	added := len(missing) - r.note(events, missing)
-	if added < len(missing) {
+	expected := r.note(events, missing)
+	if expected > 0 {
 		if err := r.store(ctx); err != nil {
 			return err
 		}
 	}
-	late := slices.DeleteFunc(slices.Clone(events), func(e trail.Event) bool { return !missing[e.ID] && !unknown[e.ID] })
+	late := slices.DeleteFunc(events, func(e trail.Event) bool { return !missing[e.ID] && !unknown[e.ID] })
+	if err := r.add(ctx, late, entries, len(missing)); err != nil {
+		return err
+	}
+	r.Events, r.Added = r.Events+len(entries), r.Added+len(missing)-expected
+	return r.count(ctx, counted)
+}
+
+// add runs the detections over what came late, and appends entries if any are missing.
+func (r *Reconciler) add(ctx context.Context, late []trail.Event, entries []ledger.Entry, missing int) error {
 	if len(late) > 0 {
 		if err := r.Watch.detect(ctx, late, &Handled{}); err != nil {
 			return err
 		}
 	}
-	if len(missing) > 0 {
-		if err := r.Watch.append(ctx, entries); err != nil {
-			return err
-		}
+	if missing == 0 {
+		return nil
 	}
-	if err := r.Counter.Add(ctx, r.whole(counted)); err != nil {
-		return err
-	}
-	r.Events, r.Added = r.Events+len(entries), r.Added+added
-	return nil
+	return r.Watch.append(ctx, entries)
 }
 
 // missing returns the IDs of those entries that the ledger does not have.

@@ -44,9 +44,9 @@ func (r *Reconciler) unknown(ctx context.Context, reads []tally.Read) (map[strin
 	return out, nil
 }
 
-// whole returns those of reads whose whole hour is expected.
-func (r *run) whole(reads []tally.Read) []tally.Read {
-	return slices.DeleteFunc(reads, func(one tally.Read) bool { return r.Abroad || one.Hour.Before(r.Began) })
+// count counts those of reads whose whole hour is expected.
+func (r *run) count(ctx context.Context, reads []tally.Read) error {
+	return r.Counter.Add(ctx, slices.DeleteFunc(reads, func(one tally.Read) bool { return r.Abroad || one.Hour.Before(r.Began) }))
 }
 
 // compare compares the reads of the hours that both the files and the ledger are done

@@ -15,7 +15,6 @@ import (
 
 	"github.com/keyturn/keyturn/shared/function/audit"
 	"github.com/keyturn/keyturn/shared/history"
-
 	"github.com/keyturn/keyturn/shared/watch"
 	"github.com/keyturn/keyturn/test/cloud"
 	"github.com/keyturn/keyturn/test/cloud/cloudtrail"

@@ -145,7 +145,7 @@ const attempts = 12
 // do not meet again.
 func jitter(ctx context.Context, attempt int) error {
 	most := min(50*time.Millisecond<<min(attempt, 10), 2*time.Second)
-	timer := time.NewTimer(mathrand.N(most))
+	timer := time.NewTimer(mathrand.N(most)) //nolint:gosec // nobody gains by guessing it
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

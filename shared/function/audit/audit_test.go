@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -88,9 +89,7 @@ func call(id, account string, more map[string]any) string {
 		"requestParameters": map[string]any{"secretId": "prod/honey"},
 		"userIdentity":      map[string]any{"type": "IAMUser", "arn": "arn:aws:iam::" + account + ":user/mallory", "accountId": account},
 	}
-	for k, v := range more {
-		detail[k] = v
-	}
+	maps.Copy(detail, more)
 	b, err := json.Marshal(map[string]any{
 		"version": "0", "id": "e-" + id, "detail-type": "AWS API Call via CloudTrail", "source": "aws.secretsmanager", "account": account,
 		"time": time.Now().UTC().Format(time.RFC3339), "region": wire.Region, "detail": detail,

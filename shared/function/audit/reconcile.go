@@ -47,7 +47,7 @@ func newReconcilers(e *boot.Env, w *watch.Watch) []*watch.Reconciler {
 	}
 	of := func(region string) *files.Source {
 		return &files.Source{
-			S3: bucket.New(s3.NewFromConfig(e.AWS)), CloudTrail: client(region), Bucket: name, Prefix: e.Value(boot.TrailPrefix),
+			S3: bucket.New(s3.NewFromConfig(e.AWS)), CloudTrail: client(region), Bucket: name, Prefix: strings.Trim(e.Value(boot.TrailPrefix), "/"),
 			Owner: e.Value(boot.TrailAccount), Account: e.Value(boot.AccountID), Region: region,
 		}
 	}

@@ -124,7 +124,7 @@ func (s *Source) find(ctx context.Context, known place, from, to time.Time) (pla
 // organizations returns the folders that may have the account's: "", or that of an
 // organization.
 func (s *Source) organizations(ctx context.Context) ([]string, error) {
-	all, err := s.folders(ctx, strings.TrimPrefix(s.Prefix+"/AWSLogs/", "/"))
+	all, err := s.folders(ctx, path.Join(s.Prefix, "AWSLogs")+"/")
 	if err != nil {
 		return nil, err
 	}

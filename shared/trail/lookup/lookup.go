@@ -71,34 +71,53 @@ func (s *Source) Walk(ctx context.Context, at trail.Position, to time.Time, f fu
 	if err != nil {
 		return err
 	}
-	from, to := at.Through.UTC().Truncate(time.Second), to.UTC().Add(-Settled).Truncate(time.Second)
-	oldest := to.Add(Settled - History).Add(time.Hour)
-	if from.Before(oldest) {
-		problem := "events before " + oldest.Format(time.RFC3339) + " cannot be looked up any more: those since " + from.Format(time.RFC3339) + " were not compared"
-		from, r = oldest, rest{}
-		if err := f(trail.Step{Name: "history", Problem: problem, Next: trail.Position{Through: from}}); err != nil {
-			return err
-		}
+	w := walk{s.CloudTrail, at.Through.UTC().Truncate(time.Second), r, f}
+	if err := w.young(to.UTC().Add(time.Hour - History).Truncate(time.Second)); err != nil {
+		return err
 	}
-	for from.Before(to) {
-		if r.End.IsZero() {
-			r.End = from.Add(slice)
-			if r.End.After(to) {
-				r.End = to
-			}
-		}
-		for r.Question < len(questions()) {
-			if err := s.ask(ctx, from, r, f); err != nil {
-				return err
-			}
-			r = rest{End: r.End, Question: r.Question + 1}
-		}
-		from, r = r.End, rest{}
-		if err := f(trail.Step{Name: "history", Next: trail.Position{Through: from}}); err != nil {
+	to = to.UTC().Add(-Settled).Truncate(time.Second)
+	for w.from.Before(to) {
+		if err := w.slice(ctx, to); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// walk is one call of Walk.
+type walk struct {
+	cloudTrail CloudTrail
+	from       time.Time // of the slice
+	at         rest
+	f          func(trail.Step) error
+}
+
+// young leaves out what is older than the history.
+func (w *walk) young(oldest time.Time) error {
+	if !w.from.Before(oldest) {
+		return nil
+	}
+	problem := "events before " + oldest.Format(time.RFC3339) + " cannot be looked up any more: those since " + w.from.Format(time.RFC3339) + " were not compared"
+	w.from, w.at = oldest, rest{}
+	return w.f(trail.Step{Name: "history", Problem: problem, Next: trail.Position{Through: w.from}})
+}
+
+// slice asks all questions of the next slice.
+func (w *walk) slice(ctx context.Context, to time.Time) error {
+	if w.at.End.IsZero() {
+		w.at.End = w.from.Add(slice)
+		if w.at.End.After(to) {
+			w.at.End = to
+		}
+	}
+	for w.at.Question < len(questions()) {
+		if err := w.ask(ctx); err != nil {
+			return err
+		}
+		w.at = rest{End: w.at.End, Question: w.at.Question + 1}
+	}
+	w.from, w.at = w.at.End, rest{}
+	return w.f(trail.Step{Name: "history", Next: trail.Position{Through: w.from}})
 }
 
 func read(at trail.Position) (rest, error) {
@@ -113,52 +132,70 @@ func read(at trail.Position) (rest, error) {
 }
 
 // ask gives the pages of one question about a slice.
-func (s *Source) ask(ctx context.Context, from time.Time, r rest, f func(trail.Step) error) error {
-	if r.Token == "" {
-		r.Asked = r.End.Add(-time.Second)
-		if !r.Newest.IsZero() {
-			r.Asked = r.Newest
+func (w *walk) ask(ctx context.Context) error {
+	if w.at.Token == "" {
+		w.at.Asked = w.at.End.Add(-time.Second)
+		if !w.at.Newest.IsZero() {
+			w.at.Asked = w.at.Newest
 		}
 	}
 	for {
-		in := &cloudtrail.LookupEventsInput{
-			LookupAttributes: questions()[r.Question : r.Question+1], StartTime: &from, EndTime: &r.Asked, MaxResults: aws.Int32(50),
-		}
-		if r.Token != "" {
-			in.NextToken = &r.Token
-		}
-		out, err := s.CloudTrail.LookupEvents(ctx, in)
-		if _, old := errors.AsType[*types.InvalidNextTokenException](err); old && r.Token != "" {
-			r.Token, r.Asked = "", r.Newest
-			continue
-		}
+		page, err := w.page(ctx)
 		if err != nil {
-			return awserror.Safe("LookupEvents", err)
+			return err
 		}
-		for _, e := range out.Events {
-			if e.EventTime != nil && (r.Newest.IsZero() || e.EventTime.Before(r.Newest)) {
-				r.Newest = e.EventTime.UTC().Truncate(time.Second)
-			}
+		if err := w.give(page); err != nil {
+			return err
 		}
-		r.Token = aws.ToString(out.NextToken)
-		if len(out.Events) > 0 {
-			next := r
-			if r.Token == "" {
-				next = rest{End: r.End, Question: r.Question + 1}
-			}
-			if err := f(trail.Step{Name: "history until " + r.Asked.Format(time.RFC3339), Data: records(out.Events), Next: write(from, next)}); err != nil {
-				return err
-			}
-		}
-		if err := wait(ctx); err != nil || r.Token == "" {
+		if err := wait(ctx); err != nil || w.at.Token == "" {
 			return err
 		}
 	}
 }
 
-func write(from time.Time, r rest) trail.Position {
-	data, _ := json.Marshal(r) //nolint:errchkjson // times that CloudTrail said
-	return trail.Position{Through: from, Rest: data}
+// page asks for the next page, and again by time where its token is too old.
+func (w *walk) page(ctx context.Context) ([]types.Event, error) {
+	for {
+		in := &cloudtrail.LookupEventsInput{
+			LookupAttributes: questions()[w.at.Question : w.at.Question+1], StartTime: &w.from, EndTime: &w.at.Asked, MaxResults: aws.Int32(50),
+		}
+		if w.at.Token != "" {
+			in.NextToken = &w.at.Token
+		}
+		out, err := w.cloudTrail.LookupEvents(ctx, in)
+		if _, old := errors.AsType[*types.InvalidNextTokenException](err); old && w.at.Token != "" {
+			w.at.Token, w.at.Asked = "", w.at.Newest
+			continue
+		}
+		if err != nil {
+			return nil, awserror.Safe("LookupEvents", err)
+		}
+		w.at.Token = aws.ToString(out.NextToken)
+		return out.Events, nil
+	}
+}
+
+// give gives a page, and where to go on after it.
+func (w *walk) give(page []types.Event) error {
+	for _, e := range page {
+		if at := aws.ToTime(e.EventTime); !at.IsZero() && (w.at.Newest.IsZero() || at.Before(w.at.Newest)) {
+			w.at.Newest = at.UTC().Truncate(time.Second)
+		}
+	}
+	if len(page) == 0 {
+		return nil
+	}
+	next := w.at
+	if w.at.Token == "" {
+		next = rest{End: w.at.End, Question: w.at.Question + 1}
+	}
+	data, err := json.Marshal(next)
+	if err != nil {
+		return errors.New("CloudTrail said a time that JSON does not know")
+	}
+	return w.f(trail.Step{
+		Name: "history until " + w.at.Asked.Format(time.RFC3339), Data: records(page), Next: trail.Position{Through: w.from, Rest: data},
+	})
 }
 
 // records is a file of events, as a trail would have it.

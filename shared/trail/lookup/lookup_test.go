@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -29,7 +30,7 @@ type history struct {
 
 func (h *history) add(id, source string, readOnly bool, at time.Time) {
 	h.events = append(h.events, types.Event{
-		EventId: &id, EventTime: &at, EventSource: aws.String(source + ".amazonaws.com"), ReadOnly: aws.String(fmt.Sprint(readOnly)),
+		EventId: &id, EventTime: &at, EventSource: aws.String(source + ".amazonaws.com"), ReadOnly: aws.String(strconv.FormatBool(readOnly)),
 		CloudTrailEvent: aws.String(fmt.Sprintf(`{"eventVersion":"1.11","eventID":%q,"eventTime":%q,"eventSource":"%s.amazonaws.com","eventName":"X"}`, id, at.Format(time.RFC3339), source)),
 	})
 }
@@ -61,7 +62,7 @@ func (h *history) LookupEvents(_ context.Context, in *cloudtrail.LookupEventsInp
 	}
 	out := &cloudtrail.LookupEventsOutput{Events: fit[from:min(len(fit), from+50)]}
 	if from+50 < len(fit) {
-		out.NextToken = aws.String(fmt.Sprint(from + 50))
+		out.NextToken = aws.String(strconv.Itoa(from + 50))
 	}
 	return out, nil
 }
