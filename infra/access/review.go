@@ -34,7 +34,7 @@ func (s *Site) Review() (iam.Document, error) {
 		// Without it S3 does not say that there is nothing.
 		allow("LedgerNothing", iam.Strings{"s3:ListBucket"}, iam.Strings{s.ledger()}, nil),
 		s.useLedgerKey("LedgerKey", "kms:GetPublicKey"),
-		allow("Pages", iam.Strings{"s3:PutObject"}, iam.Strings{s.pages()}, nil),
+		allow("Pages", iam.Strings{"s3:PutObject"}, iam.Strings{s.pages()}, added()),
 	)
 	d.Statement = append(d.Statement, s.tells()...)
 	d.Statement = append(d.Statement, s.runs(s.ReviewName(), "")...)

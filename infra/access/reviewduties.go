@@ -25,7 +25,8 @@ func (s *Site) reviewDuties() []duty {
 		calls(watch, nil, true, "dynamodb", "GetItem"), calls(watch, nil, false, "dynamodb", "Query", "PutItem", "DeleteItem"),
 		calls(s.ledger()+"/checkpoint", nil, true, "s3", "GetObject"), calls(s.ledger()+"/checkpoint", nil, false, "s3", "PutObject", "DeleteObject", "PutObjectRetention"),
 		calls(s.ledger(), nil, true, "s3", "ListBucket"), calls(s.ledger(), nil, false, "s3", "PutBucketPolicy"),
-		calls(s.ledger()+"/review/2026-W48/review.html", nil, true, "s3", "GetObject", "PutObject"),
+		calls(s.ledger()+"/review/2026-W48/review.html", nil, true, "s3", "GetObject"),
+		calls(s.ledger()+"/review/2026-W48/review.html", map[string]string{"s3:if-none-match": "*"}, true, "s3", "PutObject"),
 		calls(s.ledger()+"/review/2026-W48/review.html", nil, false, "s3", "DeleteObject", "DeleteObjectVersion", "PutObjectLegalHold"),
 		calls("arn:"+s.env.Partition+":s3:::other/review/x", nil, false, "s3", "GetObject", "PutObject"),
 		s.tellDuties(s.name+"-review", false),
@@ -62,7 +63,8 @@ func (s *Site) pageRequests(d *documents, strong []iam.Principal) []sent {
 	page, admin := s.ledger()+"/review/2026-W48/review.html", []iam.Policy{everything()}
 	review := iam.NewSession(s.RoleARN(s.ReviewName()), "run")
 	all := []sent{
-		{who: review, action: "s3:PutObject", resource: page, identity: d.identity("review"), want: true},
+		{who: review, action: "s3:PutObject", resource: page, identity: d.identity("review"), context: map[string]string{"s3:if-none-match": "*"}, want: true},
+		{who: review, action: "s3:PutObject", resource: page, identity: d.identity("review")}, // over another
 		{who: review, action: "s3:GetObject", resource: page, identity: d.identity("review"), want: true},
 		{who: review, action: "s3:GetObject", resource: s.ledger() + "/checkpoint", identity: d.identity("review"), want: true},
 		{who: review, action: "s3:PutObject", resource: s.ledger() + "/checkpoint", identity: admin},

@@ -18,6 +18,10 @@ func (s *Site) TrailRules() []string {
 // Audit is the identity policy of the audit function: the calls of package
 // function/audit, and no other. It reads no secret but the canary's.
 func (s *Site) Audit() (iam.Document, error) {
+	waiting := []string{"PutItem"}
+	if s.file.Notifications.Escalation != nil {
+		waiting = append(waiting, "Query")
+	}
 	d := document(
 		allow("Ledger", iam.Strings{"s3:GetObject", "s3:PutObject", "s3:PutObjectRetention"}, iam.Strings{s.ledger() + "/*"}, nil),
 		// Without it S3 does not say that there is nothing.
@@ -25,12 +29,15 @@ func (s *Site) Audit() (iam.Document, error) {
 		s.useLedgerKey("LedgerKey", "kms:GetPublicKey", "kms:Sign"),
 		allow("Watch", iam.Strings{"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
 			iam.Strings{s.here("dynamodb", "table/"+s.name+"-watch")}, nil),
-		s.records("PutItem"), // of what waits for somebody to act
+		s.records(waiting...), // of what waits for somebody to act
 		allow("Queues", iam.Strings{"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
 			iam.Strings{s.here("sqs", s.name+"-audit"), s.here("sqs", s.name+"-trail")}, nil),
 		allow("Notifications", iam.Strings{"sns:Publish"}, iam.Strings{s.topic("notifications")}, nil),
 		allow("Canary", iam.Strings{"secretsmanager:GetSecretValue"}, iam.Strings{s.secretPattern(s.CanaryName())}, nil),
 	)
+	if s.file.Notifications.Escalation != nil {
+		d.Statement = append(d.Statement, allow("Escalation", iam.Strings{"sns:Publish"}, iam.Strings{s.topic("escalation")}, nil))
+	}
 	d.Statement = append(d.Statement, s.compares()...)
 	if s.Responds() {
 		d.Statement = append(d.Statement, allow("Respond", iam.Strings{"lambda:InvokeFunction"}, iam.Strings{s.EmergencyARN()}, nil))

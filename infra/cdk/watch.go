@@ -18,6 +18,7 @@ import (
 
 	"github.com/keyturn/keyturn/shared/detect/keysite"
 	"github.com/keyturn/keyturn/shared/keysfile"
+	"github.com/keyturn/keyturn/shared/notify"
 )
 
 // siteFile is where the audit function finds what the detections know.
@@ -132,6 +133,9 @@ func (w *watch) newAudit(s site, props *WatchProps) {
 	told := comparison(f.Audit, w.at)
 	if s.Responds() {
 		told["KEYTURN_ROTATENOW_ARN"] = jsii.String(s.EmergencyARN())
+	}
+	if e := f.Notifications.Escalation; e != nil {
+		told["KEYTURN_ESCALATION_TOPIC_ARN"], told["KEYTURN_ESCALATE_AFTER"] = text("%s", w.at.arn("sns", w.at.name+"-escalation")), text("%s", notify.Duration(time.Duration(e.After)))
 	}
 	w.audit = newFunction(w, "Audit", functionProps{
 		at: w.at, name: s.AuditName(), kind: "audit", description: "Writes Keyturn's ledger, and says what is odd",

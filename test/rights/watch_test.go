@@ -44,6 +44,7 @@ func watched(t *testing.T, trailed bool) *access.Site {
 	f := &keysfile.File{
 		VendorAccounts: map[string]keysfile.VendorAccount{account: {Admin: "keyturn/admin/" + account}},
 		Keys:           []keysfile.Key{{Name: secret, VendorAccount: account}, {Name: existing, VendorAccount: account, Existing: true}},
+		Notifications:  keysfile.Notifications{Escalation: &keysfile.Escalation{}},
 		Detect:         keysfile.Detect{Respond: &keysfile.Respond{}}, Audit: keysfile.Audit{Checkpoints: &keysfile.Checkpoints{Bucket: witness}},
 	}
 	if trailed {
@@ -82,8 +83,10 @@ func days(t *testing.T, trailed bool) *Recorder {
 		_, err := r.CloudTrail.Deliver(cloudtrail.Trail{Name: "main", Bucket: trails, MultiRegion: true}, cloudtrail.Delivery{})
 		must(err)
 	}
-	_, err := r.SNS.Create(topic)
-	must(err)
+	for _, name := range []string{topic, escalation} {
+		_, err := r.SNS.Create(name)
+		must(err)
+	}
 	vendor := sendgridtest.New(r.Cloud.Clock().Now, sendgridtest.Options{})
 	key := stack.Key{Account: account, Settings: map[string]any{"scopes": []string{"mail.send"}}, Grace: map[string]any{"min": "1h", "max": "24h", "noUsage": "revoke"}}
 	var log diary
@@ -91,7 +94,7 @@ func days(t *testing.T, trailed bool) *Recorder {
 	st, err := stack.Deploy(ctx, r, stack.Options{
 		Accounts: map[string]stack.Account{account: {Provider: "sendgrid", Base: "https://" + host, Hosts: []string{host}, Admin: vendor.Admin(host)}},
 		Keys:     map[string]stack.Key{secret: key, existing: key}, Vendors: &providertest.Transport{Handler: vendor, Host: host}, Log: &log,
-		Env: map[string]string{"KEYTURN_TOPIC_ARN": here("sns", topic)},
+		Env: map[string]string{"KEYTURN_TOPIC_ARN": here("sns", topic), "KEYTURN_ESCALATION_TOPIC_ARN": here("sns", escalation), "KEYTURN_ESCALATE_AFTER": "4h"},
 		Watch: &stack.Watch{
 			HoneyToken: honey, Review: true, Env: env, Callers: map[string]cloud.Caller{thief: {Role: application, Session: "i-0123", Address: "203.0.113.66"}},
 			Know: func(s *detect.Site) { s.Respond = &detect.Respond{Rules: []string{"D-01"}} },
