@@ -43,6 +43,7 @@ func NotProbed() []Unprobed {
 		{"A digest an hour", "needs a trail, of which a Region has five, and an hour"},
 		{"ListPublicKeys: PKCS #1", "a key is valid longer than a probe may take"},
 		{"An empty object", "needs a trail"},
+		{"StopLogging, StartLogging and DeleteTrail", "nobody should stop a trail to see what is lost"},
 		{"Management events of Lambda", "that a record never comes cannot be seen within minutes"},
 		{"KMS: `resources` has the key", "AWS keeps data keys for an unknown time: one call without a record says nothing"},
 		{"A denial by IAM", "needs a principal that is denied; a probe has one role"},

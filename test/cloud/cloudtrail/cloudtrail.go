@@ -3,7 +3,8 @@
 // files and signed digests into a bucket.
 //
 // Operations: LookupEvents, ListPublicKeys, DescribeTrails, GetTrailStatus,
-// GetEventSelectors. Anything else answers NotImplemented: tests make trails from Go.
+// GetEventSelectors, StopLogging, StartLogging, DeleteTrail. Anything else answers
+// NotImplemented: tests make trails from Go.
 //
 // Assumed, not recorded: an event is there at once and calls are not throttled, but
 // where [Service.SetLookup] says otherwise; the resources of Secrets Manager's events
@@ -57,6 +58,9 @@ func New(o Options) *Service {
 		"DescribeTrails":    wire.Typed(s.describeTrails),
 		"GetTrailStatus":    wire.Typed(s.getTrailStatus),
 		"GetEventSelectors": wire.Typed(s.getEventSelectors),
+		"StopLogging":       wire.Typed(s.stopLogging),
+		"StartLogging":      wire.Typed(s.startLogging),
+		"DeleteTrail":       wire.Typed(s.deleteTrail),
 	}
 	return s
 }

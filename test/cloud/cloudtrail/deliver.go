@@ -50,6 +50,7 @@ type deliverer struct {
 
 	mu       sync.Mutex
 	stopped  bool
+	deaf     func() // ends what take is called by
 	waiting  []waiting
 	random   *rand.Rand // of files; records have their own
 	next     time.Time  // when files are written next
@@ -97,19 +98,22 @@ func (s *Service) Deliver(t Trail, how Delivery) (stop func(), err error) {
 		return nil, fmt.Errorf("deliver trail %s: %w", t.Name, err)
 	}
 	s.trails.put(t, d)
-	unobserve := s.options.Observe(d.take)
+	d.deaf = s.options.Observe(d.take)
 	d.mu.Lock()
 	d.arm()
 	d.mu.Unlock()
-	return func() {
-		unobserve()
-		d.mu.Lock()
-		d.stopped = true
-		d.cancel()
-		d.mu.Unlock()
-		t.Stopped = true
-		s.trails.put(t, nil)
-	}, nil
+	return func() { s.halt(t, d) }, nil
+}
+
+// halt ends a trail's delivery.
+func (s *Service) halt(t Trail, d *deliverer) {
+	d.deaf()
+	d.mu.Lock()
+	d.stopped = true
+	d.cancel()
+	d.mu.Unlock()
+	t.Stopped = true
+	s.trails.put(t, nil)
 }
 
 // Settle writes what trails have to write by now. The clock's alarms do so too, only

@@ -61,6 +61,7 @@ type trails struct {
 // status is what a trail that delivers has done.
 type status struct {
 	by           *deliverer // nil: it is stopped
+	how          *Delivery  // of the last one; nil: there was none
 	file, digest time.Time  // the last ones, delivered or not
 	trouble      string
 }
@@ -80,7 +81,9 @@ func (s *trails) put(t Trail, by *deliverer) {
 		s.status = map[string]status{}
 	}
 	now := s.status[t.Name]
-	now.by = by
+	if now.by = by; by != nil {
+		now.how = &by.how
+	}
 	s.status[t.Name] = now
 	if i := slices.IndexFunc(s.all, func(o Trail) bool { return o.Name == t.Name }); i >= 0 {
 		s.all[i] = t

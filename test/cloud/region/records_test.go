@@ -32,6 +32,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/keyturn/keyturn/test/cloud"
+	"github.com/keyturn/keyturn/test/cloud/cloudtrail"
 	"github.com/keyturn/keyturn/test/cloud/region"
 )
 
@@ -99,6 +100,8 @@ func recorded(t *testing.T) map[string]map[string]any {
 	must(tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: name}))
 	must(tables.PutItem(ctx, &dynamodb.PutItemInput{TableName: name, Item: map[string]ddb.AttributeValue{"fff": &ddb.AttributeValueMemberS{Value: "a value"}}})) // is in no record
 	must(trailsdk.NewFromConfig(cfg).LookupEvents(ctx, &trailsdk.LookupEventsInput{MaxResults: aws.Int32(25)}))
+	r.CloudTrail.SetTrails(cloudtrail.Trail{Name: "main"})
+	must(trailsdk.NewFromConfig(cfg).StopLogging(ctx, &trailsdk.StopLoggingInput{Name: aws.String("main")}))
 	events := eventbridge.NewFromConfig(cfg)
 	must(events.PutRule(ctx, &eventbridge.PutRuleInput{Name: name, EventPattern: aws.String(`{"source":["x"]}`)}))
 	must(events.PutTargets(ctx, &eventbridge.PutTargetsInput{Rule: name, Targets: []ebtypes.Target{{Id: aws.String("q"), Arn: aws.String("arn:aws:sqs:us-east-1:123456789012:q")}}}))
@@ -155,6 +158,7 @@ func TestRecords(t *testing.T) {
 		got[name] = strings.Join(members(r["requestParameters"]), " ")
 	}
 	want := map[string]string{
+		"cloudtrail StopLogging":                       "name",
 		"events PutRule":                               "eventPattern name",
 		"events PutTargets":                            "rule targets",
 		"scheduler CreateScheduleGroup":                "clientToken name",
