@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // MaxFile is how many bytes of a file are read, after decompression.
@@ -27,8 +30,9 @@ type File struct {
 
 // Unreadable is a record that Parse refuses, or bytes that are no JSON.
 type Unreadable struct {
-	// Offset is where it begins in the decompressed file, Size its length in bytes.
-	Offset, Size int
+	// Offset is where it begins in the decompressed file, Line in which line, from 1, and
+	// Size its length in bytes.
+	Offset, Line, Size int
 	// Raw is unchanged, but cut at MaxRecord. It may hold anything: do not log it.
 	Raw json.RawMessage
 	// Err says why. It does not quote Raw.
@@ -36,12 +40,25 @@ type Unreadable struct {
 }
 
 // ReadFile reads {"Records":[...]}, arrays, single records, EventBridge envelopes, or
-// any of them one after another (JSON lines), plain or gzip, and objects that
-// hold a record as "event". After broken JSON it goes on at the next line or
+// any of them one after another (JSON lines), plain or gzip, in UTF-8, or in UTF-16 with
+// its mark, as PowerShell writes, what "aws cloudtrail lookup-events" prints, and objects
+// that hold a record as "event". After broken JSON it goes on at the next line or
 // record that begins with a brace. The error is the reader's or gzip's, or
 // ErrTooLarge after MaxFile bytes; what was read before it is returned too.
 // Events and Unreadable share the memory of the file.
 func ReadFile(r io.Reader) (File, error) { return readFile(r, dialect{wrapped: true}, MaxFile) }
+
+// ReadData is ReadFile for what is decompressed in memory already, which it keeps using.
+func ReadData(data []byte) (File, error) {
+	var f File
+	var err error
+	if len(data) > MaxFile {
+		data, err = data[:MaxFile], fmt.Errorf("read file: %w", ErrTooLarge)
+	}
+	s := newSplitter(data, dialect{wrapped: true}, &f)
+	s.run()
+	return f, err
+}
 
 // ReadFixtures is ReadFile for the records that rule authors write as tests.
 // They may have other formats of time, and no id, version or time: the id is
@@ -65,7 +82,7 @@ func readFile(r io.Reader, d dialect, limit int64) (File, error) {
 	if int64(len(data)) > limit {
 		data, err = data[:limit], ErrTooLarge
 	}
-	s := newSplitter(data, d, &f)
+	s := newSplitter(fromUTF16(data), d, &f)
 	s.run()
 	if err != nil {
 		return f, fmt.Errorf("read file: %w", err)
@@ -73,9 +90,26 @@ func readFile(r io.Reader, d dialect, limit int64) (File, error) {
 	return f, nil
 }
 
-func (f *File) refuse(offset int, raw []byte, err error) {
-	f.Refused++
-	if len(f.Unreadable) < maxKept {
-		f.Unreadable = append(f.Unreadable, Unreadable{Offset: offset, Size: len(raw), Raw: raw[:min(len(raw), MaxRecord)], Err: err})
+// fromUTF16 returns data in UTF-8, if it begins with the mark of UTF-16.
+func fromUTF16(data []byte) []byte {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(data, []byte{0xff, 0xfe}):
+		order = binary.LittleEndian
+	case bytes.HasPrefix(data, []byte{0xfe, 0xff}):
+		order = binary.BigEndian
+	default:
+		return data
 	}
+	out := make([]byte, 0, len(data)/2)
+	for data = data[2:]; len(data) >= 2; data = data[2:] {
+		r := rune(order.Uint16(data))
+		if len(data) >= 4 && utf16.IsSurrogate(r) {
+			if both := utf16.DecodeRune(r, rune(order.Uint16(data[2:]))); both != utf8.RuneError {
+				r, data = both, data[2:]
+			}
+		}
+		out = utf8.AppendRune(out, r)
+	}
+	return out
 }

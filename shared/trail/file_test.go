@@ -3,11 +3,14 @@ package trail
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 )
 
 func zipped(t testing.TB, s string) []byte {
@@ -21,6 +24,18 @@ func zipped(t testing.TB, s string) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+func quoted(s string) string { return strconv.Quote(s) }
+
+// wide returns s in UTF-16 with its mark.
+func wide(order binary.ByteOrder, s string) string {
+	var b []byte
+	for _, u := range utf16.Encode([]rune("\ufeff" + strings.Replace(s, `"new":1`, `"new":"🔑"`, 1))) {
+		b = append(b, 0, 0)
+		order.PutUint16(b[len(b)-2:], u)
+	}
+	return string(b)
 }
 
 func TestReadFile(t *testing.T) {
@@ -48,6 +63,12 @@ func TestReadFile(t *testing.T) {
 		"envelopes":                 {envelope + "\n[" + envelope + "]", 2, 0, 0},
 		"wrapped":                   {`{"rule":"r","expected":true,"event":` + one + `}`, 1, 0, 0},
 		"another type":              {`{"eventName":7}` + one, 1, 1, 0},
+		"looked up":                 {"{\n \"Events\": [ {\"EventId\":\"e1\",\"EventTime\":1.5,\"CloudTrailEvent\":" + quoted(one) + "} ], \"NextToken\": \"x\\u003d\" }", 1, 0, 0},
+		"looked up, token first":    {`{"NextToken":"x","Events":[{"CloudTrailEvent":` + quoted(one) + `},{"CloudTrailEvent":"x"}]}`, 1, 1, 0},
+		"members after records":     {`{"Records":[` + one + `],"x":{"y":[1]},"z":2}` + one, 2, 0, 0},
+		"UTF-16":                    {wide(binary.LittleEndian, `{"Records":[`+one+`]}`), 1, 0, 0},
+		"UTF-16, the other way":     {wide(binary.BigEndian, one+"\n"+one) + "\x00", 2, 0, 0},
+		"a time of no clock":        {strings.Replace(one, "2026-", "9999-", 1) + strings.Replace(one, "2026-", "1970-", 1), 0, 2, len(one)},
 		"closing brackets only":     {"]]]", 0, 1, 0},
 		"empty":                     {"", 0, 0, 0},
 	} {
@@ -59,6 +80,9 @@ func TestReadFile(t *testing.T) {
 		if c.bad > 0 && f.Unreadable[c.bad-1].Offset != c.offsetOfLast {
 			t.Errorf("%s: the last unreadable is at %d, want %d", name, f.Unreadable[c.bad-1].Offset, c.offsetOfLast)
 		}
+	}
+	if f, err := ReadFile(strings.NewReader("{\"Records\":[\n" + one + ",\n7,\n\n8]}")); err != nil || len(f.Unreadable) != 2 || f.Unreadable[0].Line != 3 || f.Unreadable[1].Line != 5 {
+		t.Errorf("lines of the unreadable: %+v, %v", f.Unreadable, err)
 	}
 	z := zipped(t, one)
 	if f, err := ReadFile(bytes.NewReader(z[:len(z)-6])); err == nil {
@@ -134,6 +158,8 @@ func FuzzReadFile(f *testing.F) {
 	f.Add([]byte(`{"Records":[` + one + `,{"eventVersion":"1.0",,` + one + `]}`))
 	f.Add([]byte(one + "\n" + one[:50] + "\n[" + one))
 	f.Add(zipped(f, one))
+	f.Add([]byte(wide(binary.LittleEndian, one)))
+	f.Add([]byte(`{"Events":[{"CloudTrailEvent":` + quoted(one) + `}],"NextToken":"x"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, _ := readFile(bytes.NewReader(data), dialect{wrapped: true, fixture: true}, MaxRecord)
 		if len(file.Unreadable) > file.Refused {

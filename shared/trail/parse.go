@@ -22,6 +22,10 @@ var (
 	ErrForged = errors.New("envelope's source is not AWS")
 )
 
+// Years of records: 0001, 1970 and 9999 are what broken clocks and fields say. One such
+// record would be the begin of all learning.
+const firstYear, lastYear = 2000, 2200
+
 // wire is a record, an envelope, or a file with one big object, decoded once.
 type wire struct {
 	Event
@@ -44,6 +48,9 @@ type wire struct {
 
 	Records []jsontext.Value `json:"Records"`
 	Wrapped jsontext.Value   `json:"event"`
+	// What LookupEvents returns: the record is a string.
+	Events []jsontext.Value `json:"Events"`
+	Looked string           `json:"CloudTrailEvent"`
 }
 
 // options accept what AWS may send: a field twice, bytes that are not UTF-8.
@@ -82,6 +89,9 @@ func (w *wire) event(raw []byte, d dialect) (Event, error) {
 	case d.wrapped && w.ID == "" && w.Wrapped.Kind() == '{':
 		d.wrapped = false
 		return parse(w.Wrapped, d)
+	case d.wrapped && w.ID == "" && w.Looked != "":
+		d.wrapped = false
+		return parse([]byte(w.Looked), d)
 	}
 	e := w.Event
 	e.Console, e.ReadOnly = truth(w.Console), truth(w.ReadOnly)
@@ -89,7 +99,7 @@ func (w *wire) event(raw []byte, d dialect) (Event, error) {
 	e.Details, e.Resources = part(w.Details), part(w.Resources)
 	e.Raw = raw
 	var err error
-	if e.Time, err = d.time(w.EventTime); err != nil {
+	if e.Time, err = d.time(w.EventTime); err != nil || !d.fixture && (e.Time.Year() < firstYear || e.Time.Year() > lastYear) {
 		return Event{}, errors.New("read record: eventTime is not a time")
 	}
 	d.complete(&e)

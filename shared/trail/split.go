@@ -3,6 +3,7 @@ package trail
 import (
 	"bytes"
 	"errors"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,6 +19,8 @@ type splitter struct {
 	data    []byte
 	at      int
 	open    int // brackets stepped into
+	line    int // before counted
+	counted int // bytes, whose lines are counted
 	budget  int // bytes that may be read in vain: keeps hostile input linear
 	dialect dialect
 	file    *File
@@ -39,6 +42,7 @@ func (s *splitter) run() {
 		case s.data[s.at] == '[':
 			s.open++
 			s.at++
+		case s.member():
 		case !s.enterRecords():
 			s.value()
 		}
@@ -64,15 +68,40 @@ func (s *splitter) skip() bool {
 
 func (s *splitter) enterRecords() bool {
 	rest := s.data[s.at:]
-	for _, token := range [...]string{"{", `"Records"`, ":", "["} {
+	for _, tokens := range [...][]string{{"{"}, {`"Records"`, `"Events"`}, {":"}, {"["}} {
 		rest = bytes.TrimLeft(rest, " \t\r\n")
-		if !bytes.HasPrefix(rest, []byte(token)) {
+		i := slices.IndexFunc(tokens, func(t string) bool { return bytes.HasPrefix(rest, []byte(t)) })
+		if i < 0 {
 			return false
 		}
-		rest = rest[len(token):]
+		rest = rest[len(tokens[i]):]
 	}
 	s.at = len(s.data) - len(rest)
 	s.open += 2
+	return true
+}
+
+// member passes over a member of an object that was stepped into, such as NextToken
+// after the records.
+func (s *splitter) member() bool {
+	if s.open == 0 || s.data[s.at] != '"' {
+		return false
+	}
+	rest := s.data[s.at:]
+	s.decoder.Reset(bytes.NewBuffer(rest), options)
+	if _, err := s.decoder.ReadValue(); err != nil {
+		return false
+	}
+	after := bytes.TrimLeft(rest[s.decoder.InputOffset():], " \t\r\n")
+	if !bytes.HasPrefix(after, []byte(":")) {
+		return false
+	}
+	after = after[1:]
+	s.decoder.Reset(bytes.NewBuffer(after), options)
+	if _, err := s.decoder.ReadValue(); err != nil {
+		return false
+	}
+	s.at += len(rest) - len(after) + int(s.decoder.InputOffset())
 	return true
 }
 
@@ -92,15 +121,15 @@ func (s *splitter) value() {
 	if err == nil {
 		raw := rest[:s.decoder.InputOffset()]
 		s.at += len(raw)
-		s.file.refuse(start, raw, errors.New("read record: a field has another type"))
+		s.refuse(start, raw, errors.New("read record: a field has another type"))
 		return
 	}
 	s.resync(start, err)
 }
 
 func (s *splitter) record(w *wire, start int, raw []byte) {
-	if w.Records != nil {
-		for _, r := range w.Records {
+	if w.Records != nil || w.Events != nil {
+		for _, r := range slices.Concat(w.Records, w.Events) {
 			e, err := parse(r, s.dialect)
 			s.add(e, err, start, r)
 		}
@@ -116,10 +145,19 @@ func (s *splitter) record(w *wire, start int, raw []byte) {
 
 func (s *splitter) add(e Event, err error, start int, raw []byte) {
 	if err != nil {
-		s.file.refuse(start, raw, err)
+		s.refuse(start, raw, err)
 		return
 	}
 	s.file.Events = append(s.file.Events, e)
+}
+
+func (s *splitter) refuse(offset int, raw []byte, err error) {
+	f := s.file
+	if f.Refused++; len(f.Unreadable) < maxKept {
+		s.line += bytes.Count(s.data[s.counted:max(s.counted, offset)], []byte("\n"))
+		s.counted = max(s.counted, offset)
+		f.Unreadable = append(f.Unreadable, Unreadable{Offset: offset, Line: 1 + s.line, Size: len(raw), Raw: raw[:min(len(raw), MaxRecord)], Err: err})
+	}
 }
 
 // resync goes on after broken JSON. The bytes up to there are one unreadable record.
@@ -134,7 +172,7 @@ func (s *splitter) resync(start int, cause error) {
 		s.at = start + 1 + next(s.data[start+1:])
 	}
 	s.open = max(s.open, 2) // Brackets of the broken record may be left over.
-	s.file.refuse(start, s.data[start:s.at], errors.New("read record: broken JSON"))
+	s.refuse(start, s.data[start:s.at], errors.New("read record: broken JSON"))
 }
 
 // next finds a brace that begins a line, or the usual begin of a record. It
