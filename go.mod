@@ -79,6 +79,7 @@ require (
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/mattn/go-colorable v0.1.14 // indirect
 	github.com/mattn/go-isatty v0.0.23 // indirect
+	github.com/oschwald/maxminddb-golang/v2 v2.4.1
 	github.com/pb33f/ordered-map/v2 v2.3.1 // indirect
 	github.com/phuslu/iploc v1.0.20260915
 	github.com/spf13/pflag v1.0.9 // indirect

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/keyturn/keyturn/shared/detect"
 	"github.com/keyturn/keyturn/shared/detect/country"
 	"github.com/keyturn/keyturn/shared/detect/keysite"
+	"github.com/keyturn/keyturn/shared/detect/mmdb"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
@@ -47,7 +49,20 @@ func (a *app) detectSite(path string) (*detect.Site, error) {
 	if !ok {
 		return nil, usage("which environment? there are "+strings.Join(names, ", "), "--environment NAME")
 	}
-	return keysite.Site(f, env.Account, env.Region).Prepare(country.Embedded{}), nil
+	s := keysite.Site(f, env.Account, env.Region)
+	if f.Detect.Countries == nil {
+		return s.Prepare(country.Embedded{}), nil
+	}
+	file := filepath.Join(filepath.Dir(path), filepath.FromSlash(f.Detect.Countries.MMDB))
+	data, err := os.ReadFile(file) //nolint:gosec // what the operator names
+	if err != nil {
+		return nil, unloaded(file, err)
+	}
+	db, err := mmdb.Open(data)
+	if err != nil {
+		return nil, failed(typeConfig, file+": "+err.Error(), "download it again, or leave detect.countries out")
+	}
+	return s.Prepare(db), nil
 }
 
 func (a *app) sayFinding(f detect.Finding) {

@@ -61,6 +61,7 @@ const (
 	SitePath      Variable = "KEYTURN_SITE"            // file with what the detections know of the installation
 	CanarySecret  Variable = "KEYTURN_CANARY_SECRET"   // name of the secret that only the canary reads
 	AuditRoleARN  Variable = "KEYTURN_AUDIT_ROLE_ARN"  // role that reads it
+	Countries     Variable = "KEYTURN_COUNTRIES"       // file in MaxMind's format that says where addresses are; not set: what is compiled in
 	LedgerLock    Variable = "KEYTURN_LEDGER_LOCK"     // mode and time of Object Lock: "GOVERNANCE 9600h0m0s"; not set: as the bucket says
 	SiteKeys      Variable = "KEYTURN_SITE_KEYS"       // ids of our KMS keys, with commas between; not set: none is known by its id
 
@@ -82,7 +83,7 @@ const (
 func variables() []Variable {
 	return []Variable{
 		TableName, TopicARN, AuditQueueURL, ScheduleGroup, ScheduleRoleARN, RetireFunctionARN, RotateFunctionARN, EscalationTopicARN, EscalateAfter,
-		AccountID, WatchTable, LedgerBucket, LedgerKey, LedgerOrigin, TrailQueueARN, AuditQueueARN, SitePath, CanarySecret, AuditRoleARN, LedgerLock, SiteKeys,
+		AccountID, WatchTable, LedgerBucket, LedgerKey, LedgerOrigin, TrailQueueARN, AuditQueueARN, SitePath, CanarySecret, AuditRoleARN, LedgerLock, SiteKeys, Countries,
 		TrailBucket, TrailPrefix, TrailAccount, CheckpointBucket, RotateNowARN, ReviewBucket,
 	}
 }

@@ -2,8 +2,10 @@ package keysfile
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/netip"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -52,6 +54,9 @@ type Detect struct {
 	Hours      *WorkingHours   `yaml:"workingHours" json:"workingHours,omitempty" doc:"when people work, in UTC, such as {from: 7, to: 19}; default: D-15 learns it"`
 	Allow      DetectAllow     `yaml:"allow" json:"allow,omitzero" doc:"where callers come from, for secrets that say nothing themselves"`
 
+	// Countries is a database of one's own; nil: what is compiled in.
+	Countries *Countries `yaml:"countries" json:"countries,omitempty" doc:"where addresses are; default: IP2Location LITE, as old as this version of Keyturn"`
+
 	Respond      *Respond      `yaml:"respond" json:"respond,omitempty" doc:"which findings start an emergency rotation; default: none"`
 	Suppressions []Suppression `yaml:"suppressions" json:"suppressions,omitempty" doc:"findings that are known, and not told until a day"`
 }
@@ -60,6 +65,11 @@ type Detect struct {
 type Automation struct {
 	Principal string `yaml:"principal" json:"principal" doc:"ARN of a role or user; a * at the end stands for any rest"`
 	UserAgent string `yaml:"userAgent" json:"userAgent,omitempty" doc:"how its user agent begins, such as APN/1.0 HashiCorp"`
+}
+
+// Countries is a database of countries.
+type Countries struct {
+	MMDB string `yaml:"mmdb" json:"mmdb" doc:"file in MaxMind's format, such as GeoLite2-Country.mmdb, beside this file or below"`
 }
 
 // WorkingHours are when people work, in UTC.
@@ -153,6 +163,9 @@ func (c *check) detect() {
 		if n := d.Thresholds[id]; n < 1 {
 			c.add(entry("detect.thresholds", id), fmt.Sprintf("a threshold of %d", n), "write 1 or more")
 		}
+	}
+	if f := d.Countries; f != nil && (!fs.ValidPath(f.MMDB) || path.Ext(f.MMDB) != ".mmdb") {
+		c.add("detect.countries.mmdb", fmt.Sprintf("%q is no file of countries", f.MMDB), "write its path from here, with slashes and without .., such as geo/GeoLite2-Country.mmdb")
 	}
 	if h := d.Hours; h != nil && (h.From < 0 || h.From > 23 || h.To < 0 || h.To > 24 || h.From == h.To) {
 		c.add("detect.workingHours", fmt.Sprintf("hours from %d to %d", h.From, h.To), "write {from: 7, to: 19}, in UTC")

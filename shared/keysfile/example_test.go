@@ -36,7 +36,7 @@ func TestExample_commentedOut(t *testing.T) {
 	}
 	k := f.Keys[0]
 	if len(f.Freeze) != 1 || f.Policy.MaxGrace == 0 || f.Notifications.Escalation == nil || len(f.Notifications.Subscriptions) != 3 || !f.Access.RequireMFA ||
-		f.Functions.PermissionsBoundary == "" || f.Audit.Trail == nil || f.Detect.Respond == nil || f.Detect.Hours == nil || len(f.Detect.Suppressions) != 1 || !f.Detect.Rules["D-15"] || f.Detect.Installed.IsZero() || !k.Allow.RequireMFA || k.Exception == nil || f.VendorAccounts["sendgrid-main"].Network == nil {
+		f.Functions.PermissionsBoundary == "" || f.Audit.Trail == nil || f.Detect.Respond == nil || f.Detect.Hours == nil || f.Detect.Countries == nil || len(f.Detect.Suppressions) != 1 || !f.Detect.Rules["D-15"] || f.Detect.Installed.IsZero() || !k.Allow.RequireMFA || k.Exception == nil || f.VendorAccounts["sendgrid-main"].Network == nil {
 		t.Errorf("not all of it was read: %+v", f)
 	}
 }

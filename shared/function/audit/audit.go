@@ -110,7 +110,11 @@ func readSite(e *boot.Env) (*detect.Site, error) {
 		return nil, &boot.Error{Problems: []string{"a field of the file that " + string(boot.SitePath) + " names has another type: deploy again"}}
 	}
 	site.Keys = append(site.Keys, keyIDs(e.Value(boot.SiteKeys))...)
-	return site.Prepare(nil), nil
+	where, err := locator(e)
+	if err != nil {
+		return nil, err
+	}
+	return site.Prepare(where), nil
 }
 
 func openLedger(ctx context.Context, e *boot.Env, store *dynamodb.Client) (*ledger.Log, error) {
