@@ -2,6 +2,7 @@ package trail
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -15,7 +16,19 @@ type Position struct {
 // further now.
 type Step struct {
 	Name    string // of the file
-	Data    []byte // for [ReadFile]
+	Data    []byte // for [ReadData]
 	Problem string // a sentence
 	Next    Position
+}
+
+// ReadData is ReadFile for what is decompressed in memory already, which it keeps using.
+func ReadData(data []byte) (File, error) {
+	var f File
+	var err error
+	if len(data) > MaxFile {
+		data, err = data[:MaxFile], fmt.Errorf("read file: %w", ErrTooLarge)
+	}
+	s := newSplitter(data, dialect{wrapped: true}, &f)
+	s.run()
+	return f, err
 }

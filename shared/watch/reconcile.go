@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -171,7 +170,7 @@ func (r *run) step(ctx context.Context, s trail.Step) error {
 // file adds what of one file the ledger lacks. It is noted and judged first: once it is
 // in the ledger, nobody sees any more that it was not.
 func (r *run) file(ctx context.Context, s trail.Step) error {
-	read, err := trail.ReadFile(bytes.NewReader(s.Data))
+	read, err := trail.ReadData(s.Data)
 	if err != nil || read.Refused > 0 {
 		r.wrong(fmt.Sprintf("%s: %d records cannot be read", s.Name, max(read.Refused, 1)))
 	}

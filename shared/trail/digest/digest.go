@@ -13,6 +13,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -204,11 +205,14 @@ func inflate(data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := io.ReadAll(io.LimitReader(z, maxInflated+1))
-	if err == nil && len(out) > maxInflated {
+	// The last four bytes say how long it will be: a buffer that grows has twice that.
+	size := min(int(binary.LittleEndian.Uint32(data[len(data)-4:])), maxInflated)
+	out := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	n, err := out.ReadFrom(io.LimitReader(z, maxInflated+1))
+	if err == nil && n > maxInflated {
 		err = errors.New("too large")
 	}
-	return out, err
+	return out.Bytes(), err
 }
 
 func digestOf(data []byte) string {
