@@ -48,18 +48,6 @@ type Unreadable struct {
 // Events and Unreadable share the memory of the file.
 func ReadFile(r io.Reader) (File, error) { return readFile(r, dialect{wrapped: true}, MaxFile) }
 
-// ReadData is ReadFile for what is decompressed in memory already, which it keeps using.
-func ReadData(data []byte) (File, error) {
-	var f File
-	var err error
-	if len(data) > MaxFile {
-		data, err = data[:MaxFile], fmt.Errorf("read file: %w", ErrTooLarge)
-	}
-	s := newSplitter(data, dialect{wrapped: true}, &f)
-	s.run()
-	return f, err
-}
-
 // ReadFixtures is ReadFile for the records that rule authors write as tests.
 // They may have other formats of time, and no id, version or time: the id is
 // then made of the content, and the time is base.
