@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// Since tells what is other than in the review before: keys, and who can read them.
+// Since tells what is other than in the review before: keys, their findings, and who
+// can read them.
 func (r *Review) Since(before Review) {
 	r.Compared, r.Changes = true, nil
 	old, left := map[string]Key{}, map[string]bool{}
@@ -19,8 +20,11 @@ func (r *Review) Since(before Review) {
 			r.Changes = append(r.Changes, k.Name+": new")
 			continue
 		}
-		if r.Principals == 0 || before.Principals == 0 {
-			continue // of one of the two it is not known who can read
+		// Of one of the two it may not be known who can read.
+		blind := r.Principals == 0 || before.Principals == 0
+		r.Changes = append(r.Changes, found(b, k, blind)...)
+		if blind {
+			continue
 		}
 		r.Changes = append(r.Changes, differences(k.Name, abilities(b), abilities(k))...)
 	}
@@ -28,6 +32,37 @@ func (r *Review) Since(before Review) {
 		r.Changes = append(r.Changes, old[arn].Name+": gone")
 	}
 	slices.Sort(r.Changes)
+}
+
+// found are the kinds of findings that the key has now, or had.
+func found(before, now Key, blind bool) []string {
+	var out []string
+	was, is := kindsOf(before), kindsOf(now)
+	for _, kind := range []string{Unauthorized, Undecided, People, OverExposed, Removal} {
+		if blind { // they are about who can read
+			delete(was, kind)
+			delete(is, kind)
+		}
+	}
+	for kind := range is {
+		if !was[kind] {
+			out = append(out, now.Name+": "+kind+" is new")
+		}
+	}
+	for kind := range was {
+		if !is[kind] {
+			out = append(out, now.Name+": "+kind+" is over")
+		}
+	}
+	return out
+}
+
+func kindsOf(k Key) map[string]bool {
+	out := map[string]bool{}
+	for _, f := range k.Findings {
+		out[f.Kind] = true
+	}
+	return out
 }
 
 // differences are those of who can read the key.

@@ -29,6 +29,7 @@ type Input struct {
 	Reads          []Read
 	OwnRoles       []string // ARNs of Keyturn's roles: their reads are no use of a key
 	Missing        []string // sentences about what else is not known
+	Unanswered     bool     // some of it only because AWS had no answer: asking again may tell
 
 	Notices    []Notice  // what heads the page
 	SignOffs   []SignOff // of the reviews before, the newest first

@@ -137,6 +137,7 @@ func Make(in Input) Review {
 func uncovered(in *Input) []string {
 	out := []string{
 		"KMS grants, VPC endpoint policies, resource control policies and session policies are not looked at.",
+		"Who may take a role on is not looked at: a role stands for all who may.",
 		"The root user of the account may do what is not denied, and is in no list.",
 		"Of principals in other accounts, only what the secret's policy says is known. That of the KMS key may still refuse them.",
 		"A role's sessions may carry tags, so conditions on them are reported as conditions.",

@@ -1,6 +1,7 @@
 package gather
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -40,6 +41,7 @@ type account struct {
 	books   map[string]keyrecord.Book
 
 	mu     sync.Mutex
+	code   string          // of what is denied; "": AccessDeniedException
 	denied map[string]bool // by operation, or operation and name
 	calls  map[string]int
 	at     int // calls now
@@ -57,7 +59,7 @@ func (a *account) call(op, name string) (func(), error) {
 	a.most = max(a.most, a.at)
 	end := func() { a.mu.Lock(); a.at--; a.mu.Unlock() }
 	if a.denied[op] || a.denied[op+" "+name] {
-		return end, &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "User is not authorized to perform " + op}
+		return end, &smithy.GenericAPIError{Code: cmp.Or(a.code, "AccessDeniedException"), Message: "User is not authorized to perform " + op}
 	}
 	return end, nil
 }

@@ -9,6 +9,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -120,8 +122,18 @@ func (c *collection) missing(format string, args ...any) {
 	c.in.Missing = append(c.in.Missing, fmt.Sprintf(format, args...))
 }
 
-// why is an error in few words.
-func why(err error) string {
+// why is an error in few words. What is no refusal may be another answer next time.
+func (c *collection) why(err error) string {
+	code := words(err)
+	if !slices.ContainsFunc([]string{"AccessDenied", "NotFound", "Invalid", "UnsupportedOperation", "Malformed"}, func(part string) bool { return strings.Contains(code, part) }) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.in.Unanswered = true
+	}
+	return code
+}
+
+func words(err error) string {
 	if e, ok := errors.AsType[*awserror.Error](err); ok && e.Code != "" {
 		return e.Code
 	}

@@ -113,6 +113,25 @@ func TestGather_refusedSecrets(t *testing.T) {
 	}
 }
 
+// A refusal is an answer; what is none may be one the next time.
+func TestGather_unanswered(t *testing.T) {
+	t.Parallel()
+	a := newAccount()
+	a.denied["GetAccountAuthorizationDetails"], a.denied["DescribeOrganization"], a.denied["Load"] = true, true, true
+	if in, _ := a.review(t, nil); in.Unanswered {
+		t.Errorf("said: %q", in.Missing)
+	}
+	a = newAccount()
+	a.code, a.denied["GetResourcePolicy prod/shop"] = "ThrottlingException", true
+	in, made := a.review(t, nil)
+	if !in.Unanswered || !has(in, "GetResourcePolicy: ThrottlingException") {
+		t.Errorf("said: %q", in.Missing)
+	}
+	if diff := cmp.Diff(unknown(everybody), can(t, made, "prod/shop")); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Service control policies restrict; where there are none, or they do not apply,
 // nothing is restricted.
 func TestGather_control(t *testing.T) {

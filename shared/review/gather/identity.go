@@ -26,7 +26,7 @@ const maxPages = 10_000
 func (c *collection) principals(ctx context.Context) {
 	all, err := c.authorizationDetails(ctx)
 	if err != nil {
-		c.missing("iam:GetAccountAuthorizationDetails did not succeed (%s): who of the account can read is not known.", why(err))
+		c.missing("iam:GetAccountAuthorizationDetails did not succeed (%s): who of the account can read is not known.", c.why(err))
 		return
 	}
 	c.in.Principals = all
@@ -68,7 +68,7 @@ func (c *collection) authorizationDetails(ctx context.Context) ([]review.Princip
 func (c *collection) control(ctx context.Context) {
 	levels, err := c.controlPolicies(ctx)
 	if err != nil {
-		c.missing("The service control policies could not be read (%s): they only restrict, so that at most those who are listed can read.", why(err))
+		c.missing("The service control policies could not be read (%s): they only restrict, so that at most those who are listed can read.", c.why(err))
 		return
 	}
 	c.in.ServiceControl, c.in.ControlKnown = levels, true

@@ -32,20 +32,24 @@ func (c *collection) ledger(ctx context.Context) {
 		err = ledger.Backwards(ctx, c.Ledger.Objects, checkpoint, s.entry)
 	}
 	if err != nil {
-		c.missing("The ledger could not be read (%s): who did read is not known.", ledgerWhy(err))
+		c.missing("The ledger could not be read (%s): who did read is not known.", c.ledgerWhy(err))
 		return
 	}
 	s.done(checkpoint)
 }
 
-func ledgerWhy(err error) string {
+func (c *collection) ledgerWhy(err error) string {
 	if bad, ok := errors.AsType[*ledger.TamperError](err); ok {
 		return "it is not as it was signed: " + bad.Error()
 	}
+	if errors.Is(err, ledger.ErrNoLog) {
+		return "there is none"
+	}
+	code := c.why(err)
 	if e, ok := errors.AsType[*awserror.Error](err); ok {
 		return e.Error()
 	}
-	return why(err)
+	return code
 }
 
 // scan is what is read of the ledger, the newest first.

@@ -26,7 +26,7 @@ func (c *collection) records(ctx context.Context) {
 		s := &c.in.Secrets[at[i]]
 		b, err := c.Records.Load(ctx, s.Name)
 		if err != nil {
-			failed[i] = why(err)
+			failed[i] = c.why(err)
 			return
 		}
 		c.recorded(s, b)

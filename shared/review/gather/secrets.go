@@ -51,7 +51,7 @@ func (c *collection) listed(ctx context.Context) []string {
 	for range maxPages {
 		out, err := c.Secrets.ListSecrets(ctx, in)
 		if err != nil {
-			c.missing("secretsmanager:ListSecrets did not succeed (%s): there may be other secrets.", why(err))
+			c.missing("secretsmanager:ListSecrets did not succeed (%s): there may be other secrets.", c.why(err))
 			return names
 		}
 		for _, s := range out.SecretList {
@@ -73,7 +73,7 @@ func (c *collection) secret(ctx context.Context, id string) *review.Secret {
 		if code := awserror.Code(err); code == "ResourceNotFoundException" {
 			c.missing("%s is not in Secrets Manager: it was not reviewed.", config.Name(id))
 		} else {
-			c.missing("%s could not be looked at (secretsmanager:DescribeSecret: %s): it was not reviewed.", config.Name(id), why(err))
+			c.missing("%s could not be looked at (secretsmanager:DescribeSecret: %s): it was not reviewed.", config.Name(id), c.why(err))
 		}
 		return nil
 	}
@@ -93,7 +93,7 @@ func (c *collection) secret(ctx context.Context, id string) *review.Secret {
 	s := a.secret()
 	policy, err := c.Secrets.GetResourcePolicy(ctx, &secretsmanager.GetResourcePolicyInput{SecretId: out.ARN})
 	if err != nil {
-		c.missing("The policy of %s could not be read (secretsmanager:GetResourcePolicy: %s): who can read it is unknown.", s.Name, why(err))
+		c.missing("The policy of %s could not be read (secretsmanager:GetResourcePolicy: %s): who can read it is unknown.", s.Name, c.why(err))
 		s.PolicyUnread = true
 	} else {
 		s.Policy = aws.ToString(policy.ResourcePolicy)
@@ -192,13 +192,13 @@ func (c *collection) keys(ctx context.Context) {
 func (c *collection) key(ctx context.Context, name string) (arn, policy string) {
 	out, err := c.KMS.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &name})
 	if err != nil || out.KeyMetadata == nil {
-		c.missing("KMS key %s could not be looked at (kms:DescribeKey: %s): who can read what it encrypts is unknown.", short(name), why(err))
+		c.missing("KMS key %s could not be looked at (kms:DescribeKey: %s): who can read what it encrypts is unknown.", short(name), c.why(err))
 		return "", ""
 	}
 	arn = aws.ToString(out.KeyMetadata.Arn)
 	got, err := c.KMS.GetKeyPolicy(ctx, &kms.GetKeyPolicyInput{KeyId: &arn, PolicyName: aws.String("default")})
 	if err != nil {
-		c.missing("The policy of KMS key %s could not be read (kms:GetKeyPolicy: %s): who can read what it encrypts is unknown.", short(arn), why(err))
+		c.missing("The policy of KMS key %s could not be read (kms:GetKeyPolicy: %s): who can read what it encrypts is unknown.", short(arn), c.why(err))
 		return arn, ""
 	}
 	return arn, aws.ToString(got.Policy)

@@ -130,6 +130,11 @@ func (w *Weekly) fresh(ctx context.Context, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if in.Unanswered {
+		if err := w.again(ctx, now); err != nil {
+			return nil, err
+		}
+	}
 	r := review.Make(in)
 	before, err := w.before(ctx, now)
 	if err != nil {
@@ -142,6 +147,28 @@ func (w *Weekly) fresh(ctx context.Context, now time.Time) ([]byte, error) {
 	err = r.WriteJSON(&b)
 	return b.Bytes(), err
 }
+
+// ErrUnanswered says that AWS did not answer all questions: the next run asks again.
+var ErrUnanswered = errors.New("not all questions were answered")
+
+// again returns ErrUnanswered for the first runs of the week: a page of which a part is
+// not known for a passing reason stays for a week. After them it is made all the same.
+func (w *Weekly) again(ctx context.Context, now time.Time) error {
+	for n := range patience {
+		err := w.Objects.Create(ctx, path(Week(now), "unanswered-"+strconv.Itoa(n+1)), "text/plain", []byte(now.Format(time.RFC3339)))
+		if err == nil {
+			return ErrUnanswered
+		}
+		if !errors.Is(err, ErrExists) {
+			return fmt.Errorf("note that a question was not answered: %w", err)
+		}
+	}
+	return nil
+}
+
+// patience is how many runs are given up: as often as Lambda tries again.
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+const patience = 2
 
 // lookback is over how many weeks the review before is looked for.
 const lookback = 9

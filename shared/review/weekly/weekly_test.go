@@ -170,6 +170,33 @@ func (w *world) consistent(t *testing.T, done weekly.Done) {
 	}
 }
 
+// A page of which AWS did not answer a part is made when it was asked three times.
+func TestRun_unanswered(t *testing.T) {
+	t.Parallel()
+	for answers := range 5 { // from which run on all is answered
+		w, run := newWorld()
+		run.Gather = func(ctx context.Context) (review.Input, error) {
+			in, err := w.gather(ctx)
+			in.Unanswered = w.gathered <= answers
+			return in, err
+		}
+		runs := 0
+		for {
+			runs++
+			_, err := run.Run(t.Context())
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, weekly.ErrUnanswered) || len(w.told) > 0 || len(w.records) > 0 {
+				t.Fatalf("%v, told %d times", err, len(w.told))
+			}
+		}
+		if want := min(answers, 2) + 1; runs != want || len(w.told) != 1 {
+			t.Errorf("answered from run %d on: made by run %d, want %d", answers+1, runs, want)
+		}
+	}
+}
+
 // What was told carries the checkpoint as it was signed.
 func TestRun_message(t *testing.T) {
 	t.Parallel()
