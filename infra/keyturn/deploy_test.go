@@ -28,6 +28,7 @@ type vendor interface {
 	http.Handler
 	Admin(host string) provider.Admin
 	Add(name string, rights ...string) provider.Issued
+	Live() []provider.Key
 }
 
 // vendors are those that a script may deploy, with the settings of a key.

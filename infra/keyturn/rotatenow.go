@@ -17,6 +17,7 @@ import (
 	"github.com/keyturn/keyturn/infra/keyturn/internal/function"
 	"github.com/keyturn/keyturn/shared/config"
 	"github.com/keyturn/keyturn/shared/rotatenow"
+	"github.com/keyturn/keyturn/shared/rotation"
 	"github.com/keyturn/keyturn/shared/store"
 )
 
@@ -114,6 +115,11 @@ func (a *app) runRotateNow(ctx context.Context, id string, o rotateOptions) erro
 	q.Requester = requester(ctx, aws)
 	began := time.Now()
 	answer, err := a.ask(ctx, aws, k, q)
+	if f, ok := errors.AsType[*failure](err); ok && o.emergency && f.Type == string(rotation.InProgress) {
+		f.Next = append(f.Next,
+			"if nothing works on it any more, take AWSPENDING off: docs/runbooks/failed-rotation.md, If it cannot wait",
+			"see which version has it: aws secretsmanager list-secret-version-ids --secret-id "+k.Secret)
+	}
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -39,6 +40,8 @@ const runbooks = "../../docs/runbooks"
 //	wrong NAME                an admin secret holds a credential that the vendor refuses
 //	remember                  keep the current value, for works and is
 //	sweep                     the hourly sweep of the vendor account
+//	unstage NAME              somebody takes AWSPENDING off
+//	keys N                    this many keys are left at the vendor
 //	is same|other             the current value is the remembered one, or not
 func TestRunbooks(t *testing.T) {
 	t.Parallel()
@@ -56,6 +59,8 @@ func TestRunbooks(t *testing.T) {
 	all["wrong"] = on((*world).cmdWrong)
 	all["remember"] = on((*world).cmdRemember)
 	all["sweep"] = on((*world).cmdSweep)
+	all["unstage"] = on((*world).cmdUnstage)
+	all["keys"] = on((*world).cmdKeys)
 	all["is"] = on((*world).cmdIs)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/runbook", RequireExplicitExec: true, Cmds: all,
@@ -268,4 +273,29 @@ func (w *world) cmdSweep(ctx context.Context, _ []string) error {
 		err = fmt.Errorf("%s", out)
 	}
 	return err
+}
+
+// cmdUnstage does what the runbook's call of AWS does.
+func (w *world) cmdUnstage(ctx context.Context, args []string) error {
+	c := sm.NewFromConfig(w.cloud().Config())
+	d, err := c.DescribeSecret(ctx, &sm.DescribeSecretInput{SecretId: &args[0]})
+	if err != nil {
+		return err
+	}
+	for version, stages := range d.VersionIdsToStages {
+		if slices.Contains(stages, store.Pending) {
+			_, err = c.UpdateSecretVersionStage(ctx, &sm.UpdateSecretVersionStageInput{
+				SecretId: &args[0], VersionStage: aws.String(store.Pending), RemoveFromVersionId: &version,
+			})
+			return err
+		}
+	}
+	return errors.New("no version has AWSPENDING")
+}
+
+func (w *world) cmdKeys(_ context.Context, args []string) error {
+	if n := fmt.Sprint(len(w.vendor.Live())); n != args[0] {
+		return fmt.Errorf("%s keys are left", n)
+	}
+	return nil
 }
