@@ -77,8 +77,9 @@ type progress struct {
 	Cut     bool      `json:"cut,omitempty"`    // the run ended before its work
 }
 
-// maxMissed keeps the progress below the limit of a cell.
-const maxMissed = 5000
+// What keeps the progress below the limit of a cell: eventIDs, and sentences of up to
+// maxText bytes.
+const maxMissed, maxTexts, maxText = 4000, 200, 300
 
 var errEnough = errors.New("enough")
 
@@ -234,12 +235,18 @@ func (r *Reconciler) missing(ctx context.Context, entries []ledger.Entry) (map[s
 }
 
 // wrong keeps what is wrong with the source until it is told.
-func (p *progress) wrong(why string) {
-	switch {
-	case slices.Contains(p.Invalid, why):
-	case len(p.Invalid) < maxMissed/10:
-		p.Invalid = append(p.Invalid, cut(why, 300))
+func (p *progress) wrong(why string) { p.Invalid, _ = once(p.Invalid, why) }
+
+// once adds a sentence that list does not have, and reports whether it did. A list that
+// is full says so.
+func once(list []string, text string) ([]string, bool) {
+	if len(list) == maxTexts {
+		text = "there is more, which is not named"
 	}
+	if text = cut(text, maxText); len(list) > maxTexts || slices.Contains(list, text) {
+		return list, false
+	}
+	return append(list, text), true
 }
 
 // note notes what is missing that was expected, and returns how much that is.
@@ -264,9 +271,6 @@ func (r *run) note(events []trail.Event, missing map[string]bool) int {
 
 // some keeps the entry below the ledger's limit.
 func some(list []string) []string {
-	for i := range list {
-		list[i] = cut(list[i], 300)
-	}
 	if len(list) > maxTold {
 		list = append(list[:maxTold:maxTold], fmt.Sprintf("and %d more", len(list)-maxTold))
 	}

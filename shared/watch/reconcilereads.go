@@ -154,10 +154,10 @@ func (r *run) compareOne(ctx context.Context, files []tally.Tally) error {
 
 // differ notes a difference once, before anything follows from it.
 func (r *run) differ(ctx context.Context, d string) error {
-	if slices.Contains(r.Differ, d) || len(r.Differ) == maxMissed/10 {
+	var news bool
+	if r.Differ, news = once(r.Differ, d); !news {
 		return nil
 	}
-	r.Differ = append(r.Differ, d)
 	return r.store(ctx)
 }
 
