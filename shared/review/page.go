@@ -24,6 +24,7 @@ const (
 	maxKeys    = 500
 	maxReaders = 25
 	maxChanges = 200
+	maxLimits  = 200
 )
 
 // KindCount is how many keys have a finding of a kind.
@@ -65,6 +66,7 @@ type pageData struct {
 	Hidden      int
 	Compared    bool
 	MoreChanges int
+	MoreLimits  int
 }
 
 // WritePage writes the review as one HTML file that needs no other.
@@ -87,6 +89,10 @@ func (r Review) WritePage(w io.Writer) error {
 	}
 	if n := len(p.Changes); n > maxChanges {
 		p.Changes, p.MoreChanges = p.Changes[:maxChanges], n-maxChanges
+	}
+	if n := len(p.NotCovered); n > maxLimits {
+		const last = 10 // those that always hold are at the end
+		p.NotCovered, p.MoreLimits = slices.Concat(p.NotCovered[:maxLimits-last], p.NotCovered[n-last:]), n-maxLimits
 	}
 	t, err := template.New("page").Funcs(template.FuncMap{
 		"date": func(t time.Time) string {

@@ -100,7 +100,9 @@ func (g *Gatherer) Gather(ctx context.Context) (review.Input, error) {
 		c.in.OwnRoles = g.Site.Roles
 	}
 	for _, part := range []func(context.Context){c.principals, c.control, c.secrets, c.keys, c.records, c.ledger, c.exceptions} {
+		n := len(c.in.Missing)
 		part(ctx)
+		slices.Sort(c.in.Missing[n:]) // calls are made at once
 		if err := context.Cause(ctx); err != nil {
 			return review.Input{}, fmt.Errorf("gather what a review looks at: %w", err)
 		}
