@@ -10,13 +10,13 @@ import (
 	"github.com/keyturn/keyturn/shared/trail"
 )
 
-// TestFlood: a million events in one minute (with -all; else 20,000) by one caller who
+// TestFlood: a million events in one minute (with -all; else 8,000) by one caller who
 // makes every text as long as it can be: no track passes its bound, and the caller is
 // found.
 func TestFlood(t *testing.T) {
 	t.Parallel()
 	const perBatch = 1000
-	batches := 20
+	batches := 8
 	if *all {
 		batches = 1000
 	}

@@ -73,6 +73,14 @@ func (c *Call) spoiled(one Subject) []string {
 	return []string{one.Name}
 }
 
+// spoiledFirst is spoiled for secrets of the first tier.
+func (c *Call) spoiledFirst(one Subject) []string {
+	if one.Tier != 1 {
+		return nil
+	}
+	return c.spoiled(one)
+}
+
 // Gets says that the call got values of secrets, or KMS decrypted them for it.
 func (c *Call) Gets() bool {
 	return c.Reads() || c.Source == trail.KMS && c.Name == "Decrypt" && c.Result == trail.Succeeded

@@ -34,8 +34,8 @@ func outside() Rule {
 				if c.Result != trail.Succeeded || hint {
 					f.Severity = Medium
 				}
-				if one.Tier == 1 && !hint {
-					f.Rotate = c.spoiled(one)
+				if !hint {
+					f.Rotate = c.spoiledFirst(one)
 				}
 				out = append(out, f)
 			}

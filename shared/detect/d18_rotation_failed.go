@@ -105,18 +105,19 @@ func unended() Pattern {
 	}
 }
 
+// Values of overdue.
+const rotated, stopped = "rotated", "stopped"
+
 // overdue looks at the clock: that a rotation is missing is no call. It begins with the
 // first rotation that is seen; of a key that never had one the weekly review tells.
 func overdue() Pattern {
-	const rotated, stopped = "rotated", "stopped"
 	return Pattern{
 		Name: "overdue", Span: 1200 * 24 * time.Hour, Bucket: 24 * time.Hour, Latest: true, Settles: true,
 		Until: func(s *Site, h History, m Mark) time.Duration {
-			secret := s.secrets[strings.TrimPrefix(h.On, secretTrack)]
-			if secret == nil || secret.Interval == 0 || m.Value != rotated {
-				return 0
+			if interval := s.interval(h.On); interval > 0 && m.Value == rotated {
+				return interval + grace
 			}
-			return secret.Interval + grace
+			return 0
 		},
 		Mark: func(_ *Site, c *Call) []Note {
 			switch {
@@ -128,25 +129,35 @@ func overdue() Pattern {
 				return nil
 			}
 		},
-		Judge: func(s *Site, h History) []Finding {
-			secret := s.secrets[strings.TrimPrefix(h.On, secretTrack)]
-			if secret == nil || secret.Interval == 0 {
-				return nil
-			}
-			var found []Finding
-			old := h.Old()
-			for i, m := range old {
-				next := (Mark{Minute: h.Settled}).Time()
-				if i+1 < len(old) {
-					next = old[i+1].Time()
-				}
-				if m.Value == rotated && next.Sub(m.Time()) > secret.Interval+grace {
-					found = append(found, secretFinding(h, m, fmt.Sprintf("no rotation for more than %s and a day", short(secret.Interval)), fmt.Sprint("overdue ", m.Minute)))
-				}
-			}
-			return found
-		},
+		Judge: judgeOverdue,
 	}
+}
+
+func judgeOverdue(s *Site, h History) []Finding {
+	interval := s.interval(h.On)
+	if interval == 0 {
+		return nil
+	}
+	var found []Finding
+	old := h.Old()
+	for i, m := range old {
+		next := (Mark{Minute: h.Settled}).Time()
+		if i+1 < len(old) {
+			next = old[i+1].Time()
+		}
+		if m.Value == rotated && next.Sub(m.Time()) > interval+grace {
+			found = append(found, secretFinding(h, m, fmt.Sprintf("no rotation for more than %s and a day", short(interval)), fmt.Sprint("overdue ", m.Minute)))
+		}
+	}
+	return found
+}
+
+// interval is that of the secret of a track; 0: not known.
+func (s *Site) interval(track string) time.Duration {
+	if one := s.secrets[strings.TrimPrefix(track, secretTrack)]; one != nil {
+		return one.Interval
+	}
+	return 0
 }
 
 // grace is how late a rotation may be: a day, and one more for a bucket is a day, whose

@@ -175,33 +175,40 @@ func (e *Engine) mark(calls []Call, fresh map[memoKey]uint32) batch {
 		event, where := compact(cut(c.ID)), cut(c.from())
 		for j := range e.rules {
 			r := &e.rules[j]
-			if len(r.Patterns) == 0 || r.hidden(e.site, c) {
-				continue
-			}
-			for k := range r.Patterns {
-				p := &r.Patterns[k]
-				notes := p.Mark(e.site, c)
-				if len(notes) == 0 {
-					continue
-				}
-				at, period := p.floor(minute(c.Time)), p.period()
-				for _, n := range notes {
-					value := cut(n.Value)
-					if period > 0 {
-						key := memoKey{n.On, value, r.first + 1 + k, at / period}
-						if e.memo.has(key, at) {
-							continue
-						}
-						if first, ok := fresh[key]; !ok || at < first {
-							fresh[key] = at
-						}
-					}
-					b.on(n.On).add(r.first+1+k, Mark{at, value, event, where})
-				}
+			if len(r.Patterns) > 0 && !r.hidden(e.site, c) {
+				e.markRule(r, c, event, where, b, fresh)
 			}
 		}
 	}
 	return b
+}
+
+func (e *Engine) markRule(r *Rule, c *Call, event, where string, b batch, fresh map[memoKey]uint32) {
+	for k := range r.Patterns {
+		p := &r.Patterns[k]
+		for _, n := range p.Mark(e.site, c) {
+			m := Mark{p.floor(minute(c.Time)), cut(n.Value), event, where}
+			if slot := r.first + 1 + k; e.fresh(p, slot, n.On, &m, fresh) {
+				b.on(n.On).add(slot, m)
+			}
+		}
+	}
+}
+
+// fresh says that the mark is not known to be stored.
+func (e *Engine) fresh(p *Pattern, slot int, on string, m *Mark, fresh map[memoKey]uint32) bool {
+	period := p.period()
+	if period == 0 {
+		return true
+	}
+	key := memoKey{on, m.Value, slot, m.Minute / period}
+	if e.memo.has(key, m.Minute) {
+		return false
+	}
+	if first, ok := fresh[key]; !ok || m.Minute < first {
+		fresh[key] = m.Minute
+	}
+	return true
 }
 
 // cut shortens what callers choose; what is cut stays distinct.
@@ -232,25 +239,31 @@ func (e *Engine) judge(ctx context.Context, now time.Time, added batch) ([]Item,
 	for _, name := range names {
 		item := byName[name]
 		item.Track = name
-		var t track
-		if item.Revision != 0 {
-			if t, err = decode(item.Data, e.index); err != nil {
-				return nil, nil, fmt.Errorf("track %.100q: %w", name, err)
-			}
-		}
-		more, changed, err := e.judgeOne(&t, name, now, added[name], &item)
+		more, changed, err := e.judgeItem(&item, now, added[name])
 		if err != nil {
 			return nil, nil, fmt.Errorf("track %.100q: %w", name, err)
 		}
 		found = append(found, more...)
 		if changed {
-			if item.Data, err = t.fit(e.slots, MaxTrack); err != nil {
-				return nil, nil, fmt.Errorf("track %.100q: %w", name, err)
-			}
 			items = append(items, item)
 		}
 	}
 	return items, found, nil
+}
+
+// judgeItem is judgeOne for a track as it is stored.
+func (e *Engine) judgeItem(item *Item, now time.Time, n *news) (found []Finding, changed bool, err error) {
+	var t track
+	if item.Revision != 0 {
+		if t, err = decode(item.Data, e.index); err != nil {
+			return nil, false, err
+		}
+	}
+	found, changed, err = e.judgeOne(&t, item.Track, now, n, item)
+	if changed {
+		item.Data, err = t.fit(e.slots, MaxTrack)
+	}
+	return found, changed, err
 }
 
 // judgeOne changes t, and the times of the item. Parts to which nothing was added, and
@@ -260,11 +273,7 @@ func (e *Engine) judgeOne(t *track, name string, now time.Time, n *news, item *I
 	t.settled = settled
 	changed = !item.Due.IsZero() && !item.Due.After(now.Add(-Lateness))
 	item.Due, item.Expires = time.Time{}, time.Time{}
-	for _, a := range n.added {
-		if i, ok := t.find(a.slot); !ok {
-			t.parts = slices.Insert(t.parts, i, part{slot: a.slot})
-		}
-	}
+	t.room(n.added)
 	kept := t.parts[:0]
 	for i := range t.parts {
 		one := t.parts[i]

@@ -23,7 +23,7 @@ type tally struct {
 func counts(marks []Mark, limit int) []tally {
 	var out []tally
 	for len(marks) > 0 {
-		end, kept, n, largest := 0, 0, 0.0, uint64(0)
+		end, kept, n := 0, 0, 0.0
 		for end < len(marks) && marks[end].Minute == marks[0].Minute {
 			if number, ok := strings.CutPrefix(marks[end].Value, folded); ok {
 				f, _ := strconv.ParseFloat(number, 64) // ours
@@ -33,20 +33,23 @@ func counts(marks []Mark, limit int) []tally {
 			}
 			end++
 		}
-		if kept >= limit {
-			for _, m := range marks[:end] {
-				if !strings.HasPrefix(m.Value, folded) {
-					largest = max(largest, hash(m.Value))
-				}
-			}
-		}
 		if kept < limit {
 			n += float64(kept)
 		} else {
-			n += math.Round(float64(limit-1) / (float64(largest) / math.MaxUint64))
+			n += math.Round(float64(limit-1) / (float64(largest(marks[:end])) / math.MaxUint64))
 		}
 		out = append(out, tally{marks[0], n})
 		marks = marks[end:]
+	}
+	return out
+}
+
+// largest returns the largest hash of the values.
+func largest(marks []Mark) (out uint64) {
+	for _, m := range marks {
+		if !strings.HasPrefix(m.Value, folded) {
+			out = max(out, hash(m.Value))
+		}
 	}
 	return out
 }

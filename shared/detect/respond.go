@@ -77,17 +77,20 @@ func (s *Site) loot(h History, span time.Duration, n int, of func(value string) 
 			continue
 		}
 		for _, m := range w.marks {
-			name, _ := of(m.Value)
-			one := s.secrets[name]
-			if one == nil || one.Tier != 1 || one.HoneyToken || one.Canary {
-				continue
+			if name, _ := of(m.Value); s.precious(name) {
+				f := h.finding([]Mark{m})
+				f.Why = name + ", of tier 1, was among what was read"
+				f.Secrets, f.Rotate = []string{name}, []string{name}
+				f.distinct = name + "\n" + m.Time().Truncate(period).Format(time.RFC3339)
+				found = append(found, f)
 			}
-			f := h.finding([]Mark{m})
-			f.Why = name + ", of tier 1, was among what was read"
-			f.Secrets, f.Rotate = []string{name}, []string{name}
-			f.distinct = name + "\n" + m.Time().Truncate(period).Format(time.RFC3339)
-			found = append(found, f)
 		}
 	}
 	return unique(found)
+}
+
+// precious says that a finding may have the secret rotated: it is of the first tier.
+func (s *Site) precious(name string) bool {
+	one := s.secrets[name]
+	return one != nil && one.Tier == 1 && !one.HoneyToken && !one.Canary
 }

@@ -41,6 +41,15 @@ func (t *track) find(slot int) (int, bool) {
 	return slices.BinarySearchFunc(t.parts, slot, func(p part, slot int) int { return cmp.Compare(p.slot, slot) })
 }
 
+// room makes parts for what is added.
+func (t *track) room(all []added) {
+	for _, a := range all {
+		if i, ok := t.find(a.slot); !ok {
+			t.parts = slices.Insert(t.parts, i, part{slot: a.slot})
+		}
+	}
+}
+
 func (p *part) read() ([]Mark, error) { return decodeMarks(p.body) }
 
 // keep stores what is of use of the marks: when the next of them settles, and until when
@@ -57,7 +66,7 @@ func (p *part) keep(s *Site, of *Pattern, on string, marks []Mark, settled uint3
 		at := marks[i].Minute
 		settles := at + wait
 		if of.Until != nil {
-			settles += uint32(of.Until(s, History{On: on}, marks[i])/of.Bucket*of.Bucket/time.Minute) + of.minutes() //nolint:gosec // years at most
+			settles += of.floor(uint32(of.Until(s, History{On: on}, marks[i])/time.Minute)) + of.minutes() //nolint:gosec // years at most
 		}
 		if of.Settles && settles > floor && (p.due == 0 || settles < p.due) {
 			p.due = settles

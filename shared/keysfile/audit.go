@@ -155,23 +155,7 @@ func (c *check) detect() {
 	for i, r := range rules {
 		known[i] = r.ID
 	}
-	for _, id := range slices.Sorted(maps.Keys(d.Rules)) {
-		c.rule(entry("detect.rules", id), id, known)
-	}
-	for _, id := range slices.Sorted(maps.Keys(d.Thresholds)) {
-		c.rule(entry("detect.thresholds", id), id, known)
-		if n := d.Thresholds[id]; n < 1 {
-			c.add(entry("detect.thresholds", id), fmt.Sprintf("a threshold of %d", n), "write 1 or more")
-		}
-	}
-	if f := d.Countries; f != nil && (!fs.ValidPath(f.MMDB) || path.Ext(f.MMDB) != ".mmdb") {
-		c.add("detect.countries.mmdb", fmt.Sprintf("%q is no file of countries", f.MMDB), "write its path from here, with slashes and without .., such as geo/GeoLite2-Country.mmdb")
-	}
-	if h := d.Hours; h != nil && (h.From < 0 || h.From > 23 || h.To < 0 || h.To > 24 || h.From == h.To) {
-		c.add("detect.workingHours", fmt.Sprintf("hours from %d to %d", h.From, h.To), "write {from: 7, to: 19}, in UTC")
-	}
-	c.respond(rules)
-	c.suppressions(rules, known)
+	c.tuning(d, rules, known)
 	for i, a := range d.Automation {
 		c.caller(item("detect.automation", i)+".principal", a.Principal)
 	}
@@ -197,6 +181,27 @@ func (c *check) detect() {
 		}
 		return fmt.Sprintf("%q is no country", s), "write two capital letters, such as NL"
 	})
+}
+
+// tuning checks what is about single detections.
+func (c *check) tuning(d Detect, rules []detect.Rule, known []string) {
+	for _, id := range slices.Sorted(maps.Keys(d.Rules)) {
+		c.rule(entry("detect.rules", id), id, known)
+	}
+	for _, id := range slices.Sorted(maps.Keys(d.Thresholds)) {
+		c.rule(entry("detect.thresholds", id), id, known)
+		if n := d.Thresholds[id]; n < 1 {
+			c.add(entry("detect.thresholds", id), fmt.Sprintf("a threshold of %d", n), "write 1 or more")
+		}
+	}
+	if f := d.Countries; f != nil && (!fs.ValidPath(f.MMDB) || path.Ext(f.MMDB) != ".mmdb") {
+		c.add("detect.countries.mmdb", fmt.Sprintf("%q is no file of countries", f.MMDB), "write its path from here, with slashes and without .., such as geo/GeoLite2-Country.mmdb")
+	}
+	if h := d.Hours; h != nil && (h.From < 0 || h.From > 23 || h.To < 0 || h.To > 24 || h.From == h.To) {
+		c.add("detect.workingHours", fmt.Sprintf("hours from %d to %d", h.From, h.To), "write {from: 7, to: 19}, in UTC")
+	}
+	c.respond(rules)
+	c.suppressions(rules, known)
 }
 
 func (c *check) rule(path, id string, known []string) {

@@ -3,13 +3,13 @@ package keysfile
 import (
 	"errors"
 	"fmt"
-	"github.com/keyturn/keyturn/shared/cadence"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/keyturn/keyturn/shared/cadence"
 	"github.com/keyturn/keyturn/shared/provider"
 )
 

@@ -71,12 +71,7 @@ func (c *check) respond(rules []detect.Rule) {
 		return
 	}
 	const path = "detect.respond"
-	var can []string
-	for _, one := range rules {
-		if one.Responds {
-			can = append(can, one.ID)
-		}
-	}
+	can := responding(rules)
 	list := strings.Join(can, ", ")
 	if len(r.Rules) == 0 && !c.reported(path+".rules") {
 		c.add(path, "no detection starts a rotation", "write rules: ["+list+"], or some of them")
@@ -103,6 +98,17 @@ func (c *check) respond(rules []detect.Rule) {
 	if r.Hourly < 1 || r.Hourly > maxHourly {
 		c.add(path+".hourly", fmt.Sprintf("%d rotations in an hour", r.Hourly), fmt.Sprintf("write 1 to %d; to start none for a while: off: true", maxHourly))
 	}
+}
+
+// responding are the ids of the rules that can start a rotation.
+func responding(rules []detect.Rule) []string {
+	var out []string
+	for _, one := range rules {
+		if one.Responds {
+			out = append(out, one.ID)
+		}
+	}
+	return out
 }
 
 func (c *check) suppressions(rules []detect.Rule, known []string) {

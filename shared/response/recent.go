@@ -30,20 +30,11 @@ func (r *Responder) place(ctx context.Context, name, secret string) (refused str
 			return "", err
 		}
 		now := r.Now()
-		lastHour := 0
 		recent = slices.DeleteFunc(recent, func(p place) bool { return p.Name == name || now.Sub(p.At) >= max(cooldown, time.Hour) })
-		for _, p := range recent {
-			if p.Secret == secret && now.Sub(p.At) < cooldown {
-				return "not started: a rotation was asked for at " + p.At.UTC().Format("15:04 UTC") + ", and again after " + cooldown.String() + " at the earliest", nil
-			}
-			if now.Sub(p.At) < time.Hour {
-				lastHour++
-			}
+		if refused := r.limits(recent, secret, cooldown, now); refused != "" {
+			return refused, nil
 		}
-		if most := cmp.Or(r.Rules.Hourly, defaultHourly); lastHour >= most {
-			return fmt.Sprintf("not started: %d rotations were asked for within an hour, the most", lastHour), nil
-		}
-		if at.Data, err = json.Marshal(append(recent, place{name, secret, now})); err != nil {
+		if at.Data, err = json.Marshal(append(recent, place{name, secret, now})); err != nil { //nolint:gosec // Secret is its name
 			return "", errors.New("store the recent requests: a time that JSON does not know")
 		}
 		// It may be stored even after an error: then the next attempt finds its own.
@@ -52,6 +43,23 @@ func (r *Responder) place(ctx context.Context, name, secret string) (refused str
 		}
 	}
 	return "", fmt.Errorf("store the recent requests: %w", wrong)
+}
+
+// limits says why no other rotation of secret is asked for now, "" if one may be.
+func (r *Responder) limits(recent []place, secret string, cooldown time.Duration, now time.Time) string {
+	lastHour := 0
+	for _, p := range recent {
+		if p.Secret == secret && now.Sub(p.At) < cooldown {
+			return "not started: a rotation was asked for at " + p.At.UTC().Format("15:04 UTC") + ", and again after " + cooldown.String() + " at the earliest"
+		}
+		if now.Sub(p.At) < time.Hour {
+			lastHour++
+		}
+	}
+	if most := cmp.Or(r.Rules.Hourly, defaultHourly); lastHour >= most {
+		return fmt.Sprintf("not started: %d rotations were asked for within an hour, the most", lastHour)
+	}
+	return ""
 }
 
 func (r *Responder) recent(ctx context.Context) ([]place, cell.Cell, error) {

@@ -171,7 +171,7 @@ func (r *Responder) load(ctx context.Context, name string) (q request, at cell.C
 }
 
 func (r *Responder) put(ctx context.Context, at cell.Cell, q request) error {
-	data, err := json.Marshal(q)
+	data, err := json.Marshal(q) //nolint:gosec // Secret is its name
 	if err != nil {
 		return errors.New("store the request: a time that JSON does not know")
 	}

@@ -163,14 +163,21 @@ func (m *matter) take(found []told) (news bool, worst told) {
 		}
 	}
 	m.Recent = m.Recent[max(0, len(m.Recent)-maxRecent):]
-	for _, f := range found { // the worst says which keys it is about, and so do the others
+	worst.Secrets = secretsOf(worst.Secrets, found)
+	return news, worst
+}
+
+// secretsOf returns first, and then the others that found is about.
+func secretsOf(first []string, found []told) []string {
+	out := slices.Clone(first)
+	for _, f := range found {
 		for _, s := range f.Secrets {
-			if !slices.Contains(worst.Secrets, s) {
-				worst.Secrets = append(slices.Clip(worst.Secrets), s)
+			if !slices.Contains(out, s) {
+				out = append(out, s)
 			}
 		}
 	}
-	return news, worst
+	return out
 }
 
 // message says what, who, where from, which key, on what evidence, why, and what to

@@ -140,6 +140,35 @@ func (c *Changes) describe() (known, error) {
 		}
 	}
 	s := c.Site
+	describeSecrets(s, put)
+	for id, on := range s.Rules {
+		put("rule", id, map[bool]string{true: "on", false: "off"}[on])
+	}
+	for id, n := range s.Thresholds {
+		put("threshold", id, strconv.Itoa(n))
+	}
+	describeAnswers(s, c.Now(), put)
+	for _, one := range s.Automation {
+		put("automation", one.Principal, "listed, user agent "+strconv.Quote(one.Agent))
+	}
+	for what, list := range map[string][]string{"lister": s.Listers, "account": s.Accounts, "deployer": s.Deployers, "role": s.Roles, "function": s.Functions, "resource": s.Resources} {
+		for _, name := range list {
+			put(what, name, "listed")
+		}
+	}
+	put("allow", "", allowed(s.Allow))
+	if h := s.Hours; h != nil {
+		put("working hours", "", fmt.Sprintf("%d to %d UTC, weekends %t", h.From, h.To, h.Weekends))
+	}
+	put("learning", "", fmt.Sprintf("from %s for %s", s.Installed.UTC().Format(time.DateOnly), s.Learning))
+	whole, err := json.Marshal([]any{s, parts})
+	if err != nil {
+		return known{}, errors.New("describe the site: a time that JSON does not know")
+	}
+	return known{hashed(whole), parts}, nil
+}
+
+func describeSecrets(s *detect.Site, put func(what, name, text string)) {
 	everywhere := allowed(s.Allow)
 	for _, one := range s.Secrets {
 		about, _ := json.Marshal(detect.Secret{Tier: one.Tier, Owner: one.Owner, Admin: one.Admin, Canary: one.Canary, Rotators: one.Rotators, Interval: one.Interval, Function: one.Function}) //nolint:errchkjson // no times
@@ -152,15 +181,13 @@ func (c *Changes) describe() (known, error) {
 			put("honeytoken", one.Name, "nobody reads it in peace")
 		}
 	}
-	for id, on := range s.Rules {
-		put("rule", id, map[bool]string{true: "on", false: "off"}[on])
-	}
-	for id, n := range s.Thresholds {
-		put("threshold", id, strconv.Itoa(n))
-	}
+}
+
+// describeAnswers is about what is told, and what findings start.
+func describeAnswers(s *detect.Site, now time.Time, put func(what, name, text string)) {
 	for _, one := range s.Suppressions {
 		end := "until "
-		if one.Expired(c.Now()) {
+		if one.Expired(now) {
 			end = "ended "
 		}
 		put("suppression", strings.TrimSpace(one.Rule+" "+one.Principal+" "+one.Secret), end+one.Until.UTC().Format(time.DateTime)+": "+one.Reason+" ("+one.Owner+")")
@@ -168,30 +195,12 @@ func (c *Changes) describe() (known, error) {
 	if r := s.Respond; r != nil {
 		put("respond", "", fmt.Sprintf("%s after %s, at most %d/h", strings.Join(r.Rules, " "), r.Cooldown, r.Hourly))
 		switch end := r.Until.UTC().Format(time.DateTime); {
-		case r.Off && !c.Now().Before(r.Until):
+		case r.Off && !now.Before(r.Until):
 			put("respond", "off", "the kill switch is on, and should have ended on "+end)
 		case r.Off:
 			put("respond", "off", "the kill switch is on until "+end)
 		}
 	}
-	for _, one := range s.Automation {
-		put("automation", one.Principal, "listed, user agent "+strconv.Quote(one.Agent))
-	}
-	for what, list := range map[string][]string{"lister": s.Listers, "account": s.Accounts, "deployer": s.Deployers, "role": s.Roles, "function": s.Functions, "resource": s.Resources} {
-		for _, name := range list {
-			put(what, name, "listed")
-		}
-	}
-	put("allow", "", everywhere)
-	if h := s.Hours; h != nil {
-		put("working hours", "", fmt.Sprintf("%d to %d UTC, weekends %t", h.From, h.To, h.Weekends))
-	}
-	put("learning", "", fmt.Sprintf("from %s for %s", s.Installed.UTC().Format(time.DateOnly), s.Learning))
-	whole, err := json.Marshal([]any{s, parts})
-	if err != nil {
-		return known{}, errors.New("describe the site: a time that JSON does not know")
-	}
-	return known{hashed(whole), parts}, nil
 }
 
 func allowed(a detect.Allow) string {

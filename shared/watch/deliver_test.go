@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +40,7 @@ func (w *world) respond() *rotatenow {
 	r, n := &rotatenow{w: w}, 0
 	w.Respond = (&response.Responder{
 		Cells: w.cells, Requester: r, Rules: detect.Respond{Rules: []string{"D-01", "D-07"}}, Now: func() time.Time { return w.now },
-		NewID: func() string { n++; return fmt.Sprint(n) }, Log: slog.New(slog.DiscardHandler),
+		NewID: func() string { n++; return strconv.Itoa(n) }, Log: slog.New(slog.DiscardHandler),
 	}).Respond
 	return r
 }

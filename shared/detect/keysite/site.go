@@ -37,17 +37,7 @@ func Site(f *keysfile.File, account, region string) *detect.Site {
 	for _, a := range f.Detect.Automation {
 		s.Automation = append(s.Automation, detect.Automation{Principal: a.Principal, Agent: a.UserAgent})
 	}
-	if r := f.Detect.Respond; r != nil {
-		s.Respond = &detect.Respond{Rules: r.Rules, Cooldown: time.Duration(r.Cooldown), Hourly: r.Hourly, Off: r.Off, Until: r.End()}
-	}
-	if h := f.Detect.Hours; h != nil {
-		s.Hours = &detect.Hours{From: h.From, To: h.To, Weekends: h.Weekends}
-	}
-	for _, one := range f.Detect.Suppressions {
-		s.Suppressions = append(s.Suppressions, detect.Suppression{
-			Rule: one.Rule, Principal: one.Principal, Secret: one.Secret, Until: one.End(), Reason: one.Reason, Owner: one.Owner,
-		})
-	}
+	tuned(s, f.Detect)
 	s.Deployers = append([]string{"arn:" + partition(region) + ":iam::" + account + ":role/cdk-hnb659fds-cfn-exec-role-" + account + "-" + region}, s.Deployers...)
 	role := func(name string) string {
 		path := f.Functions.RolePath
@@ -81,6 +71,22 @@ func Site(f *keysfile.File, account, region string) *detect.Site {
 		})
 	}
 	return s
+}
+
+// tuned takes over how the file has people work, findings answered and known ones kept
+// quiet.
+func tuned(s *detect.Site, d keysfile.Detect) {
+	if r := d.Respond; r != nil {
+		s.Respond = &detect.Respond{Rules: r.Rules, Cooldown: time.Duration(r.Cooldown), Hourly: r.Hourly, Off: r.Off, Until: r.End()}
+	}
+	if h := d.Hours; h != nil {
+		s.Hours = &detect.Hours{From: h.From, To: h.To, Weekends: h.Weekends}
+	}
+	for _, one := range d.Suppressions {
+		s.Suppressions = append(s.Suppressions, detect.Suppression{
+			Rule: one.Rule, Principal: one.Principal, Secret: one.Secret, Until: one.End(), Reason: one.Reason, Owner: one.Owner,
+		})
+	}
 }
 
 // interval is the longest time between two rotations as they are deployed: a rate may be

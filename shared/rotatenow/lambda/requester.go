@@ -38,7 +38,7 @@ func NewRequester(client Client, function, by string) *Requester {
 // answer that says that nothing ran.
 // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 func (r *Requester) Request(ctx context.Context, secret, reason string) (version, refused string, err error) {
-	payload, err := json.Marshal(rotatenow.Request{Version: rotatenow.Version, Mode: rotatenow.Emergency, Secret: secret, Reason: reason, Requester: r.by})
+	payload, err := json.Marshal(rotatenow.Request{Version: rotatenow.Version, Mode: rotatenow.Emergency, Secret: secret, Reason: reason, Requester: r.by}) //nolint:gosec // Secret is its name
 	if err != nil {
 		return "", "", fmt.Errorf("encode the request: %w", err)
 	}
