@@ -2,12 +2,10 @@ package watch_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/keyturn/keyturn/shared/cell"
 	"github.com/keyturn/keyturn/shared/trail"
 	"github.com/keyturn/keyturn/shared/watch"
 )
@@ -151,50 +149,4 @@ func TestReconciler_clock(t *testing.T) {
 			t.Errorf("told %q", m.Summary)
 		}
 	}
-}
-
-// However much is wrong, what is remembered fits into a cell, and says that there is more.
-func TestReconciler_flood(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	f := &files{w: w, hours: map[int][]string{}, problems: map[int]string{}}
-	for i := range 4050 {
-		f.hours[0] = append(f.hours[0], bare(record(fmt.Sprintf("00000000-0000-0000-0000-%012d", i), 5, "DeleteSecret", mailer, nil)))
-	}
-	r := w.reconciler(t, f)
-	largest := 0
-	r.Source = flood{f, func() {
-		cells, err := w.cells.Load(t.Context(), "reconcile", []string{r.Name})
-		if err != nil || len(cells) != 1 {
-			t.Fatal(err, cells)
-		}
-		largest = max(largest, len(cells[0].Data))
-	}}
-	out := w.hourly(t, r, 1)[0]
-	if out.Missed != 4050 || len(out.Invalid) != 21 || out.Invalid[20] != "and 181 more" {
-		t.Errorf("%d missed, %d invalid, the last %q", out.Missed, len(out.Invalid), out.Invalid[len(out.Invalid)-1])
-	}
-	if largest < 100<<10 || largest > cell.MaxData {
-		t.Errorf("%d bytes, limit %d", largest, cell.MaxData)
-	}
-}
-
-// flood gives many problems after what there is.
-type flood struct {
-	*files
-
-	look func()
-}
-
-func (f flood) Walk(ctx context.Context, at trail.Position, to time.Time, give func(trail.Step) error) error {
-	if err := f.files.Walk(ctx, at, to, give); err != nil {
-		return err
-	}
-	for i := range 210 {
-		if err := give(trail.Step{Problem: fmt.Sprintf("%s %d", strings.Repeat("x", 280), i), Next: trail.Position{Through: to}}); err != nil {
-			return err
-		}
-	}
-	f.look()
-	return nil
 }
