@@ -205,7 +205,7 @@ func TestReconciler_crash(t *testing.T) {
 	if calls < 60 {
 		t.Fatalf("only %d calls", calls)
 	}
-	step := 5 // with -all, every call
+	step := 11 // with -all, every call
 	if *all {
 		step = 1
 	}
