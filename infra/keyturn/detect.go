@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyturn/keyturn/infra/keyturn/internal/console"
 	"github.com/keyturn/keyturn/shared/detect"
 	"github.com/keyturn/keyturn/shared/trail"
 )
@@ -30,9 +31,10 @@ func (a *app) detect() *cobra.Command {
 		Short: "Try the detections on CloudTrail files of your own",
 		Long: `Run the detections over CloudTrail files and print what they find, to see how
 loud they would be before they are turned on. Files are as CloudTrail writes
-them: JSON, JSON lines or EventBridge envelopes, plain or gzip; in a DIR, all
-*.json, *.jsonl and *.gz. Nothing is sent anywhere. All events are held in
-memory, about 3 KB each.
+them: JSON, JSON lines or EventBridge envelopes, plain or gzip, or what
+aws cloudtrail lookup-events prints; in a DIR, all *.json, *.jsonl and *.gz but
+digests. What cannot be read is counted, and named on stderr. Nothing is sent
+anywhere. All events are held in memory, about 6 KB each.
 
 --site says what is yours: keyturn.yaml, or a JSON file with more (secrets,
 roles, automation, allow-lists, thresholds; see docs/detection.md). Without it,
@@ -174,34 +176,74 @@ func parseSince(s string) (time.Time, error) {
 
 // readTrail reads all files, by the events' time.
 func (a *app) readTrail(paths []string, sum *detected) ([]trail.Event, error) {
-	var files []string
-	for _, path := range paths {
-		err := filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
-			if err == nil && !e.IsDir() && (p == path || slices.Contains([]string{".json", ".jsonl", ".gz"}, filepath.Ext(p))) {
-				files = append(files, p)
-			}
-			return err
-		})
-		if err != nil {
-			return nil, failed("File", errors.Unwrap(err).Error()+": "+path, "say where the files are: keyturn detect DIR")
-		}
+	files, err := trailFiles(paths)
+	if err != nil {
+		return nil, err
 	}
 	var events []trail.Event
 	for _, path := range files {
 		f, err := readTrailFile(path)
-		if err != nil {
-			sum.Unreadable++ // what was read before is kept
+		for _, u := range f.Unreadable {
+			a.sayUnreadable(sum, fmt.Sprintf("%s:%d: %v (byte %d)", path, u.Line, u.Err, u.Offset))
+		}
+		sum.Unreadable += f.Refused - len(f.Unreadable)
+		if err != nil { // what was read before is kept
+			a.sayUnreadable(sum, fmt.Sprintf("%s: %v", path, err))
 		}
 		sum.Files++
-		sum.Unreadable += f.Refused
 		events = append(events, f.Events...)
+	}
+	if more := sum.Unreadable - maxSaid; more > 0 {
+		_, _ = fmt.Fprintf(a.err, "keyturn: and %d more that cannot be read\n", more)
 	}
 	slices.SortStableFunc(events, func(a, b trail.Event) int { return a.Time.Compare(b.Time) })
 	return events, nil
 }
 
+// maxSaid is how many records that cannot be read are named.
+const maxSaid = 10
+
+func (a *app) sayUnreadable(sum *detected, what string) {
+	if sum.Unreadable++; sum.Unreadable <= maxSaid {
+		_, _ = fmt.Fprintln(a.err, "keyturn:", console.Clean(what))
+	}
+}
+
+// trailFiles returns the files that paths name, and those in directories that may have
+// records. Links are followed where they are named only.
+func trailFiles(paths []string) ([]string, error) {
+	var files []string
+	for _, path := range paths {
+		root, err := filepath.EvalSymlinks(path)
+		if err == nil {
+			err = filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
+				if err == nil && (p == root && !e.IsDir() || e.Type().IsRegular() && hasRecords(p)) {
+					files = append(files, p)
+				}
+				return err
+			})
+		}
+		if bad, ok := errors.AsType[*fs.PathError](err); ok {
+			return nil, failed("File", bad.Err.Error()+": "+bad.Path, "say where the files are: keyturn detect DIR")
+		}
+		if err != nil {
+			return nil, failed("File", err.Error(), "say where the files are: keyturn detect DIR")
+		}
+	}
+	return files, nil
+}
+
+// hasRecords tells files of records from others, such as the trail's own digests, which
+// lie beside them.
+func hasRecords(path string) bool {
+	return slices.Contains([]string{".json", ".jsonl", ".gz"}, filepath.Ext(path)) && !strings.Contains(filepath.Base(path), "_CloudTrail-Digest_")
+}
+
 func readTrailFile(path string) (trail.File, error) {
 	r, err := os.Open(path) //nolint:gosec // what the operator names
+	if bad, ok := errors.AsType[*fs.PathError](err); ok {
+		return trail.File{}, bad.Err
+	}
 	if err != nil {
 		return trail.File{}, err
 	}
