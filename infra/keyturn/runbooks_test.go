@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -294,7 +295,7 @@ func (w *world) cmdUnstage(ctx context.Context, args []string) error {
 }
 
 func (w *world) cmdKeys(_ context.Context, args []string) error {
-	if n := fmt.Sprint(len(w.vendor.Live())); n != args[0] {
+	if n := strconv.Itoa(len(w.vendor.Live())); n != args[0] {
 		return fmt.Errorf("%s keys are left", n)
 	}
 	return nil

@@ -130,9 +130,8 @@ func restOf[T record | pause | alert](it item) any {
 	for _, ours := range []string{attrSecret, attrItem, attrExpires} {
 		delete(other, ours)
 	}
-	form := reflect.TypeFor[T]()
-	for i := range form.NumField() {
-		name, _, _ := strings.Cut(form.Field(i).Tag.Get("json"), ",")
+	for field := range reflect.TypeFor[T]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		delete(other, name)
 	}
 	if len(other) == 0 {

@@ -40,11 +40,11 @@ func newTable(t *testing.T) (*dynamodb.Table, *sdk.Client) {
 	return dynamodb.New(c, "records"), c
 }
 
-// edit changes a stored item behind the adapter's back, and returns how many
+// edit changes a stored item of the secret s behind the adapter's back, and returns how many
 // attributes it had.
-func edit(t *testing.T, c *sdk.Client, secret, kind string, more item) int {
+func edit(t *testing.T, c *sdk.Client, kind string, more item) int {
 	t.Helper()
-	key := item{"secret": &types.AttributeValueMemberS{Value: secret}, "item": &types.AttributeValueMemberS{Value: kind}}
+	key := item{"secret": &types.AttributeValueMemberS{Value: "s"}, "item": &types.AttributeValueMemberS{Value: kind}}
 	out, err := c.GetItem(t.Context(), &sdk.GetItemInput{TableName: new("records"), Key: key})
 	if err != nil || out.Item == nil {
 		t.Fatalf("no item %q: %v", kind, err)
@@ -129,7 +129,7 @@ func TestRoundTrip_everyField(t *testing.T) {
 		t.Fatal(err)
 	}
 	// An attribute of a version to come, and one of a type we never write.
-	n := edit(t, c, "s", "key#bare", item{
+	n := edit(t, c, "key#bare", item{
 		"color": &types.AttributeValueMemberS{Value: "blue"}, "flag": &types.AttributeValueMemberBOOL{Value: true},
 	})
 	if n != 4 {
@@ -171,7 +171,7 @@ func TestPut_keepsWhatANewerVersionStored(t *testing.T) {
 	kinds := []string{"key#k", "pause", "alert#a"}
 	before := map[string]int{}
 	for _, kind := range kinds {
-		before[kind] = edit(t, c, "s", kind, newer) + len(newer)
+		before[kind] = edit(t, c, kind, newer) + len(newer)
 	}
 	b, err := table.Load(t.Context(), "s")
 	if err != nil {
@@ -184,7 +184,7 @@ func TestPut_keepsWhatANewerVersionStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, kind := range kinds {
-		if n := edit(t, c, "s", kind, nil); n != before[kind] {
+		if n := edit(t, c, kind, nil); n != before[kind] {
 			t.Errorf("%s has %d attributes when it was written again, and had %d", kind, n, before[kind])
 		}
 	}
@@ -298,7 +298,7 @@ func TestLoad_damaged(t *testing.T) {
 	if _, err := table.Put(t.Context(), keyrecord.Record{Secret: "s", KeyID: "k"}); err != nil {
 		t.Fatal(err)
 	}
-	edit(t, c, "s", "key#k", item{"next": &types.AttributeValueMemberS{Value: "tomorrow"}})
+	edit(t, c, "key#k", item{"next": &types.AttributeValueMemberS{Value: "tomorrow"}})
 	if b, err := table.Load(t.Context(), "s"); err == nil {
 		t.Errorf("Load = %+v, want an error: a record that cannot be read is not no record", b)
 	}
