@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/keyturn/keyturn/shared/function/audit"
@@ -27,6 +28,7 @@ import (
 const (
 	trails  = "trails-of-the-company"
 	witness = "witness-of-the-company"
+	company = "999999999999" // the account of both
 )
 
 // lossy is a path on which nothing comes of what the thief and the curious do.
@@ -43,13 +45,14 @@ func trailed(w *world, watch *stack.Watch) {
 	for _, name := range []string{trails, witness} {
 		_, err := w.s3().CreateBucket(w.t.Context(), &s3.CreateBucketInput{Bucket: &name})
 		w.must("make a bucket", err)
+		w.must("give it away", w.region.S3.Give(name, company))
 	}
 	_, err := w.region.CloudTrail.Deliver(
 		cloudtrail.Trail{Name: "company_trail", Bucket: trails, Prefix: "logs", Organization: "o-abcdefghij", MultiRegion: true},
 		cloudtrail.Delivery{Delay: 10 * time.Minute, Duplicates: 20, Backfill: 20},
 	)
 	w.must("deliver", err)
-	watch.Env = map[string]string{"KEYTURN_TRAIL_BUCKET": trails, "KEYTURN_TRAIL_PREFIX": "logs", "KEYTURN_CHECKPOINT_BUCKET": witness}
+	watch.Env = map[string]string{"KEYTURN_TRAIL_BUCKET": trails, "KEYTURN_TRAIL_PREFIX": "logs", "KEYTURN_TRAIL_ACCOUNT": company, "KEYTURN_CHECKPOINT_BUCKET": witness}
 }
 
 func (w *world) s3() *s3.Client { return s3.NewFromConfig(w.region.Cloud.Config()) }
@@ -235,6 +238,37 @@ func TestReconcile_flipped(t *testing.T) {
 		gaps := slices.DeleteFunc(w.findings(), func(m sns.Message) bool { return !strings.Contains(m.For("email"), "the ledger had gaps") })
 		if len(gaps) != 1 {
 			w.t.Errorf("told %d times", len(gaps))
+		}
+	}, trailed)
+}
+
+// TestReconcile_stopped wants a trail that somebody stopped to be told, once, and a
+// bucket that is not the company's not to be believed.
+func TestReconcile_stopped(t *testing.T) {
+	t.Parallel()
+	run(t, rules.Path{}, func(w *world) {
+		time.Sleep(time.Minute)
+		w.must("beat", w.stack.Task(w.t.Context(), audit.TaskCanary))
+		w.hours(2)
+		_, err := sdk.NewFromConfig(w.region.Cloud.Config()).StopLogging(w.t.Context(), &sdk.StopLoggingInput{Name: aws.String("company_trail")})
+		w.must("stop the trail", err)
+		w.hours(6)
+		told := w.findings()
+		if len(told) != 1 || !strings.Contains(told[0].For("email"), "1 files or digests are not in order") {
+			w.t.Errorf("told %d times: %v", len(told), told)
+		}
+		var why []string
+		for _, f := range w.facts() {
+			if f.Reconcile != nil {
+				why = append(why, f.Reconcile.Invalid...)
+			}
+		}
+		if len(why) != 1 || !strings.HasPrefix(why[0], "no digest has come since ") {
+			w.t.Errorf("the ledger says %q", why)
+		}
+		w.must("give the bucket to another", w.region.S3.Give(trails, "111111111111"))
+		if err := w.stack.Task(w.t.Context(), audit.TaskReconcile); err == nil {
+			w.t.Error("another account's bucket was read")
 		}
 	}, trailed)
 }
