@@ -149,7 +149,7 @@ func TestNotWell(t *testing.T) {
 		{"no bootstrap, and a replica", region.Options{}, func(a *account, f *keysfile.File) {
 			a.bootstrap("5")
 			f.Environments = map[string]keysfile.Environment{"prod": {Replicas: []string{"eu-central-1"}}}
-		}, []string{"missing CDK bootstrap: its version is 5", "missing CDK bootstrap in eu-central-1: its version is 5"}},
+		}, []string{"missing CDK bootstrap: its version is 5", "missing CDK bootstrap in eu-central-1: its version is 5", "warning replicas in eu-central-1: who reads a replica there is not seen"}},
 		{"a bootstrap of another kind", region.Options{}, func(a *account, _ *keysfile.File) { a.bootstrap("x") }, []string{"warning CDK bootstrap: its version is no number"}},
 		{"no right to see it", region.Options{}, func(a *account, _ *keysfile.File) { a.deny("GetParameter") }, []string{"warning CDK bootstrap: you may not see it (AccessDeniedException)"}},
 		{"concurrency", region.Options{Lambda: lambda.Options{AccountConcurrency: 10}}, func(_ *account, f *keysfile.File) { reserve(f, 2) }, []string{"missing Lambda concurrency: 10 of 10 are not reserved; this deployment reserves 2 more, and leaves 8"}},

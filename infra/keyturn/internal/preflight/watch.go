@@ -124,14 +124,22 @@ func (p *Preflight) bucket(ctx context.Context, subject, name, owner, add string
 	return unseen(subject, err)
 }
 
-// global tells what is seen late: EventBridge gets the events of services without a
-// Region in one Region alone.
+// global tells what is seen late, or not at all: EventBridge gets the events of
+// services without a Region in one Region alone, and LookupEvents is asked in ours.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
-func (p *Preflight) global() []Check {
+func (p *Preflight) global() (all []Check) {
 	const subject = "events of IAM"
 	home := access.GlobalRegion(p.place.Region)
-	if home == p.place.Region {
-		return []Check{ok(subject, "they come to this Region")}
+	switch {
+	case home == p.place.Region:
+		all = append(all, ok(subject, "they come to this Region"))
+	case p.file.Audit.Trail != nil:
+		all = append(all, ok(subject, "they come to %s alone: that somebody changes a role of ours is seen by the hourly comparison with the trail's files, not within minutes", home))
+	default:
+		all = append(all, warning(subject, "they come to "+home+" alone: that somebody changes a role of ours is seen by nobody", "name the trail's bucket: audit.trail, whose files have them"))
 	}
-	return []Check{ok(subject, "they come to %s alone: that somebody changes a role of ours is seen by the hourly comparison with CloudTrail, not within minutes", home)}
+	for _, region := range p.file.Environments[p.place.Environment].Replicas {
+		all = append(all, warning("replicas in "+region, "who reads a replica there is not seen", "read the trail's own files for it, or let programs read in "+p.place.Region))
+	}
+	return all
 }

@@ -100,17 +100,34 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// TestWatch_global says of each Region whether IAM's events come to it.
+// TestWatch_global says of each Region whether IAM's events come to it, and what of
+// replicas is not seen.
 func TestWatch_global(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t, region.Options{})
-	for where, want := range map[string]string{
-		"us-east-1": "they come to this Region", "eu-west-1": "they come to us-east-1 alone: that somebody changes a role of ours is seen by the hourly comparison with CloudTrail, not within minutes",
+	const alone = "they come to us-east-1 alone: that somebody changes a role of ours is seen by "
+	for _, tt := range []struct {
+		region string
+		trail  *keysfile.Trail
+		want   string
+	}{
+		{"us-east-1", nil, "ok they come to this Region"},
+		{"eu-west-1", nil, "warning " + alone + "nobody"},
+		{"eu-west-1", &keysfile.Trail{Bucket: "trails"}, "ok " + alone + "the hourly comparison with the trail's files, not within minutes"},
 	} {
-		for _, c := range preflight.New(a.cfg, preflight.Place{Account: wire.Account, Region: where}, file()).Run(t.Context()) {
-			if c.Subject == "events of IAM" && c.What != want {
-				t.Errorf("%s: %s", where, c.What)
+		f := file()
+		f.Audit.Trail, f.Environments = tt.trail, map[string]keysfile.Environment{"prod": {Replicas: []string{"eu-central-1"}}}
+		got, replicas := "", 0
+		for _, c := range preflight.New(a.cfg, preflight.Place{Account: wire.Account, Region: tt.region, Environment: "prod"}, f).Run(t.Context()) {
+			switch c.Subject {
+			case "events of IAM":
+				got = string(c.Status) + " " + c.What
+			case "replicas in eu-central-1":
+				replicas++
 			}
+		}
+		if got != tt.want || replicas != 1 {
+			t.Errorf("%s: %q and %d of replicas, want %q", tt.region, got, replicas, tt.want)
 		}
 	}
 }
