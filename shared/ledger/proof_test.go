@@ -101,7 +101,7 @@ func TestProofOfTampered(t *testing.T) {
 	}
 }
 
-func latest(t *testing.T, m *ledgertest.Memory, k *ledgertest.Key) ledger.Checkpoint {
+func latest(t testing.TB, m *ledgertest.Memory, k *ledgertest.Key) ledger.Checkpoint {
 	t.Helper()
 	c, err := ledger.Latest(t.Context(), m, k.Verifier)
 	if err != nil {
