@@ -70,6 +70,7 @@ type progress struct {
 	More    int       `json:"more,omitempty"`   // beyond them
 	Added   int       `json:"added,omitempty"`  // that were not expected
 	Differ  []string  `json:"differ,omitempty"`
+	Gap     bool      `json:"gap,omitempty"` // one of them lacks reads
 	Invalid []string  `json:"invalid,omitempty"`
 	Events  int       `json:"events,omitempty"` // about us, that are kept one by one
 	Reads   int64     `json:"reads,omitempty"`  // that the files have, of hours that were compared
@@ -128,7 +129,7 @@ func (r *Reconciler) Run(ctx context.Context) (history.Reconcile, error) {
 		From: from, To: run.Through, Source: r.Name, Events: run.Events, Missed: len(run.Missed) + run.More, Added: run.Added, Reads: run.Reads,
 		Differ: some(run.Differ), Invalid: some(run.Invalid),
 	}
-	if err := r.tell(ctx, now, out); err != nil {
+	if err := r.tell(ctx, now, out, run.Gap || out.Missed > 0); err != nil {
 		return out, err
 	}
 	run.progress = progress{Position: run.Position, Began: run.Began, Late: run.Late, Cut: run.Cut}
@@ -278,25 +279,35 @@ func some(list []string) []string {
 }
 
 // tell writes down what was found, and tells people if anything was.
-func (r *Reconciler) tell(ctx context.Context, now time.Time, out history.Reconcile) error {
+func (r *Reconciler) tell(ctx context.Context, now time.Time, out history.Reconcile, gap bool) error {
 	if out.Events == 0 && out.Reads == 0 && len(out.Differ)+len(out.Invalid) == 0 {
 		return nil
 	}
-	e, err := history.Entry(Writer, "reconcile/"+out.From.UTC().Format(time.RFC3339)+"/"+now.UTC().Format(time.RFC3339), now, history.Fact{Kind: history.KindReconcile, Reconcile: &out})
-	if err != nil {
-		return err
-	}
-	placed, err := r.Watch.place(ctx, []ledger.Entry{e})
+	id := out.From.UTC().Format(time.RFC3339) + "/" + now.UTC().Format(time.RFC3339)
+	e, err := history.Entry(Writer, "reconcile/"+id, now, history.Fact{Kind: history.KindReconcile, Reconcile: &out})
 	if err != nil {
 		return err
 	}
 	if out.Missed == 0 && len(out.Differ)+len(out.Invalid) == 0 {
-		return nil
+		return r.Watch.append(ctx, []ledger.Entry{e})
 	}
-	why := fmt.Sprintf("%d events were missed, %d counts of reads differ, %d files or digests are not in order", out.Missed, len(out.Differ), len(out.Invalid))
 	f := detect.Finding{
-		ID: e.ID, Group: "reconcile", Rule: "D-23", Title: "the ledger had gaps", Severity: detect.High, Technique: "T1562.008", Time: now, Count: 1, Why: why,
+		ID: "D-23-reconcile-" + now.UTC().Format("20060102T150405"), Group: "reconcile", Rule: "D-23", Title: "the ledger had gaps", Severity: detect.High,
+		Technique: "T1562.008", Time: now, Count: 1,
+		Why:  fmt.Sprintf("%d events were missed, %d counts of reads differ, %d files or digests are not in order", out.Missed, len(out.Differ), len(out.Invalid)),
 		Next: "see the entry in the ledger: what was missed is in it now; if files or digests are not in order, see docs/runbooks/silent-log.md",
+	}
+	if !gap && len(out.Invalid) == 0 {
+		f.Group, f.Title, f.Severity = "reconcile-more", "the ledger has more reads than CloudTrail", detect.Low
+		f.Next = "EventBridge gave some twice, or CloudTrail's files lack some: the entry in the ledger says of which hours"
+	}
+	alert, err := alertEntry(f, "", "")
+	if err != nil {
+		return err
+	}
+	placed, err := r.Watch.place(ctx, []ledger.Entry{e, alert})
+	if err != nil {
+		return err
 	}
 	return r.Watch.Alerts.Tell(ctx, []told{{Finding: f, index: placed[0].Index}})
 }

@@ -139,11 +139,13 @@ func (w *world) hourly(t *testing.T, r *watch.Reconciler, hours int) (runs []his
 func (w *world) checkReconciled(t *testing.T) {
 	t.Helper()
 	var got []string
-	reads, others := int64(0), int64(0)
+	reads, others, gaps := int64(0), int64(0), 0
 	for id, f := range w.entries(t) {
 		switch {
 		case f.Call != nil:
 			got = append(got, f.Call.EventID)
+		case f.Alert != nil && f.Alert.Rule == "D-23":
+			gaps++
 		case f.Alert != nil:
 			got = append(got, "alert "+f.Alert.Rule)
 		case f.Reads != nil && f.Reads.Secret == mailer:
@@ -157,6 +159,9 @@ func (w *world) checkReconciled(t *testing.T) {
 	slices.Sort(got)
 	if diff := cmp.Diff([]string{"alert D-01", "lost-denial", "lost-honey", "policy"}, got); diff != "" || reads != 7 || others != 3 {
 		t.Errorf("%d reads, %d of the other, entries (-want +got):\n%s", reads, others, diff)
+	}
+	if gaps == 0 {
+		t.Error("the gap is no alert in the ledger")
 	}
 	rules := map[string]bool{}
 	for _, m := range w.told {

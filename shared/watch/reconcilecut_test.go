@@ -2,10 +2,12 @@ package watch_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/keyturn/keyturn/shared/notify"
 	"github.com/keyturn/keyturn/shared/trail"
 	"github.com/keyturn/keyturn/shared/watch"
 )
@@ -148,5 +150,18 @@ func TestReconciler_clock(t *testing.T) {
 		if m.Detail["rule"] == "D-23" && strings.Contains(m.Summary, "digest") && !strings.Contains(m.Summary, "0 files or digests") {
 			t.Errorf("told %q", m.Summary)
 		}
+	}
+}
+
+// Reads that the files do not have are told as what they are: nothing is missing in the
+// ledger.
+func TestReconciler_more(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f := lossy(t, w)
+	f.hours[0] = slices.DeleteFunc(f.hours[0], func(s string) bool { return strings.Contains(s, `"lost-`) || strings.Contains(s, `"read-3"`) })
+	w.hourly(t, w.reconciler(t, f), 10)
+	if len(w.told) != 1 || w.told[0].Severity != notify.Warning || !strings.Contains(w.told[0].Summary, "more reads than CloudTrail") {
+		t.Errorf("told %+v", w.told)
 	}
 }

@@ -93,7 +93,7 @@ func (r *run) left(ctx context.Context, c cell.Cell, before time.Time) error {
 	}
 	if left, _ := s.open(); left > 0 {
 		if !s.Hour.Before(r.Began) {
-			if err := r.differ(ctx, difference(s.Key, s.Count-left, s.Count)); err != nil {
+			if err := r.differ(ctx, s.Key, s.Count-left, s.Count); err != nil {
 				return err
 			}
 		}
@@ -130,7 +130,7 @@ func (r *run) compareOne(ctx context.Context, files []tally.Tally) error {
 	count, digest := s.open()
 	r.Reads += f.Count
 	if count != f.Count || digest != f.Digest {
-		if err := r.differ(ctx, difference(f.Key, f.Count, count)); err != nil {
+		if err := r.differ(ctx, f.Key, f.Count, count); err != nil {
 			return err
 		}
 	}
@@ -153,14 +153,12 @@ func (r *run) compareOne(ctx context.Context, files []tally.Tally) error {
 }
 
 // differ notes a difference once, before anything follows from it.
-func (r *run) differ(ctx context.Context, d string) error {
+func (r *run) differ(ctx context.Context, k tally.Key, files, ledger int64) error {
+	r.Gap = r.Gap || files >= ledger // as many that are others lack some, too
+	d := fmt.Sprintf("%s: %s by %s from %s: %d in the files, %d in the ledger", k.Hour.UTC().Format(time.RFC3339), k.Secret, k.Principal, k.Network, files, ledger)
 	var news bool
 	if r.Differ, news = once(r.Differ, d); !news {
 		return nil
 	}
 	return r.store(ctx)
-}
-
-func difference(k tally.Key, files, ledger int64) string {
-	return fmt.Sprintf("%s: %s by %s from %s: %d in the files, %d in the ledger", k.Hour.UTC().Format(time.RFC3339), k.Secret, k.Principal, k.Network, files, ledger)
 }

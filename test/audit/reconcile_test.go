@@ -89,10 +89,13 @@ func (w *world) lost() {
 func (w *world) found(source string, invalid ...string) {
 	w.t.Helper()
 	var got []string
+	gaps := 0
 	var sum history.Reconcile
 	reads := map[string]int64{}
 	for _, f := range w.facts() {
 		switch {
+		case f.Alert != nil && f.Alert.Rule == "D-23":
+			gaps++
 		case f.Alert != nil:
 			got = append(got, "alert "+f.Alert.Rule+" "+f.Alert.Secret)
 		case f.Call != nil && f.Call.Error != "":
@@ -116,6 +119,9 @@ func (w *world) found(source string, invalid ...string) {
 	}
 	if sum.Missed != 1 || len(sum.Differ) != 1 || !strings.Contains(sum.Differ[0], honey) || !slices.Equal(sum.Invalid, invalid) {
 		w.t.Errorf("reconciled %+v", sum)
+	}
+	if gaps == 0 {
+		w.t.Error("the gap is no alert in the ledger")
 	}
 	told := map[string]int{}
 	for _, m := range w.findings() {
