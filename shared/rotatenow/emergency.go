@@ -20,8 +20,9 @@ func unfinished(k config.Key, s store.Secret, err error) error {
 	if !ok || e.Type != rotation.InProgress {
 		return err
 	}
-	e.Next = append(e.Next, "if nothing works on it any more, take the label off it, and ask again; a key that it made is found and ended: "+
-		"aws secretsmanager update-secret-version-stage --secret-id "+k.Secret+" --version-stage "+store.Pending+" --remove-from-version-id "+s.VersionAt(store.Pending))
+	e.Next = append(e.Next, "a vendor that rolls keys and refuses the current value: stop, for the unfinished version may hold the only one that works",
+		"else, if nothing works on it any more, take the label off it, and ask again; a key that it made is found and ended: "+
+			"aws secretsmanager update-secret-version-stage --secret-id "+k.Secret+" --version-stage "+store.Pending+" --remove-from-version-id "+s.VersionAt(store.Pending))
 	return e
 }
 
