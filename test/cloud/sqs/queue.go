@@ -29,8 +29,9 @@ func (q *queue) put(m *message) {
 	q.mu.Lock()
 	q.live = append(q.live, m)
 	q.sent = append(q.sent, m)
+	visible := m.visible
 	q.mu.Unlock()
-	q.tellAt(m.visible)
+	q.tellAt(visible)
 }
 
 // tellAt wakes receivers and mappings when the clock reaches t, or now.
