@@ -15,15 +15,7 @@ func (s *Site) pages() string { return s.ledger() + "/" + ReviewPrefix + "*" }
 // secrets' descriptions, keys and the ledger. It reads no value, and writes its
 // pages alone.
 func (s *Site) Review() (iam.Document, error) {
-	describes := iam.Strings{"secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"}
-	var admins []string
-	for _, v := range s.file.VendorAccounts {
-		admins = append(admins, s.secretPattern(v.Admin))
-	}
-	d := document(s.secrets("", describes)...)
-	if len(admins) > 0 {
-		d.Statement = append(d.Statement, allow("AdminCredentials", describes, sorted(admins), nil))
-	}
+	d := document(s.describes()...)
 	d.Statement = append(d.Statement,
 		s.asksRights(),
 		// Which keys encrypt the secrets is known only when it looks.
@@ -39,6 +31,25 @@ func (s *Site) Review() (iam.Document, error) {
 	d.Statement = append(d.Statement, s.tells()...)
 	d.Statement = append(d.Statement, s.runs(s.ReviewName(), "")...)
 	return s.fitsRole(s.ReviewName(), "", d)
+}
+
+// describes lets the review see what the secrets are, and who is let in. With more
+// foreign ones than are named the policy would be too long, and what is left is every
+// secret's description, as people see it: it has no value.
+func (s *Site) describes() []iam.Statement {
+	actions := iam.Strings{"secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"}
+	if len(s.foreign("")) > mostNamed {
+		return []iam.Statement{allow("Secrets", actions, iam.Strings{s.here("secretsmanager", "secret:*")}, nil)}
+	}
+	var admins []string
+	for _, v := range s.file.VendorAccounts {
+		admins = append(admins, s.secretPattern(v.Admin))
+	}
+	all := s.secrets("", actions)
+	if len(admins) > 0 {
+		all = append(all, allow("AdminCredentials", actions, sorted(admins), nil))
+	}
+	return all
 }
 
 // asksRights is to ask who may do what: the account's policies, and those of the
