@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/keyturn/keyturn/infra/keyturn/internal/console"
 	"github.com/keyturn/keyturn/shared/detect"
 	"github.com/keyturn/keyturn/shared/trail"
 )
@@ -34,7 +30,8 @@ loud they would be before they are turned on. Files are as CloudTrail writes
 them: JSON, JSON lines or EventBridge envelopes, plain or gzip, or what
 aws cloudtrail lookup-events prints; in a DIR, all *.json, *.jsonl and *.gz but
 digests. What cannot be read is counted, and named on stderr. Nothing is sent
-anywhere. All events are held in memory, about 6 KB each.
+anywhere. Many files may have millions of events: those that lie within the
+same time are held in memory, about 6 KB each.
 
 --site says what is yours: keyturn.yaml, or a JSON file with more (secrets,
 roles, automation, allow-lists, thresholds; see docs/detection.md). Without it,
@@ -91,11 +88,11 @@ func (a *app) runDetect(ctx context.Context, paths []string, d detectFlags) erro
 	}
 	began := time.Now()
 	sum := detected{Findings: map[string]int{}, Off: []string{}, state: &detect.Memory{}}
-	events, err := a.readTrail(paths, &sum)
+	files, err := a.surveyTrail(paths, &sum)
 	if err != nil {
 		return err
 	}
-	if len(events) == 0 {
+	if len(files) == 0 {
 		if a.flags.json {
 			a.printJSONLine(map[string]detected{"summary": sum})
 		} else {
@@ -104,9 +101,13 @@ func (a *app) runDetect(ctx context.Context, paths []string, d detectFlags) erro
 		return exit(exitNothing)
 	}
 	if site.Installed.IsZero() {
-		site.Installed = events[0].Time
+		site.Installed = sum.First
 	}
-	if err := a.replay(ctx, detect.New(site, rules, sum.state), events, since, &sum); err != nil {
+	err = a.replay(ctx, detect.New(site, rules, sum.state), files, since, &sum)
+	if changed, ok := errors.AsType[*failure](err); ok {
+		return changed
+	}
+	if err != nil {
 		return failed("Detect", err.Error(), "run it with --rules one by one, to see which of them it is")
 	}
 	for _, r := range rules {
@@ -120,9 +121,8 @@ func (a *app) runDetect(ctx context.Context, paths []string, d detectFlags) erro
 	return nil
 }
 
-// replay prints what is found in the events, which are by time.
-func (a *app) replay(ctx context.Context, e *detect.Engine, events []trail.Event, since time.Time, sum *detected) error {
-	sum.Events, sum.First, sum.Last = len(events), events[0].Time, events[len(events)-1].Time
+// replay prints what is found in the files.
+func (a *app) replay(ctx context.Context, e *detect.Engine, files []trailFile, since time.Time, sum *detected) error {
 	show := func(_ context.Context, found []detect.Finding) error {
 		for _, f := range found {
 			if !f.Time.Before(since) {
@@ -133,10 +133,16 @@ func (a *app) replay(ctx context.Context, e *detect.Engine, events []trail.Event
 		return nil
 	}
 	const batch = 1000
-	for part := range slices.Chunk(events, batch) {
-		if err := e.Process(ctx, part[len(part)-1].Time, part, show); err != nil {
-			return err
+	err := inOrder(files, batch, func(events []trail.Event) error {
+		for part := range slices.Chunk(events, batch) {
+			if err := e.Process(ctx, part[len(part)-1].Time, part, show); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	// What waits is settled as if nothing more had happened in the hours after.
 	return e.Process(ctx, sum.Last.Add(detect.Lateness+2*time.Hour), nil, show)
@@ -172,81 +178,4 @@ func parseSince(s string) (time.Time, error) {
 		}
 	}
 	return time.Time{}, usage(fmt.Sprintf("--since %q is no time", s), "write 2026-11-01 or 2026-11-01T10:00:00Z")
-}
-
-// readTrail reads all files, by the events' time.
-func (a *app) readTrail(paths []string, sum *detected) ([]trail.Event, error) {
-	files, err := trailFiles(paths)
-	if err != nil {
-		return nil, err
-	}
-	var events []trail.Event
-	for _, path := range files {
-		f, err := readTrailFile(path)
-		for _, u := range f.Unreadable {
-			a.sayUnreadable(sum, fmt.Sprintf("%s:%d: %v (byte %d)", path, u.Line, u.Err, u.Offset))
-		}
-		sum.Unreadable += f.Refused - len(f.Unreadable)
-		if err != nil { // what was read before is kept
-			a.sayUnreadable(sum, fmt.Sprintf("%s: %v", path, err))
-		}
-		sum.Files++
-		events = append(events, f.Events...)
-	}
-	if more := sum.Unreadable - maxSaid; more > 0 {
-		_, _ = fmt.Fprintf(a.err, "keyturn: and %d more that cannot be read\n", more)
-	}
-	slices.SortStableFunc(events, func(a, b trail.Event) int { return a.Time.Compare(b.Time) })
-	return events, nil
-}
-
-// maxSaid is how many records that cannot be read are named.
-const maxSaid = 10
-
-func (a *app) sayUnreadable(sum *detected, what string) {
-	if sum.Unreadable++; sum.Unreadable <= maxSaid {
-		_, _ = fmt.Fprintln(a.err, "keyturn:", console.Clean(what))
-	}
-}
-
-// trailFiles returns the files that paths name, and those in directories that may have
-// records. Links are followed where they are named only.
-func trailFiles(paths []string) ([]string, error) {
-	var files []string
-	for _, path := range paths {
-		root, err := filepath.EvalSymlinks(path)
-		if err == nil {
-			err = filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
-				if err == nil && (p == root && !e.IsDir() || e.Type().IsRegular() && hasRecords(p)) {
-					files = append(files, p)
-				}
-				return err
-			})
-		}
-		if bad, ok := errors.AsType[*fs.PathError](err); ok {
-			return nil, failed("File", bad.Err.Error()+": "+bad.Path, "say where the files are: keyturn detect DIR")
-		}
-		if err != nil {
-			return nil, failed("File", err.Error(), "say where the files are: keyturn detect DIR")
-		}
-	}
-	return files, nil
-}
-
-// hasRecords tells files of records from others, such as the trail's own digests, which
-// lie beside them.
-func hasRecords(path string) bool {
-	return slices.Contains([]string{".json", ".jsonl", ".gz"}, filepath.Ext(path)) && !strings.Contains(filepath.Base(path), "_CloudTrail-Digest_")
-}
-
-func readTrailFile(path string) (trail.File, error) {
-	r, err := os.Open(path) //nolint:gosec // what the operator names
-	if bad, ok := errors.AsType[*fs.PathError](err); ok {
-		return trail.File{}, bad.Err
-	}
-	if err != nil {
-		return trail.File{}, err
-	}
-	defer r.Close() //nolint:errcheck // it was only read
-	return trail.ReadFile(r)
 }
