@@ -3,6 +3,7 @@ package cdk
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -17,12 +18,16 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/keyturn/keyturn/shared/detect/keysite"
+	"github.com/keyturn/keyturn/shared/detect/mmdb"
 	"github.com/keyturn/keyturn/shared/keysfile"
 	"github.com/keyturn/keyturn/shared/notify"
 )
 
 // siteFile is where the audit function finds what the detections know.
 const siteFile = "/opt/site.json"
+
+// countriesFile is where it finds the operator's database of countries.
+const countriesFile = "/opt/countries.mmdb"
 
 // auditTimeout is for a batch: its entries are in the ledger, its findings told.
 const auditTimeout = 3 * time.Minute
@@ -137,10 +142,21 @@ func (w *watch) newAudit(s site, props *WatchProps) {
 	if e := f.Notifications.Escalation; e != nil {
 		told["KEYTURN_ESCALATION_TOPIC_ARN"], told["KEYTURN_ESCALATE_AFTER"] = text("%s", w.at.arn("sns", w.at.name+"-escalation")), text("%s", notify.Duration(time.Duration(e.After)))
 	}
+	files := []layerFile{{siteFile, known}}
+	if c := f.Detect.Countries; c != nil {
+		data, err := os.ReadFile(c.MMDB)
+		if err == nil {
+			_, err = mmdb.Open(data)
+		}
+		if err != nil {
+			panic(fmt.Errorf("detect.countries: %w", err))
+		}
+		files, told["KEYTURN_COUNTRIES"] = append(files, layerFile{countriesFile, data}), jsii.String(countriesFile)
+	}
 	w.audit = newFunction(w, "Audit", functionProps{
 		at: w.at, name: s.AuditName(), kind: "audit", description: "Writes Keyturn's ledger, and says what is odd",
 		code: props.Code, timeout: auditTimeout, memory: auditMemoryMB, dataKey: props.DataKey, settings: f.Functions,
-		layer: layerOf(w, text("%s-config-audit", w.at.name), f.Config(""), layerFile{siteFile, known}),
+		layer: layerOf(w, text("%s-config-audit", w.at.name), f.Config(""), files...),
 		trust: s.policy(s.LambdaTrust(), nil), policy: s.policy(s.Audit()),
 		environment: with(told, map[string]*string{
 			"KEYTURN_CONFIG": jsii.String(configFile), "KEYTURN_SITE": jsii.String(siteFile), "KEYTURN_FINGERPRINT_KEY": props.FingerprintKey,

@@ -111,6 +111,7 @@ func TestWatch_function(t *testing.T) {
 	for v, want := range map[boot.Variable]any{
 		boot.TrailBucket: "trails-444455556666", boot.TrailPrefix: "organization", boot.TrailAccount: "444455556666", boot.CheckpointBucket: "witness-444455556666",
 		boot.RotateNowARN: "arn:aws:lambda:eu-west-1:111122223333:function:keyturn-rotatenow:emergency",
+		boot.Countries:    "/opt/countries.mmdb",
 	} {
 		if got := environment[string(v)]; got != want {
 			t.Errorf("%s is %v, want %v", v, got, want)

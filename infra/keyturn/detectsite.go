@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -53,7 +52,7 @@ func (a *app) detectSite(path string) (*detect.Site, error) {
 	if f.Detect.Countries == nil {
 		return s.Prepare(country.Embedded{}), nil
 	}
-	file := filepath.Join(filepath.Dir(path), filepath.FromSlash(f.Detect.Countries.MMDB))
+	file := f.Detect.Countries.MMDB
 	data, err := os.ReadFile(file) //nolint:gosec // what the operator names
 	if err != nil {
 		return nil, unloaded(file, err)

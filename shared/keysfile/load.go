@@ -3,6 +3,7 @@ package keysfile
 import (
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/provider"
@@ -54,7 +55,13 @@ func Load(fsys fs.FS, o Options, paths ...string) (*File, error) {
 
 // LoadFiles is [Load] for paths of the operating system, absolute ones and those
 // that lead out of the working directory included.
-func LoadFiles(o Options, paths ...string) (*File, error) { return Load(disk{}, o, paths...) }
+func LoadFiles(o Options, paths ...string) (*File, error) {
+	f, err := Load(disk{}, o, paths...)
+	if err == nil && f.Detect.Countries != nil {
+		f.Detect.Countries.MMDB = filepath.Join(filepath.Dir(paths[0]), filepath.FromSlash(f.Detect.Countries.MMDB))
+	}
+	return f, err
+}
 
 // disk is the operating system's files. It is no fs.FS by the book, for it takes
 // any path.
