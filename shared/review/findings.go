@@ -14,7 +14,7 @@ func readerFindings(in *Input, k *Key) {
 		}
 	}
 	if n := len(k.Outside); n > 0 {
-		k.find(Outsiders, "%d outside of the account: the secret's policy lets them in", n)
+		k.find(Outsiders, "%d who are no user or role of the account: the secret's policy lets them in", n)
 	}
 	for _, f := range []struct {
 		kind, text string

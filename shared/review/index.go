@@ -20,6 +20,15 @@ type traits struct {
 // parser parses each text once.
 type parser struct {
 	docs map[[32]byte]*doc
+	ids  map[string]string // ARNs by unique id
+}
+
+func newParser(in *Input) *parser {
+	c := &parser{docs: map[[32]byte]*doc{}, ids: map[string]string{}}
+	for _, p := range in.Principals {
+		c.ids[p.ID] = p.ARN
+	}
+	return c
 }
 
 func (c *parser) parse(p Policy) *doc {
@@ -29,6 +38,7 @@ func (c *parser) parse(p Policy) *doc {
 	}
 	d := &doc{policy: iam.Policy{Name: p.Name}}
 	d.policy.Document, d.err = iam.Parse([]byte(p.Text))
+	c.living(&d.policy.Document)
 	d.traits = traitsOf(d.policy.Document, p.Text)
 	c.docs[sum] = d
 	return d

@@ -116,7 +116,7 @@ func TestIndexAnswersAsEvaluator(t *testing.T) {
 	for seed := range accounts {
 		r := rand.New(rand.NewPCG(seed, 5))
 		in := randomInput(r)
-		c := &parser{docs: map[[32]byte]*doc{}}
+		c := newParser(in)
 		x := newIndex(in, c)
 		saved += len(in.Principals) - len(x.groups)
 		for i := range in.Secrets {

@@ -62,7 +62,8 @@ func (c *parser) actor(p Principal) actor {
 	}
 	if p.Role {
 		// A session may have tags of its own, so a role's tags decide nothing.
-		a.principal = iam.NewSession(p.ARN, "any")
+		// No session can have a name with a space, so no policy names this one.
+		a.principal = iam.NewSession(p.ARN, "any session")
 		return a
 	}
 	a.principal = iam.NewUser(p.ARN)

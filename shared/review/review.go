@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/keyturn/keyturn/shared/iam"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
@@ -54,8 +53,8 @@ type Reader struct {
 	Remove bool      `json:"remove,omitempty"` // it can, and did not for so long
 }
 
-// External is somebody outside of the account whom the secret's policy lets in; what
-// their own account allows is not known.
+// External is somebody whom the secret's policy lets in and who is no user or role of
+// the account; what their own account allows is not known.
 type External struct {
 	Principal string `json:"principal"`
 	Sid       string `json:"sid,omitempty"`
@@ -115,7 +114,7 @@ func Make(in Input) Review {
 		}
 		return strings.Compare(a.Kind+"\x00"+a.Text, b.Kind+"\x00"+b.Text)
 	})
-	c := &parser{docs: map[[32]byte]*doc{}}
+	c := newParser(&in)
 	x := newIndex(&in, c)
 	did := map[string][]Read{}
 	for _, r := range in.Reads {
@@ -175,7 +174,7 @@ func key(in *Input, x *index, t *target, did []Read) Key {
 		k.Readers = append(k.Readers, Reader{p.ARN, p.Person, a.can, a.only, a.by, r.Count, r.Last, known && old && idle && !own && a.can != Unknown})
 	})
 	for arn, r := range seen {
-		k.Readers = append(k.Readers, Reader{ARN: arn, Can: denied, Reads: r.Count, Last: r.Last})
+		k.Readers = append(k.Readers, unlisted(in, arn, r))
 	}
 	slices.SortFunc(k.Readers, func(a, b Reader) int { return strings.Compare(a.ARN, b.ARN) })
 	k.Outside = outside(in, t)
@@ -188,28 +187,19 @@ func (k *Key) find(kind, format string, args ...any) {
 	k.Findings = append(k.Findings, Finding{kind, fmt.Sprintf(format, args...)})
 }
 
-func outside(in *Input, t *target) []External {
-	if t.resource == nil {
-		return nil
+// unlisted is one that did read and was not found to be able to.
+func unlisted(in *Input, arn string, r Read) Reader {
+	out := Reader{ARN: arn, Can: denied, Reads: r.Count, Last: r.Last}
+	if accountOf(arn) != in.Account {
+		return out
 	}
-	var out []External
-	for i, s := range t.resource.policy.Document.Statement {
-		if s.Effect != iam.Allow || s.Principal == nil || !acts(s) {
-			continue
-		}
-		sid := s.Sid
-		if sid == "" {
-			sid = fmt.Sprintf("#%d", i+1)
-		}
-		names := slices.Clone(s.Principal.AWS)
-		if s.Principal.Everyone {
-			names = append(names, "*")
-		}
-		for _, name := range slices.Concat(names, s.Principal.Service, s.Principal.Federated) {
-			if name == "*" || !strings.Contains(name, in.Account) {
-				out = append(out, External{name, sid, len(s.Condition) > 0})
-			}
-		}
+	switch {
+	case len(in.Principals) == 0:
+		out.Can, out.If = Unknown, "the account's policies are not known"
+	case strings.HasSuffix(arn, ":root"):
+		out.Can, out.If = Unknown, "the root user may do what is not denied"
+	case strings.Contains(arn, ":federated-user/"):
+		out.Can, out.If = Unknown, "a session of GetFederationToken, which is not looked at"
 	}
 	return out
 }

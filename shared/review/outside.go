@@ -1,0 +1,83 @@
+package review
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/keyturn/keyturn/shared/iam"
+)
+
+// outside are those whom the secret's policy lets in, and who are no user or role of
+// the account.
+func outside(in *Input, t *target) []External {
+	if t.resource == nil {
+		return nil
+	}
+	var out []External
+	for i, s := range t.resource.policy.Document.Statement {
+		if s.Effect != iam.Allow || !acts(s) {
+			continue
+		}
+		sid := s.Sid
+		if sid == "" {
+			sid = fmt.Sprintf("#%d", i+1)
+		}
+		for _, name := range strangers(in, s) {
+			out = append(out, External{name, sid, len(s.Condition) > 0})
+		}
+	}
+	return out
+}
+
+func strangers(in *Input, s iam.Statement) []string {
+	if n := s.NotPrincipal; n != nil {
+		return []string{"everybody but " + strings.Join(slices.Concat(n.AWS, n.Service, n.Federated, n.CanonicalUser), ", ")}
+	}
+	p := s.Principal
+	if p == nil {
+		return nil
+	}
+	var out []string
+	if p.Everyone {
+		out = append(out, "*")
+	}
+	for _, name := range p.AWS {
+		if name != nobody && (accountOf(name) != in.Account || strings.Contains(name, ":federated-user/")) {
+			out = append(out, name)
+		}
+	}
+	return slices.Concat(out, p.Service, p.Federated, p.CanonicalUser)
+}
+
+// accountOf is the account of a principal in a policy or a record; "" if it has none.
+func accountOf(name string) string {
+	if p := strings.SplitN(name, ":", 6); len(p) == 6 {
+		return p[4]
+	}
+	return name
+}
+
+// nobody stands for a principal that was deleted: AWS shows its unique id, which no
+// other ever gets, so that the statement is about nobody.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+const nobody = "arn:aws:iam::000000000000:user/deleted"
+
+// living replaces the ids of users and roles in the document: by the ARN of the one
+// that has it, or by nobody.
+func (c *parser) living(d *iam.Document) {
+	for i := range d.Statement {
+		p := d.Statement[i].Principal
+		if p == nil {
+			continue
+		}
+		for j, name := range p.AWS {
+			if len(name) < 16 || strings.Contains(name, ":") || !strings.HasPrefix(name, "AROA") && !strings.HasPrefix(name, "AIDA") {
+				continue
+			}
+			if p.AWS[j] = c.ids[name]; p.AWS[j] == "" {
+				p.AWS[j] = nobody
+			}
+		}
+	}
+}
