@@ -216,14 +216,7 @@ func (s *Site) documents() (*documents, error) {
 	}
 	put(d.roles, "rotatenow", s.RotateNow)
 	put(d.roles, "schedule", s.Schedule)
-	put(d.roles, "audit", s.Audit)
-	put(d.roles, "review", s.Review)
-	put(d.keys, "ledger", s.LedgerKey)
-	d.queues["trail"], d.queues["trail-dlq"], d.queues["ledger"] = s.TrailQueue("trail"), s.TrailQueue("trail-dlq"), s.LedgerBucket()
-	put(d.queues, "trail-bucket", s.TrailBucket)
-	put(d.queues, "trail-key", s.TrailKey)
-	put(d.queues, "checkpoint-bucket", s.CheckpointBucket)
-	d.secrets[s.CanaryName()] = s.Canary()
+	s.watchDocuments(d, put)
 	// These are printed for who wants them, who then hears of their length: it is
 	// no reason not to deploy.
 	offer := func(name string, build func() (iam.Document, error)) {
@@ -254,6 +247,21 @@ func (s *Site) documents() (*documents, error) {
 		}
 	}
 	return d, errors.Join(wrong...)
+}
+
+// putting builds a document, and puts it into one of the maps.
+type putting func(to map[string]iam.Document, name string, build func() (iam.Document, error))
+
+// watchDocuments are those of what watches and reviews.
+func (s *Site) watchDocuments(d *documents, put putting) {
+	put(d.roles, "audit", s.Audit)
+	put(d.roles, "review", s.Review)
+	put(d.keys, "ledger", s.LedgerKey)
+	d.queues["trail"], d.queues["trail-dlq"], d.queues["ledger"] = s.TrailQueue("trail"), s.TrailQueue("trail-dlq"), s.LedgerBucket()
+	put(d.queues, "trail-bucket", s.TrailBucket)
+	put(d.queues, "trail-key", s.TrailKey)
+	put(d.queues, "checkpoint-bucket", s.CheckpointBucket)
+	d.secrets[s.CanaryName()] = s.Canary()
 }
 
 func (s *Site) keyTarget(k keysfile.Key) *target {

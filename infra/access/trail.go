@@ -1,6 +1,7 @@
 package access
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/keyturn/keyturn/shared/iam"
@@ -89,9 +90,7 @@ func (s *Site) throughS3() iam.Conditions {
 // forAudit lets the audit function do this in a policy of somebody else.
 func (s *Site) forAudit(sid string, actions, resources iam.Strings, more iam.Conditions) iam.Statement {
 	c := iam.Conditions{"ArnEquals": {"aws:PrincipalArn": {s.RoleARN(s.AuditName())}}}
-	for operator, keys := range more {
-		c[operator] = keys
-	}
+	maps.Copy(c, more)
 	return iam.Statement{
 		Sid: sid, Effect: iam.Allow, Principal: &iam.Principals{AWS: iam.Strings{s.root()}}, Action: actions, Resource: resources, Condition: c,
 	}

@@ -64,8 +64,11 @@ const (
 	Countries     Variable = "KEYTURN_COUNTRIES"       // file in MaxMind's format that says where addresses are; not set: what is compiled in
 	LedgerLock    Variable = "KEYTURN_LEDGER_LOCK"     // mode and time of Object Lock: "GOVERNANCE 9600h0m0s"; not set: as the bucket says
 	SiteKeys      Variable = "KEYTURN_SITE_KEYS"       // ids of our KMS keys, with commas between; not set: none is known by its id
+)
 
-	// What the ledger is compared with. Without TrailBucket it is LookupEvents.
+// The variables of the audit function that name what is somebody else's. Without
+// TrailBucket the ledger is compared with LookupEvents.
+const (
 	TrailBucket  Variable = "KEYTURN_TRAIL_BUCKET"  // S3 bucket of CloudTrail's files
 	TrailPrefix  Variable = "KEYTURN_TRAIL_PREFIX"  // before AWSLogs/ in their names
 	TrailAccount Variable = "KEYTURN_TRAIL_ACCOUNT" // AWS account of the bucket

@@ -55,7 +55,11 @@ func (p *Preflight) trail(ctx context.Context) []Check {
 	case found == "":
 		return []Check{missing(subject, "no trail logs management events of Secrets Manager here: "+strings.Join(reasons, "; "), do)}
 	}
-	all := []Check{ok(subject, "the trail %s logs management events", found)}
+	return append([]Check{ok(subject, "the trail %s logs management events", found)}, trailDoubts(subject, reads, keys, doubts)...)
+}
+
+// trailDoubts are what is not well with trails that log.
+func trailDoubts(subject string, reads, keys bool, doubts []string) (all []Check) {
 	if !reads {
 		all = append(all, warning(subject, "no trail logs reading, so who reads a value cannot be told from it", "let a trail log all management events, not writing only"))
 	}
