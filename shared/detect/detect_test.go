@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func ev(seconds int, who, name, secret string, changes ...func(*trail.Event)) tr
 	for _, change := range changes {
 		change(&e)
 	}
-	e.ID = fmt.Sprintf("%x", hash(fmt.Sprint(seconds, who, e.Source, e.Name, string(e.Request), e.ErrorCode, e.Address, e.Region)))
+	e.ID = strconv.FormatUint(hash(fmt.Sprint(seconds, who, e.Source, e.Name, string(e.Request), e.ErrorCode, e.Address, e.Region)), 16)
 	return e
 }
 

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func history(r *rand.Rand) []trail.Event {
 		e.Identity.Type, e.Identity.AccessKeyID = pick(r, "IAMUser", "IAMUser", "IAMUser", "Root"), pick(r, "", "AKIAEXAMPLE")
 		e.Region = pick(r, "eu-west-1", "eu-west-1", "us-east-1", "ap-south-1")
 		rare(r, &e)
-		e.ID = fmt.Sprintf("%x", hash(fmt.Sprint(e.ID, e.Name, e.UserAgent, e.VPCEndpoint, e.ErrorCode, e.Region, string(e.Request), e.Identity)))
+		e.ID = strconv.FormatUint(hash(fmt.Sprint(e.ID, e.Name, e.UserAgent, e.VPCEndpoint, e.ErrorCode, e.Region, string(e.Request), e.Identity)), 16)
 		out[i] = e
 	}
 	return out

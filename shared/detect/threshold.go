@@ -85,9 +85,7 @@ func windows(marks []Mark, span time.Duration) func(yield func(window) bool) {
 		for to, m := range marks {
 			values[m.Value]++
 			for ; marks[from].Minute+wide < m.Minute; from++ {
-				if values[marks[from].Value]--; values[marks[from].Value] == 0 {
-					delete(values, marks[from].Value)
-				}
+				leave(values, marks[from].Value)
 			}
 			if to+1 < len(marks) && marks[to+1].Minute == m.Minute {
 				continue
@@ -96,6 +94,13 @@ func windows(marks []Mark, span time.Duration) func(yield func(window) bool) {
 				return
 			}
 		}
+	}
+}
+
+// leave takes one of the values out.
+func leave(values map[string]int, v string) {
+	if values[v]--; values[v] == 0 {
+		delete(values, v)
 	}
 }
 
