@@ -132,7 +132,7 @@ func tileRoot(ctx context.Context, read readFunc, t tlog.Tile) (tlog.Hash, error
 // staged compares the batches, from which partial tiles that are gone are computed, with
 // the entries of the last bundle.
 func (s *scan) staged(ctx context.Context, leaves [][]byte) error {
-	if len(leaves) == torchwood.TileWidth {
+	if len(leaves) == torchwood.TileWidth || s.good != s.latest.N { // there are findings about these entries
 		return nil
 	}
 	h, ok := s.heads[s.latest.N]

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/note"
@@ -96,7 +94,6 @@ type scan struct {
 	heads   map[int64]head  // by the size that they are of
 	end     int64           // what may be stored: appended while the objects were listed, and the last unfinished
 	ids     map[string]bool // those that are stored, and whether there was an entry
-	odd     []string        // paths that the log has no object at
 
 	good       int64 // the largest size that is proven by a signature
 	mismatches []mismatch
@@ -114,34 +111,15 @@ func (s *scan) bad(path string, index int64, why string, args ...any) {
 // inventory looks at the list of objects, and reads what says how large the log is.
 func (s *scan) inventory(ctx context.Context, v note.Verifier) error {
 	s.next, s.heads = map[int64]int64{}, map[int64]head{}
-	var tiles []tlog.Tile
-	var listed []sized
+	var l listing
 	err := s.archive.Walk(ctx, func(path string, versions int) error {
-		dir, name, _ := strings.Cut(path, "/")
-		switch size, err := strconv.ParseInt(name, 10, 64); {
-		case dir == "tile":
-			if t, err := torchwood.ParseTilePath(path); err == nil {
-				tiles = append(tiles, t)
-				s.versions(path, t.N<<(torchwood.TileHeight*(max(t.L, 0)+1)), versions)
-				return nil
-			}
-			s.odd = append(s.odd, path)
-		case dir+"/" == idDir && len(name) == idLength:
-			s.ids[idKey(path)] = false
-		case (dir+"/" == checkpointDir || dir+"/" == nextDir) && err == nil && name == strconv.FormatInt(size, 10) && size >= 0:
-			s.versions(path, size, versions)
-			listed = append(listed, sized{path, size})
-			return nil
-		case dir+"/" == idDir || dir+"/" == checkpointDir || dir+"/" == nextDir:
-			s.odd = append(s.odd, path)
-		}
-		s.versions(path, -1, versions)
+		s.versions(path, s.sort(&l, path), versions)
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("list objects: %w", err)
 	}
-	if err := s.readClaims(ctx, listed, v); err != nil {
+	if err := s.readClaims(ctx, l.claims, v); err != nil {
 		return err
 	}
 	if s.report.Checkpoints == 0 {
@@ -151,10 +129,10 @@ func (s *scan) inventory(ctx context.Context, v note.Verifier) error {
 		return err
 	}
 	s.chain()
-	for _, path := range s.odd {
+	for _, path := range l.odd {
 		s.bad(path, s.latest.N, "is no object of a ledger")
 	}
-	for _, t := range tiles {
+	for _, t := range l.tiles {
 		switch {
 		case past(t, s.end):
 			s.bad(torchwood.TilePath(t), s.latest.N, "is past the end")
@@ -171,70 +149,6 @@ func (s *scan) inventory(ctx context.Context, v note.Verifier) error {
 func (s *scan) versions(path string, index int64, versions int) {
 	if versions > 1 {
 		s.bad(path, index, "has %d versions and deletions", versions)
-	}
-}
-
-// sized is the path of an object about a tree of a size.
-type sized struct {
-	path string
-	size int64
-}
-
-// readClaims reads checkpoints, and the notes about what followed them.
-func (s *scan) readClaims(ctx context.Context, listed []sized, v note.Verifier) error {
-	const part = 1000 // in memory at once
-	for some := range slices.Chunk(listed, part) {
-		data := make([][]byte, len(some))
-		err := each(ctx, max(s.check.Parallel, 1), len(some), func(ctx context.Context, i int) error {
-			d, err := s.archive.Read(ctx, some[i].path)
-			if errors.Is(err, ErrNotFound) { // there is a trace of it
-				return nil
-			}
-			if err != nil {
-				return fmt.Errorf("read %s: %w", some[i].path, err)
-			}
-			data[i] = append([]byte{}, d...)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		for i, at := range some {
-			s.claim(at, data[i], v)
-		}
-	}
-	return nil
-}
-
-// claim takes a checkpoint, or the note about what followed it; nil is one that is gone.
-func (s *scan) claim(at sized, data []byte, v note.Verifier) {
-	if data == nil {
-		s.bad(at.path, at.size, "deleted")
-		return
-	}
-	if strings.HasPrefix(at.path, nextDir) {
-		h, err := parseHead(data)
-		if err != nil || h.PrevSize != at.size {
-			s.bad(at.path, at.size, "is not what followed a tree of %d", at.size)
-			return
-		}
-		s.next[at.size], s.heads[h.Size] = h.Size, h
-		s.claims = append(s.claims, claim{at.path, h.tree(), false}, claim{at.path, h.prev(), false})
-		return
-	}
-	tree, err := OpenCheckpoint(data, v)
-	switch {
-	case err != nil:
-		s.bad(at.path, at.size, "%v", err)
-		return
-	case tree.N != at.size:
-		s.bad(at.path, at.size, "is of %d entries", tree.N)
-		return
-	}
-	s.report.Checkpoints++
-	s.claims = append(s.claims, claim{at.path, tree, true})
-	if tree.N >= s.latest.N {
-		s.latest, s.signed = tree, data
 	}
 }
 
@@ -287,10 +201,8 @@ func (s *scan) entries(ctx context.Context) error {
 		}
 		last = leaves
 	}
-	if s.good == s.latest.N { // else there are other findings, about these entries
-		if err := s.staged(ctx, last); err != nil {
-			return err
-		}
+	if err := s.staged(ctx, last); err != nil {
+		return err
 	}
 	return s.flush(ctx)
 }
