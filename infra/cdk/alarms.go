@@ -31,7 +31,7 @@ type AlarmsProps struct {
 // There is no alarm on a metric RotationFailed: AWS has none, and an alarm on it
 // would never fire. A rotation that fails is in our own metric.
 func NewAlarms(scope constructs.Construct, id *string, props *AlarmsProps) constructs.Construct {
-	return newAlarms(scope, id, props, func(at place) []alarm { return installationAlarms(at) })
+	return newAlarms(scope, id, props, func(at place) []alarm { return append(installationAlarms(at), watchAlarms(at)...) })
 }
 
 // NewAccountAlarms adds the alarms of one vendor account: four, however many keys
@@ -137,6 +137,12 @@ func installationAlarms(p place) []alarm {
 				queueFigure(p.name+"-trail-dlq", "ApproximateNumberOfMessagesVisible"),
 			}, expression: "MAX(METRICS())", period: 5 * time.Minute, times: 1, out: 1, missing: fine,
 		},
+	}
+}
+
+// watchAlarms are those of what watches and reviews.
+func watchAlarms(p place) []alarm {
+	return []alarm{
 		{
 			kind: "audit", says: "The audit function ended in errors, or was throttled: the ledger and the detections are behind", critical: true,
 			figures: lambdaFigures(p.name+"-audit", "Errors", "Throttles"), expression: "SUM(METRICS())", period: 5 * time.Minute, times: 3, out: 12, missing: fine,

@@ -102,10 +102,14 @@ func TestPatterns_see(t *testing.T) {
 	mappings := []call{{service: "lambda", name: "UpdateEventSourceMapping20150331", parameters: `{"uUID":"1"}`}, {service: "lambda", name: "DeleteEventSourceMapping20150331", parameters: `{"uUID":"1"}`}}
 	for rule, calls := range map[string][]call{
 		"secrets": {
-			{service: "secretsmanager", name: "GetSecretValue", reads: true, parameters: `{"secretId":"x"}`}, {service: "secretsmanager", name: "GetSecretValue", reads: true, failed: "AccessDenied"},
-			{service: "secretsmanager", name: "BatchGetSecretValue", reads: true, parameters: `{"filters":[]}`}, {service: "secretsmanager", name: "ListSecrets", reads: true},
-			{service: "secretsmanager", name: "PutResourcePolicy", parameters: `{"secretId":"x"}`}, {service: "secretsmanager", name: "DeleteSecret", parameters: `{"secretId":"x"}`},
-			{service: "secretsmanager", name: "UpdateSecretVersionStage", parameters: `{"secretId":"x"}`}, {service: "secretsmanager", name: "CancelRotateSecret", parameters: `{"secretId":"x"}`},
+			{service: "secretsmanager", name: "GetSecretValue", reads: true, parameters: `{"secretId":"x"}`},
+			{service: "secretsmanager", name: "GetSecretValue", reads: true, failed: "AccessDenied"},
+			{service: "secretsmanager", name: "BatchGetSecretValue", reads: true, parameters: `{"filters":[]}`},
+			{service: "secretsmanager", name: "ListSecrets", reads: true},
+			{service: "secretsmanager", name: "PutResourcePolicy", parameters: `{"secretId":"x"}`},
+			{service: "secretsmanager", name: "DeleteSecret", parameters: `{"secretId":"x"}`},
+			{service: "secretsmanager", name: "UpdateSecretVersionStage", parameters: `{"secretId":"x"}`},
+			{service: "secretsmanager", name: "CancelRotateSecret", parameters: `{"secretId":"x"}`},
 			{service: "secretsmanager", name: "GetSecretValue", reads: true, account: "999988887777"},
 		},
 		"keys": slices.Concat(
@@ -167,7 +171,8 @@ func TestPatterns_leave(t *testing.T) {
 			{service: "kms", name: "Decrypt", reads: true, parameters: `{"encryptionContext":{"SecretARN":"arn"}}`}, // every read has one
 			{service: "lambda", name: "GetFunction20150331v2", reads: true, parameters: `{"functionName":"keyturn-audit"}`},
 			{service: "sts", name: "AssumeRole", parameters: `{"roleArn":"arn:aws:iam::111122223333:role/keyturn-audit"}`},
-			{service: "dynamodb", name: "PutItem", parameters: `{"tableName":"theirs"}`}, {service: "s3", name: "CreateBucket"},
+			{service: "dynamodb", name: "PutItem", parameters: `{"tableName":"theirs"}`},
+			{service: "s3", name: "CreateBucket"},
 		},
 	) {
 		if got := takenBy(t, patterns, enveloped(t, c.record())); got != nil {
