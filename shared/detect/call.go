@@ -23,6 +23,7 @@ type Call struct {
 	Service bool
 
 	track string // of the caller
+	short string // its id, in few bytes: a value of marks
 }
 
 // Subject is a secret and how the call names it.
@@ -35,7 +36,7 @@ type Subject struct {
 
 func newCall(s *Site, e *trail.Event) Call {
 	c := Call{Event: e, Who: e.Identity.Principal(), Result: e.Outcome()}
-	c.track = principalTrack + c.Who
+	c.track, c.short = principalTrack+c.Who, "."+compact(cut(c.ID))
 	c.Service = e.Type == trail.TypeService || e.Type == trail.TypeLabel || e.Identity.Type == "AWSService"
 	for _, ref := range e.Secrets() {
 		if one := s.find(ref); one != nil {

@@ -24,7 +24,7 @@ func volume(n int) Rule {
 				}
 				var out []Note
 				for _, track := range on(c) {
-					out = append(out, Note{track, digest(c.ID)})
+					out = append(out, Note{track, c.short})
 				}
 				return out
 			},
