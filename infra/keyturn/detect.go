@@ -123,7 +123,7 @@ func (a *app) runDetect(ctx context.Context, paths []string, d detectFlags) erro
 
 // replay prints what is found in the files.
 func (a *app) replay(ctx context.Context, e *detect.Engine, files []trailFile, since time.Time, sum *detected) error {
-	show := func(_ context.Context, found []detect.Finding) error {
+	show := func(_ context.Context, found []detect.Finding) error { //nolint:unparam // as Process takes it
 		for _, f := range found {
 			if !f.Time.Before(since) {
 				sum.Findings[f.Rule]++

@@ -16,10 +16,10 @@ import (
 
 // trailFile is a file with events.
 type trailFile struct {
-	path        string
-	first, last time.Time
-	count       int
-	events      []trail.Event // nil: to be read again, by time
+	path   string
+	first  time.Time
+	count  int
+	events []trail.Event // nil: to be read again, by time
 }
 
 // maxHeld is how many events are held from the first reading on.
@@ -43,26 +43,30 @@ func (a *app) surveyTrail(paths []string, sum *detected) ([]trailFile, error) {
 			a.sayUnreadable(sum, fmt.Sprintf("%s: %v", path, err))
 		}
 		sum.Files++
-		if len(f.Events) == 0 {
-			continue
+		if len(f.Events) > 0 {
+			files = append(files, sum.take(path, f.Events))
 		}
-		byTime(f.Events)
-		t := trailFile{path: path, first: f.Events[0].Time, last: f.Events[len(f.Events)-1].Time, count: len(f.Events)}
-		if sum.Events += t.count; sum.Events <= maxHeld || !readAgain(path) {
-			t.events = f.Events
-		}
-		if sum.First.IsZero() || t.first.Before(sum.First) {
-			sum.First = t.first
-		}
-		if t.last.After(sum.Last) {
-			sum.Last = t.last
-		}
-		files = append(files, t)
 	}
 	if more := sum.Unreadable - maxSaid; more > 0 {
 		_, _ = fmt.Fprintf(a.err, "keyturn: and %d more that cannot be read\n", more)
 	}
 	return files, nil
+}
+
+// take counts the events of a file, and holds them while they are few.
+func (sum *detected) take(path string, events []trail.Event) trailFile {
+	byTime(events)
+	t := trailFile{path: path, first: events[0].Time, count: len(events)}
+	if sum.Events += t.count; sum.Events <= maxHeld || !readAgain(path) {
+		t.events = events
+	}
+	if sum.First.IsZero() || t.first.Before(sum.First) {
+		sum.First = t.first
+	}
+	if last := events[len(events)-1].Time; last.After(sum.Last) {
+		sum.Last = last
+	}
+	return t
 }
 
 // readAgain reports whether a file can be read more than once. A pipe cannot.
@@ -130,31 +134,35 @@ func (a *app) sayUnreadable(sum *detected, what string) {
 func trailFiles(paths []string) ([]string, error) {
 	var files []string
 	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err == nil && !info.IsDir() { // it may be a pipe
-			files = append(files, path)
-			continue
-		}
-		root := path
-		if err == nil {
-			root, err = filepath.EvalSymlinks(path)
-		}
-		if err == nil {
-			err = filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
-				if err == nil && e.Type().IsRegular() && hasRecords(p) {
-					files = append(files, p)
-				}
-				return err
-			})
-		}
+		more, err := filesIn(path)
 		if bad, ok := errors.AsType[*fs.PathError](err); ok {
-			return nil, failed("File", bad.Err.Error()+": "+bad.Path, "say where the files are: keyturn detect DIR")
+			err = fmt.Errorf("%w: %s", bad.Err, bad.Path)
 		}
 		if err != nil {
 			return nil, failed("File", err.Error(), "say where the files are: keyturn detect DIR")
 		}
+		files = append(files, more...)
 	}
 	return files, nil
+}
+
+func filesIn(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() { // it may be a pipe
+		return []string{path}, err
+	}
+	root, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	err = filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() && hasRecords(p) {
+			files = append(files, p)
+		}
+		return err
+	})
+	return files, err
 }
 
 // hasRecords tells files of records from others, such as the trail's own digests, which

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func trailFilesOf(t *testing.T, r *rand.Rand) ([]trailFile, int) {
 	var files []trailFile
 	total := 0
 	for i := range 20 {
-		f := trailFile{path: filepath.Join(t.TempDir(), fmt.Sprint(i)), count: 50}
+		f := trailFile{path: filepath.Join(t.TempDir(), strconv.Itoa(i)), count: 50}
 		var lines []string
 		for j := range f.count {
 			at := base.Add(time.Duration(i)*time.Hour + time.Duration(r.IntN(5400))*time.Second)
