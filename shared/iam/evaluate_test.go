@@ -213,8 +213,8 @@ var rules = []struct {
 		identity: []string{st("A", "Allow", "", "SecretsManager:getsecret?alue", "")}, want: "allowed by A of identity",
 	},
 	{
-		name: "a wildcard of a resource stays in its part", page: "reference_policies_elements_resource.html", who: iam.NewUser(user),
-		identity: []string{st("A", "Allow", "", "*", `"Resource":"arn:aws:secretsmanager:*:secret:prod/*"`)}, want: "denied: no statement allows",
+		name: "a wildcard that ends a part of a resource runs on", page: "reference_policies_elements_resource.html", who: iam.NewUser(user),
+		identity: []string{st("A", "Allow", "", "*", `"Resource":"arn:aws:secretsmanager:*:secret:prod/*"`)}, want: "allowed by A of identity",
 	},
 	{
 		name: "the suffix of a secret's ARN has six characters", page: "https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html",

@@ -109,6 +109,38 @@ func (g glob) matchARN(s string) (bool, error) {
 	return true, nil
 }
 
+// matchResource compares as the Resource element does: a * that ends one of the first
+// five parts may run on beyond the colon.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+func (g glob) matchResource(s string) (bool, error) {
+	if ok, err := g.matchARN(s); ok || err != nil || !g.match(s) {
+		return ok, err
+	}
+	text := []rune(s)
+	// reach[t] is whether what was looked at of the pattern matches text[:t].
+	reach := make([]bool, len(text)+1)
+	reach[0] = true
+	colons := 0
+	for p, r := range g {
+		if r == ':' {
+			colons++
+		}
+		inside := colons < 5 // a wildcard stays in its part, but for a * that ends it
+		next := make([]bool, len(reach))
+		for t, is := range reach {
+			switch {
+			case r == anyRun:
+				crosses := !inside || p+1 == len(g) || g[p+1] == ':'
+				next[t] = is || t > 0 && next[t-1] && (crosses || text[t-1] != ':')
+			case is && t < len(text) && (r == text[t] || r == anyOne && (!inside || text[t] != ':')):
+				next[t+1] = true
+			}
+		}
+		reach = next
+	}
+	return reach[len(text)], nil
+}
+
 // expand reads a pattern with its policy variables. What a variable stands for
 // is literal. Documents of 2008-10-17 have no variables: there "${" is text.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html

@@ -91,7 +91,7 @@ func (e *evaluation) matchResources(s Statement, resourcePolicy bool) (tri, erro
 		if err != nil {
 			return no, err
 		}
-		ok, err := g.matchARN(e.request.Resource)
+		ok, err := g.matchResource(e.request.Resource)
 		if err != nil {
 			return no, fmt.Errorf("resource %q %w", pattern, err)
 		}
