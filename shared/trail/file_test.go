@@ -122,13 +122,13 @@ func TestReadFileHostile(t *testing.T) {
 	if testing.Short() {
 		size = 1 << 16
 	}
-	for _, unit := range []string{"{\"a\":\n", "[", "{\"a\n", "{", "x{\"eventVersion\"", "\n \t "} {
+	for _, unit := range []string{"{\"a\":\n", "[", "{\"a\n", "{", "x{\"eventVersion\"", "\n \t ", "\n{},\"b\":{\"c\":"} {
 		begin := time.Now()
 		f, err := ReadFile(strings.NewReader(strings.Repeat(unit, size/len(unit))))
 		if err != nil || len(f.Events) != 0 {
 			t.Errorf("%q: %d events, %v", unit, len(f.Events), err)
 		}
-		if d := time.Since(begin); d > 20*time.Second {
+		if d := time.Since(begin); d > time.Minute {
 			t.Errorf("%q: %v for %d bytes", unit, d, size)
 		}
 	}

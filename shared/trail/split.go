@@ -84,7 +84,7 @@ func (s *splitter) enterRecords() bool {
 // member passes over a member of an object that was stepped into, such as NextToken
 // after the records.
 func (s *splitter) member() bool {
-	if s.open == 0 || s.data[s.at] != '"' {
+	if s.open == 0 || s.data[s.at] != '"' || s.budget <= 0 {
 		return false
 	}
 	rest := s.data[s.at:]
@@ -99,6 +99,7 @@ func (s *splitter) member() bool {
 	after = after[1:]
 	s.decoder.Reset(bytes.NewBuffer(after), options)
 	if _, err := s.decoder.ReadValue(); err != nil {
+		s.budget -= vain(err, len(after))
 		return false
 	}
 	s.at += len(rest) - len(after) + int(s.decoder.InputOffset())
@@ -162,17 +163,21 @@ func (s *splitter) refuse(offset int, raw []byte, err error) {
 
 // resync goes on after broken JSON. The bytes up to there are one unreadable record.
 func (s *splitter) resync(start int, cause error) {
-	wasted := len(s.data) - start
-	if e, ok := errors.AsType[*jsontext.SyntacticError](cause); ok {
-		wasted = min(wasted, int(e.ByteOffset)+1)
-	}
-	s.budget -= wasted
+	s.budget -= vain(cause, len(s.data)-start)
 	s.at = len(s.data)
 	if s.budget > 0 {
 		s.at = start + 1 + next(s.data[start+1:])
 	}
 	s.open = max(s.open, 2) // Brackets of the broken record may be left over.
 	s.refuse(start, s.data[start:s.at], errors.New("read record: broken JSON"))
+}
+
+// vain returns how many of the bytes that there were had been read before err.
+func vain(err error, there int) int {
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return min(there, int(e.ByteOffset)+1)
+	}
+	return there
 }
 
 // next finds a brace that begins a line, or the usual begin of a record. It
