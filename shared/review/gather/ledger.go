@@ -52,13 +52,19 @@ func (c *collection) ledgerWhy(err error) string {
 	return code
 }
 
+// watcher is the writer of what CloudTrail recorded: only of its entries the time is
+// not what a sender says.
+const watcher = "keyturn/audit"
+
 // scan is what is read of the ledger, the newest first.
 type scan struct {
 	*collection
 	arns    map[string]string // of the secrets, by name
 	ours    map[string]bool
 	since   time.Time
-	first   time.Time // of the oldest entry, if it was reached
+	first   time.Time         // of the oldest entry of the watcher that was reached
+	begun   bool              // the log's first entry was reached
+	ids     map[string]string // ARNs of users and roles, by unique id
 	reads   map[[2]string]*review.Read
 	made    map[string]time.Time // of InLedger, by the secret's name
 	last    map[string]string
@@ -72,6 +78,10 @@ func newScan(c *collection) *scan {
 	s := &scan{
 		collection: c, arns: map[string]string{}, ours: map[string]bool{}, since: c.in.Now.Add(-lookback), reads: map[[2]string]*review.Read{},
 		made: map[string]time.Time{}, last: map[string]string{}, reviews: map[string]string{},
+		ids: map[string]string{},
+	}
+	for _, p := range c.in.Principals {
+		s.ids[p.ID] = p.ARN
 	}
 	for _, one := range c.in.Secrets {
 		s.arns[one.Name], s.ours[one.ARN] = one.ARN, true
@@ -81,22 +91,24 @@ func newScan(c *collection) *scan {
 
 func (s *scan) entry(index int64, line []byte) (bool, error) {
 	e, err := ledger.Decode(line)
-	if index == 0 {
+	s.begun = s.begun || index == 0
+	if err == nil && e.Writer == watcher {
 		s.first = e.Time
-	}
-	if err == nil && e.Time.Before(s.since.Add(-late)) {
-		return false, nil
+		if e.Time.Before(s.since.Add(-late)) {
+			return false, nil
+		}
 	}
 	var f history.Fact
 	if err == nil {
 		f, err = history.Of(e)
 	}
 	switch {
+	case err == nil && e.Time.Before(s.since.Add(-late)): // so says its writer: the entries before it may be newer
 	case err != nil: // it is in the log as it was written; the review says how many there are
 		s.unread++
 	case f.Reads != nil:
 		s.read(f.Reads)
-	case f.Act != nil:
+	case f.Act != nil && s.ourOwn(e.Writer):
 		s.act(f.Act)
 	case f.SignOff != nil:
 		s.signOff(e, f.SignOff)
@@ -145,6 +157,14 @@ func (s *scan) act(r *audit.Record) {
 	}
 }
 
+// ourOwn reports whether nothing speaks against that Keyturn wrote it. People who sign
+// off may send to the queue too, and can say there that they are a review.
+func (s *scan) ourOwn(writer string) bool {
+	id, _, _ := strings.Cut(writer, ":")
+	arn := s.ids[id]
+	return arn == "" || len(s.in.OwnRoles) == 0 || slices.Contains(s.in.OwnRoles, arn)
+}
+
 func (s *scan) signOff(e ledger.Entry, f *history.SignOff) {
 	if e.Time.Before(s.since) {
 		return
@@ -174,10 +194,10 @@ func (s *scan) change(at time.Time, f *history.Change) {
 func (s *scan) done(c ledger.Checkpoint) {
 	in := &s.in
 	in.Checkpoint, in.Since = string(c.Signed), s.since
-	if s.first.After(s.since) {
+	if s.begun && s.first.After(s.since) {
 		in.Since = s.first // it began then
 	}
-	if c.Tree.N == 0 {
+	if s.first.IsZero() {
 		in.Since = in.Now
 	}
 	for _, r := range s.reads {
@@ -201,13 +221,9 @@ func (s *scan) done(c ledger.Checkpoint) {
 }
 
 func (s *scan) signOffs() {
-	ids := map[string]string{}
-	for _, p := range s.in.Principals {
-		ids[p.ID] = p.ARN
-	}
 	for _, one := range s.signed {
 		id, session, _ := strings.Cut(one.Writer, ":")
-		if arn := ids[id]; arn != "" {
+		if arn := s.ids[id]; arn != "" {
 			if one.Writer = arn; session != "" {
 				one.Writer += " as " + session
 			}
@@ -216,7 +232,7 @@ func (s *scan) signOffs() {
 			}
 		}
 		if _, ok := s.reviews[one.SHA256]; !ok {
-			one.Void = "the ledger has no review with this page"
+			one.Void = "the ledger has no review of Keyturn's with this page, in 120 days"
 		}
 		s.in.SignOffs = append(s.in.SignOffs, one)
 	}

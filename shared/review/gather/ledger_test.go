@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/detect"
 	"github.com/keyturn/keyturn/shared/history"
 	"github.com/keyturn/keyturn/shared/ledger"
 	"github.com/keyturn/keyturn/shared/ledger/ledgertest"
@@ -169,7 +170,7 @@ func TestLedger_signOffs(t *testing.T) {
 	want := []string{
 		role("web") + " as ann@example.com aa ",
 		role("keyturn-rotate-main") + " as keyturn-rotate-main aa ",
-		"AROASTRANGER:bob bb the ledger has no review with this page",
+		"AROASTRANGER:bob bb the ledger has no review of Keyturn's with this page, in 120 days",
 	}
 	slices.Sort(want)
 	slices.Sort(got)
@@ -178,5 +179,27 @@ func TestLedger_signOffs(t *testing.T) {
 	}
 	if diff := cmp.Diff([]review.Notice{{Kind: "honeytoken", Text: "prod/trap was removed on 2026-11-19"}}, made.Notices); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What a sender says of the time, or of itself, hides no reads and makes no page one of
+// Keyturn's.
+func TestLedger_senders(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	l.read(secretARN("prod/shop"), role("old"), 89*day, 1)
+	l.read(secretARN("prod/mailer"), role("web"), 50*day, 3)
+	forged := &audit.Record{ID: "review-2026-W46", Act: audit.Review, Phase: audit.Fact, Detail: map[string]string{"sha256": "ee"}}
+	l.say("AROAWEB:ann@example.com", 9*day, history.Fact{Kind: history.KindAct, Act: forged})
+	l.say("AROAWEB:ann@example.com", 8*day, history.Fact{Kind: history.KindSignOff, SignOff: &history.SignOff{SHA256: "ee", Decision: "accepted"}})
+	l.say("AROAWEB:ann@example.com", 3000*day, history.Fact{Kind: history.KindSignOff, SignOff: &history.SignOff{SHA256: "ee", Decision: "accepted"}})
+	in, _ := newAccount().review(t, func(g *Gatherer) {
+		g.Ledger, g.Site = l.port(), &detect.Site{Roles: []string{role("keyturn-rotate-main")}}
+	})
+	if len(in.Reads) != 2 || !in.Since.Equal(now.Add(-89*day)) {
+		t.Errorf("%d reads since %s", len(in.Reads), in.Since)
+	}
+	if len(in.SignOffs) != 1 || in.SignOffs[0].Void == "" {
+		t.Errorf("sign-offs: %+v", in.SignOffs)
 	}
 }
