@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -208,19 +209,22 @@ func (a *app) labEnd(dir *string) *cobra.Command {
 		if err != nil {
 			return a.labFailure(err)
 		}
-		a.gone(c.Context(), a.labDir(dir))
+		a.gone(c.Context(), a.labDir(dir), keep)
 		return a.printReport(r)
 	})
 }
 
-// gone waits until an exercise has ended, a few seconds at most.
-func (*app) gone(ctx context.Context, dir string) {
+// gone waits until an exercise has ended and its folder is removed, unless it is kept; a
+// few seconds at most.
+func (*app) gone(ctx context.Context, dir string, kept bool) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if _, err := lab.Open(dir); err != nil {
+		_, held := lab.Open(dir)
+		_, there := os.Stat(dir)
+		if errors.Is(there, fs.ErrNotExist) || kept && held != nil {
 			return
 		}
 		select {

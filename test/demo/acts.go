@@ -153,7 +153,7 @@ func (d *demo) held(ctx context.Context) error {
 			return fmt.Errorf("the old key is %s, and %s still uses it: %s", r.State, legacy, cmp.Or(r.Why, r.Proof))
 		}
 	}
-	if err := d.message(ctx, "held"); err != nil {
+	if err := d.message(ctx, "held", ci); err != nil {
 		return err
 	}
 	d.note(report.Restart, ci, legacy+" is started again, and fetches the new key.")
@@ -169,22 +169,25 @@ func (d *demo) held(ctx context.Context) error {
 	return d.retired(ctx, ci)
 }
 
-// message waits for a message of a kind, and shows it whole.
-func (d *demo) message(ctx context.Context, kind string) error {
-	var found *sns.Message
+// message waits for messages of a kind about each of these secrets, and shows that
+// about the first of them whole.
+func (d *demo) message(ctx context.Context, kind string, about ...string) error {
+	found := map[string]sns.Message{}
 	err := d.until(ctx, "a message: "+kind, func() (bool, error) {
 		for _, m := range d.region.SNS.Inbox(stack.Topic)[d.shown:] {
-			if m.Attributes["kind"].Value == kind {
-				found = &m
+			for _, name := range about {
+				if m.Attributes["kind"].Value == kind && strings.Contains(m.For("email"), name) {
+					found[name] = m
+				}
 			}
 		}
-		return found != nil, nil
+		return len(found) == len(about), nil
 	})
 	if err != nil {
 		return err
 	}
 	d.mail()
-	text, _, _ := strings.Cut(found.For("email"), "\nDetails\n")
+	text, _, _ := strings.Cut(found[about[0]].For("email"), "\nDetails\n")
 	d.screen.block(text)
 	return nil
 }

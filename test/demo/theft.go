@@ -28,9 +28,10 @@ func (d *demo) theft(ctx context.Context) error {
 	}
 	d.note(report.Theft, billing, "Somebody at "+who.Address+" with the role of "+runner+" reads the honey token "+honey+", and is denied this key.")
 	d.screen.say(dim, "CloudTrail's records take about five minutes on AWS; here they come at once")
-	if err := d.message(ctx, "finding"); err != nil {
+	if err := d.message(ctx, "finding", honey, ci); err != nil {
 		return err
 	}
+	d.screen.say(plain, "%s has read %s in the same day, with the same role: it is in the same hands, and a finding of its own", runner, ci)
 	if err := d.pass(ctx, sealed, "the hours' counts of reads are complete"); err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func (d *demo) prove(ctx context.Context) error {
 	if err := d.keyturn(ctx, "ledger", "verify", "s3://"+stack.Ledger, "--key", ledgerKey); err != nil {
 		return err
 	}
-	var w report.Watch
+	w := report.Watch{Expected: []string{"D-01 " + honey, "D-01 " + ci}}
 	var lines strings.Builder
 	proven, err := d.stack.Verify(ctx, func(_ int64, line []byte) error {
 		lines.Write(line)
@@ -99,7 +100,7 @@ func (d *demo) prove(ctx context.Context) error {
 	if w.Entries == 0 {
 		return errors.New("the ledger is empty")
 	}
-	d.screen.say(good, "%d entries proven: %d acts of ours, %d reads in hourly counts, %d denied, %d alert", w.Entries, w.Acts, w.Reads, w.Denied, len(w.Alerts))
+	d.screen.say(good, "%d entries proven: %d acts of ours, %d reads in hourly counts, %d denied, %d alerts", w.Entries, w.Acts, w.Reads, w.Denied, len(w.Alerts))
 	return nil
 }
 

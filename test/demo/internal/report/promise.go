@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -35,7 +36,7 @@ func (r Run) Promises() []Promise {
 		{"A key that was still in use was held, and revoked only when it was quiet", r.hold()},
 		{fmt.Sprintf("A rotation needs at most %d calls of Secrets Manager, %d of them writes", mostCalls, mostWrites), r.each(tooManyCalls)},
 		{"Every act at a vendor was in the audit trail before it was done", r.Unasked},
-		{"A theft was noticed and told once, nothing else was, and the ledger is proven", r.watched()},
+		{"A theft and what it gives away were noticed and told once, nothing else was, and the ledger is proven", r.watched()},
 		{"No secret is in any log, message, record or file", r.Leaks},
 	}
 }
@@ -134,7 +135,7 @@ func (r Run) hold() []string {
 
 func (r Run) watched() (out []string) {
 	w := r.Watch
-	if len(w.Alerts) != 1 || w.Told != 1 {
+	if len(w.Expected) == 0 || w.Told != len(w.Expected) || !slices.Equal(slices.Sorted(slices.Values(w.Alerts)), slices.Sorted(slices.Values(w.Expected))) {
 		out = append(out, fmt.Sprintf("%d messages about %d alerts: %s", w.Told, len(w.Alerts), strings.Join(w.Alerts, ", ")))
 	}
 	if w.Entries == 0 || w.Acts == 0 || w.Reads == 0 || w.Denied == 0 {

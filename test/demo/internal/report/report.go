@@ -24,12 +24,13 @@ type Run struct {
 
 // Watch is what came of looking at every access.
 type Watch struct {
-	Alerts  []string // that are in the ledger, by their rule and secret
-	Told    int      // messages about them
-	Denied  int      // calls that were denied, in the ledger
-	Acts    int      // of ours, in the ledger
-	Reads   int64    // counted in the ledger
-	Entries int64    // of the ledger, proven; 0: it is not
+	Expected []string // the alerts that the theft must give, by their rule and secret
+	Alerts   []string // that are in the ledger
+	Told     int      // messages about them
+	Denied   int      // calls that were denied, in the ledger
+	Acts     int      // of ours, in the ledger
+	Reads    int64    // counted in the ledger
+	Entries  int64    // of the ledger, proven; 0: it is not
 }
 
 // Jump is one move of the local AWS's clock.

@@ -67,7 +67,7 @@ func sample() Run {
 		}},
 		Jumps: []Jump{{at(2), at(8), "it is due"}, {at(15), at(17), "time passes"}, {at(18), at(19), "time passes"}},
 		Notes: []Note{{at(11), secretName, 0, Crash, "It is killed."}, {at(20.5), secretName, 0, Restart, "It is started again."}},
-		Watch: Watch{Alerts: []string{"D-01 prod/honey"}, Told: 1, Denied: 1, Acts: 9, Reads: 40, Entries: 12},
+		Watch: Watch{Expected: []string{"D-01 prod/honey"}, Alerts: []string{"D-01 prod/honey"}, Told: 1, Denied: 1, Acts: 9, Reads: 40, Entries: 12},
 		Files: []File{{"dist/demo/audit.jsonl", "audit.jsonl", "the audit trail"}},
 	}
 }
@@ -155,13 +155,13 @@ func TestPromises(t *testing.T) {
 			"Every act at a vendor was in the audit trail before it was done: revoke of x",
 		}},
 		{"a theft was not noticed", func(r *Run) { r.Watch.Alerts, r.Watch.Told = nil, 0 }, []string{
-			"A theft was noticed and told once, nothing else was, and the ledger is proven: 0 messages about 0 alerts: ",
+			"A theft and what it gives away were noticed and told once, nothing else was, and the ledger is proven: 0 messages about 0 alerts: ",
 		}},
 		{"we tripped a rule", func(r *Run) { r.Watch.Alerts = append(r.Watch.Alerts, "D-20 prod/app/vendor") }, []string{
-			"A theft was noticed and told once, nothing else was, and the ledger is proven: 1 messages about 2 alerts: D-01 prod/honey, D-20 prod/app/vendor",
+			"A theft and what it gives away were noticed and told once, nothing else was, and the ledger is proven: 1 messages about 2 alerts: D-01 prod/honey, D-20 prod/app/vendor",
 		}},
 		{"the ledger is not proven", func(r *Run) { r.Watch.Entries = 0 }, []string{
-			"A theft was noticed and told once, nothing else was, and the ledger is proven: of the ledger 0 entries are proven: 9 acts, 40 reads, 1 denials",
+			"A theft and what it gives away were noticed and told once, nothing else was, and the ledger is proven: of the ledger 0 entries are proven: 9 acts, 40 reads, 1 denials",
 		}},
 		{"a secret is shown", func(r *Run) { r.Leaks = []string{"functions.log"} }, []string{"No secret is in any log, message, record or file: functions.log"}},
 	} {
