@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/keyturn/keyturn/shared/function/audit"
+	"github.com/keyturn/keyturn/shared/function/review"
 	"github.com/keyturn/keyturn/shared/provider/cloudflare/cloudflaretest"
 	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
 	"github.com/keyturn/keyturn/test/cloud"
@@ -93,13 +95,22 @@ func Function(function, sample string) string {
 		return stack.Rotate(account)
 	case "retire":
 		return stack.Retire(account)
+	case audit.Name:
+		return stack.Auditor
+	case review.Name:
+		return stack.Reviewer
 	}
 	return stack.RotateNow
 }
 
 // Send invokes a function with a sample, as [lambda.Service.Invoke] does. The
-// sample's ARN is replaced by the secret's real one, which AWS chose.
+// sample's ARN is replaced by the secret's real one, which AWS chose, and the time
+// of what CloudTrail and our functions tell of by a minute ago.
 func Send(ctx context.Context, s *stack.Stack, function, sample string) (answer []byte, failure string, err error) {
+	return send(ctx, s, function, sample, time.Minute)
+}
+
+func send(ctx context.Context, s *stack.Stack, function, sample string, ago time.Duration) (answer []byte, failure string, err error) {
 	event, err := Read(function, sample)
 	if err != nil {
 		return nil, "", err
@@ -108,7 +119,7 @@ func Send(ctx context.Context, s *stack.Stack, function, sample string) (answer 
 	if err != nil {
 		return nil, "", fmt.Errorf("describe the secret: %w", err)
 	}
-	event = []byte(strings.ReplaceAll(string(event), arn, aws.ToString(d.ARN)))
+	event = []byte(dated(strings.ReplaceAll(string(event), arn, aws.ToString(d.ARN)), s.Region.Cloud.Clock().Now().Add(-ago)))
 	return s.Region.Lambda.Invoke(ctx, Function(function, sample), event)
 }
 
@@ -123,6 +134,9 @@ func Read(function, sample string) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// Functions are the functions that have samples.
+func Functions() []string { return []string{"rotate", "retire", "rotatenow", audit.Name, review.Name} }
 
 // Samples returns the names of a function's samples.
 func Samples(function string) ([]string, error) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/keyturn/keyturn/shared/providertest"
 	"github.com/keyturn/keyturn/test/events"
@@ -93,11 +94,24 @@ func TestSamples(t *testing.T) {
 
 func send(t *testing.T, function, name, failure, answer string) {
 	t.Helper()
+	deployed(t, function, name, func(s *stack.Stack) {
+		out, functionError, err := events.Send(t.Context(), s, function, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checked(t, out, functionError, failure, answer)
+	})
+}
+
+// deployed calls f with a deployment that is in the state that a sample speaks of.
+func deployed(t *testing.T, function, name string, f func(*stack.Stack)) {
+	t.Helper()
+	time.Sleep(24 * time.Hour) // records of before the year 2000, when a bubble begins, are refused
 	r := events.Region()
 	defer r.Close()
 	vendors := events.NewVendors(r.Cloud.Clock().Now)
 	o := events.Options(vendors, "https://vendors.test", "vendors.test")
-	o.Vendors = &providertest.Transport{Handler: vendors}
+	o.Vendors, o.Watch = &providertest.Transport{Handler: vendors}, events.Watch(function)
 	s, err := stack.Deploy(t.Context(), r, o)
 	if err != nil {
 		t.Fatal(err)
@@ -106,10 +120,12 @@ func send(t *testing.T, function, name, failure, answer string) {
 	if err = events.Prepare(t.Context(), s, vendors, function, name); err != nil {
 		t.Fatal(err)
 	}
-	out, functionError, err := events.Send(t.Context(), s, function, name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f(s)
+}
+
+// checked wants what a function answered to have an error type, or to hold an answer.
+func checked(t *testing.T, out []byte, functionError, failure, answer string) {
+	t.Helper()
 	if failure == "" {
 		if functionError != "" || !strings.Contains(string(out), answer) {
 			t.Errorf("%s%s, want an answer with %s", functionError, out, answer)

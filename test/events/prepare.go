@@ -29,8 +29,12 @@ const (
 // secret has a first value, except for init, and for adoptions one that somebody
 // put there by hand. Where the sample is a step, a rotation with its token has
 // begun, and the steps before it are done. There is a pause to resume from, a
-// previous key to roll back to, and a disabled one to restore.
+// previous key to roll back to, and a disabled one to restore. For what audits, see
+// [watched].
 func Prepare(ctx context.Context, s *stack.Stack, v *Vendors, function, sample string) error {
+	if Watch(function) != nil {
+		return watched(ctx, s, function, sample)
+	}
 	switch at := function + "/" + sample; at {
 	case "rotate/init":
 		return nil

@@ -11,9 +11,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/keyturn/keyturn/shared/function/audit"
+	"github.com/keyturn/keyturn/shared/function/review"
 	"github.com/keyturn/keyturn/test/binaries"
 	"github.com/keyturn/keyturn/test/events"
 	"github.com/keyturn/keyturn/test/stack"
@@ -23,7 +26,7 @@ func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: make invoke FUNCTION=rotate|retire|rotatenow EVENT=NAME\n\nevents:\n"+list())
+		fmt.Fprintln(os.Stderr, "usage: make invoke FUNCTION="+strings.Join(events.Functions(), "|")+" EVENT=NAME\n\nevents:\n"+list())
 		os.Exit(2)
 	}
 	failed, err := run(ctx, os.Args[1], strings.TrimSuffix(os.Args[2], ".json"))
@@ -37,7 +40,7 @@ func main() {
 
 func list() string {
 	var out strings.Builder
-	for _, f := range []string{"rotate", "retire", "rotatenow"} {
+	for _, f := range events.Functions() {
 		names, err := events.Samples(f)
 		if err == nil {
 			fmt.Fprintf(&out, "  %-10s %s\n", f, strings.Join(names, " "))
@@ -55,7 +58,7 @@ func run(ctx context.Context, function, sample string) (failed bool, err error) 
 		return false, err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // temporary
-	if err = binaries.Build(ctx, dir); err != nil {
+	if err = build(ctx, dir, function); err != nil {
 		return false, err
 	}
 	r := events.Region()
@@ -74,7 +77,7 @@ func run(ctx context.Context, function, sample string) (failed bool, err error) 
 	go func() { _ = srv.Serve(vl) }()
 	defer srv.Close() //nolint:errcheck // ending
 	o := events.Options(vendors, "http://"+vl.Addr().String(), vl.Addr().String())
-	o.Binaries, o.Dir, o.Endpoint = dir, dir, "http://"+l.Addr().String()
+	o.Binaries, o.Dir, o.Endpoint, o.Watch = dir, dir, "http://"+l.Addr().String(), events.Watch(function)
 	s, err := stack.Deploy(ctx, r, o)
 	if err != nil {
 		return false, err
@@ -98,4 +101,22 @@ func run(ctx context.Context, function, sample string) (failed bool, err error) 
 	}
 	fmt.Printf("\nanswer%s:\n%s\n", map[bool]string{true: " (" + failure + ")"}[failure != ""], &pretty)
 	return failure != "", nil
+}
+
+// build builds the functions that a sample needs: what audits is deployed beside the
+// others, and the review's ledger is the audit function's.
+func build(ctx context.Context, dir, function string) error {
+	names := binaries.Functions()
+	switch function {
+	case audit.Name:
+		names = append(names, audit.Name)
+	case review.Name:
+		names = append(names, audit.Name, review.Name)
+	}
+	for _, name := range names {
+		if err := binaries.For(ctx, name, filepath.Join(dir, name, "bootstrap")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
