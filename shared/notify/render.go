@@ -16,7 +16,10 @@ import (
 // https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 func Subject(m Message) string {
 	const most = 99
-	s := "Keyturn " + string(m.Severity) + ": " + strings.ReplaceAll(string(m.Kind), "_", " ") + ": " + m.Secret
+	s := "Keyturn " + string(m.Severity) + ": " + strings.ReplaceAll(string(m.Kind), "_", " ")
+	if m.Secret != "" {
+		s += ": " + m.Secret
+	}
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '?'
