@@ -157,6 +157,9 @@ func readReview(path string) (review.Review, error) {
 	if err == nil {
 		err = json.Unmarshal(b, &r)
 	}
+	if err == nil && r.Version != review.Version {
+		err = fmt.Errorf("it has version %d, this is for %d", r.Version, review.Version)
+	}
 	if err != nil {
 		return r, fmt.Errorf("read the review before: %w", err)
 	}

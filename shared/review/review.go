@@ -9,6 +9,9 @@ import (
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
+// Version is that of the reviews which Make makes.
+const Version = 1
+
 // Review is what a page says. Its times are in UTC, its lists sorted.
 type Review struct {
 	Version    int       `json:"version"`
@@ -100,7 +103,7 @@ func Make(in Input) Review {
 	if in.Unused <= 0 {
 		in.Unused = 90 * 24 * time.Hour
 	}
-	out := Review{Version: 1, Account: in.Account, Region: in.Region, At: in.Now.UTC(), ReadsSince: in.Since.UTC(), Principals: len(in.Principals), Keys: []Key{}, NotCovered: uncovered(&in)}
+	out := Review{Version: Version, Account: in.Account, Region: in.Region, At: in.Now.UTC(), ReadsSince: in.Since.UTC(), Principals: len(in.Principals), Keys: []Key{}, NotCovered: uncovered(&in)}
 	if in.Since.IsZero() {
 		out.ReadsSince = time.Time{}
 	}

@@ -69,7 +69,7 @@ func (s *Store) Read(ctx context.Context, path string) ([]byte, error) {
 		return nil, awserror.Safe("GetObject", err)
 	}
 	if len(data) > maxObject {
-		return nil, fmt.Errorf("more than %d bytes", maxObject)
+		return nil, fmt.Errorf("more than %d bytes: %w", maxObject, weekly.ErrTooLarge)
 	}
 	return data, nil
 }

@@ -24,11 +24,12 @@ import (
 var (
 	ErrExists   = errors.New("object exists")
 	ErrNotFound = errors.New("not found")
+	ErrTooLarge = errors.New("larger than a review is")
 )
 
 // Objects keep what is written once.
 type Objects interface {
-	// Read returns what is at path, or an error that is ErrNotFound.
+	// Read returns what is at path, or an error that is ErrNotFound or ErrTooLarge.
 	Read(ctx context.Context, path string) ([]byte, error)
 	// Create stores data at path, or returns an error that is ErrExists if there is
 	// something. After any other error it may have stored data.
@@ -122,6 +123,9 @@ func (w *Weekly) made(ctx context.Context, now time.Time, week string) (review.R
 	if err := json.Unmarshal(data, &r); err != nil {
 		return r, nil, fmt.Errorf("read the week's review: %w", err)
 	}
+	if r.Version != review.Version {
+		return r, nil, fmt.Errorf("read the week's review: it has version %d, this is for %d", r.Version, review.Version)
+	}
 	return r, data, nil
 }
 
@@ -180,16 +184,16 @@ func (w *Weekly) before(ctx context.Context, now time.Time) (*review.Review, err
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrTooLarge) {
 			return nil, fmt.Errorf("read the review before: %w", err)
 		}
 		var r review.Review
-		if json.Unmarshal(data, &r) != nil {
-			return nil, nil //nolint:nilnil,nilerr // it is none that this version understands, and the page says that it compared with none
+		if err == nil && json.Unmarshal(data, &r) == nil && r.Version == review.Version {
+			return &r, nil
 		}
-		return &r, nil
+		// It is none that this version understands: an older one may be.
 	}
-	return nil, nil //nolint:nilnil // there was none
+	return nil, nil //nolint:nilnil // there was none, and the page says so
 }
 
 // written keeps the page and the table, and returns the page that is kept.
