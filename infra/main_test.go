@@ -37,7 +37,7 @@ keys:
 func app(t *testing.T, yaml string, env ...string) (dir, stderr string, code int) {
 	t.Helper()
 	dir = t.TempDir()
-	for _, f := range []string{"rotate", "retire", "rotatenow", "audit"} {
+	for _, f := range []string{"rotate", "retire", "rotatenow", "audit", "review"} {
 		put(t, filepath.Join(dir, "dist", f, "bootstrap"), "stub")
 	}
 	if yaml != "" {
