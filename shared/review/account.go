@@ -53,7 +53,7 @@ func ReadAccount(r io.Reader) ([]Principal, error) {
 	}
 	for _, e := range in.RoleDetailList {
 		p := e.principal(managed)
-		p.Role = true
+		p.Role, p.Trust = true, text(e.AssumeRolePolicyDocument)
 		p.Person = strings.Contains(e.Arn, ":role/aws-reserved/sso.amazonaws.com/")
 		out = append(out, p)
 	}
@@ -67,6 +67,7 @@ type entity struct {
 	AttachedManagedPolicies                         []struct{ PolicyName, PolicyArn string }
 	PermissionsBoundary                             *struct{ PermissionsBoundaryArn string }
 	Tags                                            []struct{ Key, Value string }
+	AssumeRolePolicyDocument                        json.RawMessage
 }
 
 type inline struct {

@@ -1,8 +1,12 @@
 package review
 
 import (
+	"encoding/csv"
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // names are the readers of the only key, each with how it can.
@@ -95,4 +99,161 @@ func TestReaders_deleted(t *testing.T) {
 	if got := names(r); got["web"] != Yes || got["bare"] != Yes || got["none"] != "" || len(r.Keys[0].Outside) > 0 {
 		t.Errorf("readers %v, outside %v", got, r.Keys[0].Outside)
 	}
+}
+
+// A role that somebody outside may take on is not the account's alone.
+func TestReaders_takenOn(t *testing.T) {
+	t.Parallel()
+	const sts = `"Effect":"Allow","Action":"sts:AssumeRole"`
+	sso := "arn:aws:iam::" + account + ":saml-provider/AWSSSO_1_DO_NOT_DELETE"
+	for name, c := range map[string]struct {
+		trust, want string
+		person      bool
+	}{
+		"a service":        {trust: policyOf(`{` + sts + `,"Principal":{"Service":"lambda.amazonaws.com"}}`)},
+		"the account":      {trust: policyOf(`{` + sts + `,"Principal":{"AWS":"arn:aws:iam::` + account + `:root"}}`)},
+		"Identity Center":  {trust: policyOf(`{"Effect":"Allow","Action":"sts:AssumeRoleWithSAML","Principal":{"Federated":"` + sso + `"}}`), person: true},
+		"anybody":          {trust: policyOf(`{` + sts + `,"Principal":"*"}`), want: "*"},
+		"another account":  {trust: policyOf(`{` + sts + `,"Principal":{"AWS":"arn:aws:iam::999988887777:root"},"Condition":{"StringEquals":{"sts:ExternalId":"x"}}}`), want: "arn:aws:iam::999988887777:root (under conditions)"},
+		"a build service":  {trust: policyOf(`{"Effect":"Allow","Action":"sts:AssumeRoleWithWebIdentity","Principal":{"Federated":"token.actions.githubusercontent.com"}}`), want: "token.actions.githubusercontent.com"},
+		"all but somebody": {trust: policyOf(`{` + sts + `,"NotPrincipal":{"AWS":"x"}}`), want: "everybody but x"},
+		"unreadable":       {trust: "{", want: "whom its trust policy names, which cannot be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := small()
+			in.Principals[0].Trust, in.Principals[0].Person = c.trust, c.person
+			r := Make(in)
+			found := false
+			for _, f := range r.Keys[0].Findings {
+				found = found || f.Kind == Outsiders
+			}
+			for _, p := range r.Keys[0].Readers {
+				if p.ARN == roles+"web" && strings.Join(p.TakenOn, " ") != c.want || found != (c.want != "") {
+					t.Errorf("%s: %q, want %q; found: %v", p.ARN, p.TakenOn, c.want, found)
+				}
+			}
+			var page strings.Builder
+			if err := r.WritePage(&page); err != nil || strings.Contains(page.String(), "may be taken on by") != (c.want != "") {
+				t.Errorf("the page does not say so, or says too much: %v", err)
+			}
+		})
+	}
+}
+
+// A key without a finding is on the page with its readers, and who needs a decision is
+// among those that are shown.
+func TestPage_whoIsShown(t *testing.T) {
+	t.Parallel()
+	in := small()
+	in.Principals = in.Principals[:1]
+	var page strings.Builder
+	if err := Make(in).WritePage(&page); err != nil || !strings.Contains(page.String(), roles+"web</th>") || !strings.Contains(page.String(), "It has no finding") {
+		t.Errorf("a key without findings is not on the page: %v", err)
+	}
+	for i := range 3 * maxReaders {
+		in.Principals = append(in.Principals, Principal{ARN: fmt.Sprint(roles, "a", i), Role: true, Identity: []Policy{{"read", readAll}}})
+	}
+	in.Reads = append(in.Reads, Read{in.Secrets[0].ARN, "arn:aws:iam::999988887777:role/z", 1, in.Now})
+	in.Principals = append(in.Principals, Principal{ARN: roles + "zz", Role: true, Identity: []Policy{{"odd", "{"}}})
+	page.Reset()
+	if err := Make(in).WritePage(&page); err != nil || !strings.Contains(page.String(), "999988887777:role/z") || !strings.Contains(page.String(), roles+"zz") {
+		t.Errorf("who did read without a right, or may be able to, is not shown: %v", err)
+	}
+}
+
+// Trust policies are read as IAM answers, and as the AWS command prints them.
+func TestReadAccount_trust(t *testing.T) {
+	t.Parallel()
+	got, err := ReadAccount(strings.NewReader(`{"RoleDetailList":[{"Arn":"a","AssumeRolePolicyDocument":"%7B%22a%22%3A1%7D"},{"Arn":"b","AssumeRolePolicyDocument":{"b":1}},{"Arn":"c"}]}`))
+	if err != nil || len(got) != 3 || got[0].Trust != `{"a":1}` || got[1].Trust != `{"b":1}` || got[2].Trust != "" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+const evil = "\"'><script>alert(1)</script>\u2028</style></svg><img src=x onerror=alert(1)>javascript:alert(1)"
+
+// spoil puts evil text into every string of v, and three elements into each list.
+func spoil(v reflect.Value) {
+	switch v.Kind() { //nolint:exhaustive // what a review is made of
+	case reflect.String:
+		v.SetString(evil)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 3, 3))
+		for i := range 3 {
+			spoil(v.Index(i))
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(time.Unix(1e9, 0).UTC()))
+			return
+		}
+		for i := range v.NumField() {
+			spoil(v.Field(i))
+		}
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(-1)
+	}
+}
+
+// Whatever text is in a review, its page holds no element, attribute or address of it.
+func TestPage_evil(t *testing.T) {
+	t.Parallel()
+	var r Review
+	spoil(reflect.ValueOf(&r).Elem())
+	var page, again, table, text strings.Builder
+	for _, err := range []error{r.WritePage(&page), r.WritePage(&again), r.WriteCSV(&table), r.WriteJSON(&text)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	lower := strings.ToLower(page.String())
+	for _, part := range []string{"<script", "<img", "onerror=alert(1)>", `"javascript:`} {
+		if strings.Contains(lower, part) {
+			t.Errorf("the page holds %s", part)
+		}
+	}
+	if page.String() != again.String() {
+		t.Error("the same review makes another page")
+	}
+	if strings.Contains(text.String(), "<script") {
+		t.Error("the JSON can end a script's element")
+	}
+}
+
+// No cell of the table is a formula, in any column, nor where a spreadsheet parts cells
+// by semicolons or tabs.
+func TestCSV_formulas(t *testing.T) {
+	t.Parallel()
+	for _, start := range []string{"=", "+", "-", "@", "\t=", "\r=", "\n=", " =", "x;=", "x\t=", "＝", "＋", "－", "＠", "x\n=", `"=`} {
+		bad := start + `cmd|'/C calc'!A0`
+		r := Review{Keys: []Key{{
+			Name: bad, Owner: bad, Findings: []Finding{{Kind: bad}}, Outside: []External{{Principal: bad, Sid: bad}},
+			Readers: []Reader{{ARN: bad, Can: Can(bad), If: bad, By: bad}},
+		}}}
+		var b strings.Builder
+		if err := r.WriteCSV(&b); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := csv.NewReader(strings.NewReader(b.String())).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows[1:] {
+			for _, cell := range row {
+				if strings.ContainsAny(cell, ";\t\r\n") || strings.ContainsAny(firstRune(strings.TrimLeft(cell, ` "`)), "=+-@＝＋－＠") {
+					t.Errorf("%q: cell %q", start, cell)
+				}
+			}
+		}
+	}
+}
+
+func firstRune(s string) string {
+	for _, r := range s {
+		return string(r)
+	}
+	return ""
 }

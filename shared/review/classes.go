@@ -18,10 +18,12 @@ type index struct {
 	byLower map[string][]int // by ARN in lower case, for operators may ignore it
 	control traits           // of the service control policies
 	split   map[string][][]int
+	parser  *parser
+	taken   map[string][]string // by trust policy
 }
 
 func newIndex(in *Input, c *parser) *index {
-	x := &index{in: in, byLower: map[string][]int{}, split: map[string][][]int{}}
+	x := &index{in: in, byLower: map[string][]int{}, split: map[string][][]int{}, parser: c, taken: map[string][]string{}}
 	for i, p := range in.Principals {
 		x.actors = append(x.actors, c.actor(p))
 		lower := strings.ToLower(p.ARN)

@@ -16,6 +16,15 @@ func readerFindings(in *Input, k *Key) {
 	if n := len(k.Outside); n > 0 {
 		k.find(Outsiders, "%d who are no user or role of the account: the secret's policy lets them in", n)
 	}
+	taken := 0
+	for _, r := range k.Readers {
+		if len(r.TakenOn) > 0 && r.Can != denied {
+			taken++
+		}
+	}
+	if taken > 0 {
+		k.find(Outsiders, "%d roles that can read it may be taken on from outside of the account", taken)
+	}
 	for _, f := range []struct {
 		kind, text string
 		from       int

@@ -67,7 +67,8 @@ type Principal struct {
 	Identity []Policy
 	Boundary *Policy
 	Tags     map[string]string
-	Person   bool // a human: a user with a password, a role of Identity Center
+	Trust    string // of a role: who may take it on, as a policy; empty: not known
+	Person   bool   // a human: a user with a password, a role of Identity Center
 }
 
 // Policy is a document as text. Text that [iam.Parse] refuses makes the answer

@@ -50,6 +50,44 @@ func strangers(in *Input, s iam.Statement) []string {
 	return slices.Concat(out, p.Service, p.Federated, p.CanonicalUser)
 }
 
+// takers are those outside of the account who may take the role on, by its trust policy.
+// AWS's own services are not told, nor is Identity Center, of which a role is a person's.
+func (x *index) takers(i int) []string {
+	p := &x.in.Principals[i]
+	if p.Trust == "" {
+		return nil
+	}
+	if out, ok := x.taken[p.Trust]; ok {
+		return out
+	}
+	d := x.parser.parse(Policy{"trust", p.Trust})
+	var out []string
+	if d.err != nil {
+		out = append(out, "whom its trust policy names, which cannot be read")
+	}
+	for _, s := range d.policy.Document.Statement {
+		if s.Effect != iam.Allow {
+			continue
+		}
+		if who := s.Principal; who != nil {
+			s.Principal = &iam.Principals{Everyone: who.Everyone, AWS: who.AWS, Federated: who.Federated, CanonicalUser: who.CanonicalUser}
+			if p.Person {
+				s.Principal.Federated = nil
+			}
+		}
+		for _, name := range strangers(x.in, s) {
+			if len(s.Condition) > 0 {
+				name += " (under conditions)"
+			}
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	out = slices.Compact(out)
+	x.taken[p.Trust] = out
+	return out
+}
+
 // accountOf is the account of a principal in a policy or a record; "" if it has none.
 func accountOf(name string) string {
 	if p := strings.SplitN(name, ":", 6); len(p) == 6 {

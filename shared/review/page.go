@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-analyze/charts"
 )
@@ -63,7 +64,8 @@ type pageData struct {
 	Kinds       []KindCount
 	Chart       template.HTML
 	Shown       []Key
-	Hidden      int
+	Hidden      int // keys
+	HiddenFound int // of them with findings
 	Compared    bool
 	MoreChanges int
 	MoreLimits  int
@@ -78,11 +80,11 @@ func (r Review) WritePage(w io.Writer) error {
 	}
 	p.Chart = template.HTML(svg) //nolint:gosec // made of our own kinds and of counts only
 	for _, k := range r.Keys {
-		if len(k.Findings) == 0 {
-			break
-		}
 		if len(p.Shown) == maxKeys {
 			p.Hidden++
+			if len(k.Findings) > 0 {
+				p.HiddenFound++
+			}
 			continue
 		}
 		p.Shown = append(p.Shown, k)
@@ -101,7 +103,7 @@ func (r Review) WritePage(w io.Writer) error {
 			}
 			return t.UTC().Format(time.DateOnly)
 		},
-		"first": func(all []Reader) []Reader { return all[:min(len(all), maxReaders)] },
+		"first": first,
 		"more":  func(all []Reader) int { return max(0, len(all)-maxReaders) },
 	}).Parse(pageText)
 	if err != nil {
@@ -111,6 +113,32 @@ func (r Review) WritePage(w io.Writer) error {
 		return fmt.Errorf("write the page: %w", err)
 	}
 	return nil
+}
+
+// first are the readers that the page shows: those that need a decision first.
+func first(all []Reader) []Reader {
+	if len(all) <= maxReaders {
+		return all
+	}
+	out := slices.Clone(all)
+	slices.SortStableFunc(out, func(a, b Reader) int { return urgency(a) - urgency(b) })
+	return out[:maxReaders]
+}
+
+func urgency(r Reader) int {
+	switch {
+	case r.Can == denied:
+		return 0
+	case len(r.TakenOn) > 0:
+		return 1
+	case r.Can == Unknown:
+		return 2
+	case r.Person:
+		return 3
+	case r.Remove:
+		return 4
+	}
+	return 5
 }
 
 func chart(kinds []KindCount) (string, error) {
@@ -198,8 +226,12 @@ func (k Key) lines() [][]string {
 	return lines
 }
 
+// harmless keeps a cell from being a formula, also where a spreadsheet parts cells by
+// other signs than commas. The text as it is, is in the JSON.
 func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
+	cell = strings.NewReplacer(";", " ", "\t", " ", "\r", " ", "\n", " ").Replace(cell)
+	start := strings.TrimLeft(cell, ` "`)
+	if r, n := utf8.DecodeRuneInString(start); n > 0 && strings.ContainsRune("=+-@＝＋－＠", r) {
 		return "'" + cell
 	}
 	return cell

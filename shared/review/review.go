@@ -54,6 +54,8 @@ type Reader struct {
 	Reads  int64     `json:"reads"`
 	Last   time.Time `json:"last,omitzero"`
 	Remove bool      `json:"remove,omitempty"` // it can, and did not for so long
+	// TakenOn are who may take the role on from outside of the account.
+	TakenOn []string `json:"takenOn,omitempty"`
 }
 
 // External is somebody whom the secret's policy lets in and who is no user or role of
@@ -139,7 +141,8 @@ func Make(in Input) Review {
 func uncovered(in *Input) []string {
 	out := []string{
 		"KMS grants, VPC endpoint policies, resource control policies and session policies are not looked at.",
-		"Who may take a role on is not looked at: a role stands for all who may.",
+		"Who may take a role on is looked at only for those outside of the account: a role stands for all who may.",
+		"Who could give himself the right is not looked at: by the secret's policy (PutResourcePolicy), the KMS key's (PutKeyPolicy, CreateGrant), IAM (policies, UpdateAssumeRolePolicy, PassRole to what runs code), by a copy in another Region, or as the rotation function.",
 		"The root user of the account may do what is not denied, and is in no list.",
 		"Of principals in other accounts, only what the secret's policy says is known. That of the KMS key may still refuse them.",
 		"A role's sessions may carry tags, so conditions on them are reported as conditions.",
@@ -174,7 +177,9 @@ func key(in *Input, x *index, t *target, did []Read) Key {
 		delete(seen, p.ARN)
 		own := slices.Contains(in.OwnRoles, p.ARN)
 		idle := r.Count == 0 || r.Last.Before(in.Now.Add(-in.Unused))
-		k.Readers = append(k.Readers, Reader{p.ARN, p.Person, a.can, a.only, a.by, r.Count, r.Last, known && old && idle && !own && a.can != Unknown})
+		k.Readers = append(k.Readers, Reader{
+			p.ARN, p.Person, a.can, a.only, a.by, r.Count, r.Last, known && old && idle && !own && a.can != Unknown, x.takers(i),
+		})
 	})
 	for arn, r := range seen {
 		k.Readers = append(k.Readers, unlisted(in, arn, r))
