@@ -90,10 +90,10 @@ type Secret struct {
 	Schedule          string // as [keysfile.ParseSchedule] reads it; empty: none
 	Window            time.Duration
 	RotationOn        bool
-	CannotRotate      bool      // by the vendor's rules: a person has to
-	NoRotation        string    // why it is not to be rotated at all: "a honey token"; empty: it is
-	Paused            bool      // or frozen
-	NotBefore         time.Time // a pause or a freeze ended then: nothing was due before
+	CannotRotate      bool   // by the vendor's rules: a person has to
+	NoRotation        string // why it is not to be rotated at all: "a honey token"; empty: it is
+	Paused            bool   // or frozen
+	Stopped           []Span // pauses and freezes that are over
 	Created           time.Time
 	LastRotated       time.Time
 	LastRead          time.Time // Secrets Manager's LastAccessedDate: a day, and of anybody
@@ -106,6 +106,9 @@ type Secret struct {
 	Current, InLedger string // key ids: of AWSCURRENT, and of the last rotation in the ledger
 	AtVendor          *Vendor
 }
+
+// Span is a time in which a key was not rotated on purpose.
+type Span struct{ From, Until time.Time }
 
 // Vendor is what the vendor says of a secret's keys.
 type Vendor struct {

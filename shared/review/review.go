@@ -223,8 +223,11 @@ func due(s *Secret) time.Time {
 		return time.Time{}
 	}
 	next := schedule.Next(last)
-	if s.NotBefore.After(next) {
-		next = s.NotBefore
+	// One that began when the rotation was late already excuses nothing.
+	for _, one := range slices.SortedFunc(slices.Values(s.Stopped), func(a, b Span) int { return a.From.Compare(b.From) }) {
+		if !one.From.After(next.Add(s.Window)) && one.Until.After(next) {
+			next = one.Until
+		}
 	}
 	return next.Add(s.Window).UTC()
 }

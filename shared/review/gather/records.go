@@ -68,8 +68,8 @@ func (c *collection) paused(s *review.Secret, p *keyrecord.Pause) {
 	if p.InForce(c.in.Now) || p.Expired(c.in.Now) && !s.LastRotated.After(p.Until) {
 		c.notice(review.Notice{Kind: "pause", Text: pauseText(s.Name, p), Until: p.Until})
 	}
-	if over := p.Over(); !over.After(c.in.Now) && over.After(s.NotBefore) {
-		s.NotBefore = over
+	if over := p.Over(); !over.After(c.in.Now) {
+		s.Stopped = append(s.Stopped, review.Span{From: p.At, Until: over})
 	}
 }
 

@@ -143,8 +143,8 @@ func (c *collection) declaredKey(s *review.Secret, k *config.Key) {
 		c.notice(review.Notice{Kind: "freeze", Text: s.Name + " is not rotated: " + f.Reason, Until: f.Until})
 	}
 	for _, f := range k.Freeze {
-		if f.Until.After(s.NotBefore) && !f.Until.After(c.in.Now) {
-			s.NotBefore = f.Until
+		if !f.Until.After(c.in.Now) {
+			s.Stopped = append(s.Stopped, review.Span{From: f.From, Until: f.Until})
 		}
 	}
 }
