@@ -77,7 +77,9 @@ func fuzzed(f *testing.F, function string) *stack.Stack {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(sample)
+		if len(sample) < 64<<10 { // of short ones more are tried
+			f.Add(sample)
+		}
 	}
 	for _, event := range []string{
 		`{}`, `null`, `{"task":null}`, `{"task":"seal","Records":[{}]}`, `{"Records":[null,{}]}`, `{"TASK":"canary"}`, `{"task":"` + mark + `"}`, `{"task":{"` + mark + `":1}}`,
@@ -101,9 +103,13 @@ func fuzzed(f *testing.F, function string) *stack.Stack {
 
 const mark = "hunter2-hunter2"
 
-// handled returns the answer to an event, nil if it was refused.
+// handled returns the answer to an event, nil if it was refused. What is not JSON,
+// Lambda itself refuses.
 func handled(t *testing.T, s *stack.Stack, function string, event []byte) []byte {
 	t.Helper()
+	if !json.Valid(event) {
+		return nil
+	}
 	out, failure, err := s.Region.Lambda.Invoke(t.Context(), function, event)
 	if err != nil {
 		t.Fatal(err)
