@@ -20,6 +20,7 @@ import (
 	"github.com/keyturn/keyturn/test/cloud"
 	"github.com/keyturn/keyturn/test/cloud/region"
 	"github.com/keyturn/keyturn/test/cloud/secretsmanager"
+	"github.com/keyturn/keyturn/test/cloud/wire"
 	"github.com/keyturn/keyturn/test/stack"
 )
 
@@ -52,8 +53,8 @@ func vendors(now func() time.Time) map[string]struct {
 
 // cmdDeploy gives a script another AWS, with the real functions and a vendor's
 // simulator (SendGrid's, unless it names another; loopback: SendGrid's where the
-// command reaches it too, with its credential in good.json), and prod/mailer without a
-// value.
+// command reaches it too, with its credential in good.json; watched: its accesses are
+// watched, and the ledger's key is in ledger.pub), and prod/mailer without a value.
 func cmdDeploy(ts *testscript.TestScript, neg bool, args []string) {
 	w, ok := ts.Value(worldKey{}).(*world)
 	if !ok || neg || len(args) > 1 {
@@ -63,7 +64,10 @@ func cmdDeploy(ts *testscript.TestScript, neg bool, args []string) {
 	r := region.New(region.Options{Cloud: cloud.Options{SecretsManager: secretsmanager.Options{RetryDelay: time.Millisecond}}})
 	name := "sendgrid"
 	loopback := len(args) > 0 && args[0] == "loopback"
-	if len(args) > 0 && !loopback {
+	var watch *stack.Watch
+	if len(args) > 0 && args[0] == "watched" {
+		watch = &stack.Watch{Deployers: []string{"arn:aws:iam::" + wire.Account + ":user/local"}}
+	} else if len(args) > 0 && !loopback {
 		name = args[0]
 	}
 	v := vendors(r.Cloud.Clock().Now)[name]
@@ -85,6 +89,7 @@ func cmdDeploy(ts *testscript.TestScript, neg bool, args []string) {
 		Accounts: map[string]stack.Account{"main": {Provider: name, Base: base + v.path, Hosts: []string{host}, Admin: v.Admin(host)}},
 		Keys:     map[string]stack.Key{"prod/mailer": {Account: "main", Settings: v.settings}},
 		Vendors:  way,
+		Watch:    watch,
 	})
 	ts.Check(err)
 	l, err := r.Listen(ctx, "127.0.0.1:0")
@@ -98,9 +103,14 @@ func cmdDeploy(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Logf("end: %v", err)
 		}
 	})
-	w.stack, w.vendor, w.outage = s, v.vendor, out
+	w.stack, w.vendor, w.outage, w.watched = s, v.vendor, out, watch != nil
 	ts.Setenv("AWS_ENDPOINT_URL", r.Endpoint())
 	ts.Check(os.WriteFile(ts.MkAbs("keyturn.json"), s.Config, 0o600))
+	if watch != nil {
+		key, err := s.VerifierKey(ctx)
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs("ledger.pub"), []byte(key+"\n"), 0o600))
+	}
 }
 
 // cmdEnable turns the rotation of a deployed secret on.
@@ -108,9 +118,13 @@ func (w *world) cmdEnable(ctx context.Context, args []string) error {
 	return w.stack.Enable(ctx, args[0])
 }
 
-// cmdIdle waits until nothing is under way in the deployment.
+// cmdIdle waits until nothing is under way in the deployment, nor waits to be recorded: a
+// queue forgets it when the clock is moved by days.
 func (w *world) cmdIdle(ctx context.Context, _ []string) error {
-	return w.stack.Region.Cloud.Idle(ctx)
+	if err := w.stack.Region.Cloud.Idle(ctx); err != nil || !w.watched {
+		return err
+	}
+	return soon(ctx, "the queues to be empty", func() (bool, error) { return w.stack.Drained(), nil })
 }
 
 // cmdHand puts a key that somebody made by hand into a deployed secret.

@@ -42,6 +42,11 @@ const runbooks = "../../docs/runbooks"
 //	remember                  keep the current value, for works and is
 //	sweep                     the hourly sweep of the vendor account
 //	unstage NAME              somebody takes AWSPENDING off
+//	task NAME...              the audit function's schedules, one after another
+//	cut                       somebody removes the rule that brings CloudTrail's records
+//	missed some|none          the ledger's comparisons found what EventBridge did not bring
+//	told N TEXT               soon N messages have TEXT in them
+//	replicate REGION          the secret has a replica there, which must come in sync
 //	keys N                    this many keys are left at the vendor
 //	is same|other             the current value is the remembered one, or not
 func TestRunbooks(t *testing.T) {
@@ -61,6 +66,11 @@ func TestRunbooks(t *testing.T) {
 	all["remember"] = on((*world).cmdRemember)
 	all["sweep"] = on((*world).cmdSweep)
 	all["unstage"] = on((*world).cmdUnstage)
+	all["task"] = on((*world).cmdTask)
+	all["cut"] = on((*world).cmdCut)
+	all["missed"] = on((*world).cmdMissed)
+	all["told"] = on((*world).cmdTold)
+	all["replicate"] = on((*world).cmdReplicate)
 	all["keys"] = on((*world).cmdKeys)
 	all["is"] = on((*world).cmdIs)
 	testscript.Run(t, testscript.Params{

@@ -122,6 +122,7 @@ type world struct {
 	behavior chan string  // holds what the rotate function does
 	server   *server      // keyturn local, while it runs
 	stack    *stack.Stack // the real functions, once deployed
+	watched  bool         // its accesses are watched
 	vendor   vendor
 	outage   *outage         // of the deployed vendor
 	mend     func()          // ends what cmdDenied began

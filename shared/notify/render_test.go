@@ -64,6 +64,7 @@ func TestSubject(t *testing.T) {
 		{"as it is", "prod/mailer", "Keyturn critical: failed: prod/mailer"},
 		{"no lines of its own", "a\r\nBcc: x", "Keyturn critical: failed: a??Bcc: x"},
 		{"ASCII", "caf\u00e9", "Keyturn critical: failed: caf?"},
+		{"about no key", "", "Keyturn critical: failed"},
 		{"long", strings.Repeat("x", 200), "Keyturn critical: failed: " + strings.Repeat("x", 70) + "..."},
 	} {
 		m := message()
