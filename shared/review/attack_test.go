@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/keyturn/keyturn/shared/iam"
 )
 
 // names are the readers of the only key, each with how it can.
@@ -256,4 +258,98 @@ func firstRune(s string) string {
 		return string(r)
 	}
 	return ""
+}
+
+// What a policy cannot tell apart is unknown, the same in each run.
+func TestReaders_tagsOfOneName(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		in := small()
+		in.Principals[0].Identity = []Policy{{"team", policyOf(`{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"a"}}}`)}}
+		in.Secrets[0].Tags = map[string]string{"team": "a", "Team": "b"}
+		if got := names(Make(in))["web"]; got != Unknown {
+			t.Fatalf("web is %q", got)
+		}
+	}
+}
+
+// What an SCP, a boundary or a condition refuses is not listed, and what depends on what
+// is not known says on what.
+func TestReaders_limits(t *testing.T) {
+	t.Parallel()
+	full := policyOf(`{"Effect":"Allow","Action":"*","Resource":"*"}`)
+	on := func(condition string) string {
+		return policyOf(`{"Effect":"Allow","Action":"*","Resource":"*","Condition":` + condition + `}`)
+	}
+	kms := func(condition string) string {
+		return policyOf(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + account + `:root"},"Action":"kms:*","Resource":"*","Condition":` + condition + `}`)
+	}
+	for name, c := range map[string]struct {
+		identity, boundary, policy, key string
+		control                         []string // a level each
+		want                            Can
+		only                            string
+	}{
+		"all":                          {identity: full, want: Yes},
+		"NotAction":                    {identity: policyOf(`{"Effect":"Allow","NotAction":"iam:*","Resource":"*"}`), want: Yes},
+		"NotAction of it":              {identity: policyOf(`{"Effect":"Allow","NotAction":"secretsmanager:Get*","Resource":"*"}`)},
+		"NotResource":                  {identity: policyOf(`{"Effect":"Allow","Action":"*","NotResource":"arn:aws:s3:::*"}`), want: Yes},
+		"a boundary without it":        {identity: full, boundary: policyOf(`{"Effect":"Allow","Action":"s3:*","Resource":"*"}`)},
+		"a boundary with it":           {identity: full, boundary: full, want: Yes},
+		"a boundary that is not there": {identity: full, boundary: " ", want: Unknown},
+		"FullAWSAccess was removed":    {identity: full, control: []string{full, policyOf(`{"Effect":"Allow","Action":"s3:*","Resource":"*"}`)}},
+		"an SCP denies by tag":         {identity: full, control: []string{full[:len(full)-2] + `,{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalTag/team":"a"}}}]}`}, want: If, only: "aws:PrincipalTag/team"},
+		"MFA":                          {identity: on(`{"Bool":{"aws:MultiFactorAuthPresent":"true"}}`), want: If, only: "aws:MultiFactorAuthPresent"},
+		"MFA if it exists":             {identity: on(`{"BoolIfExists":{"aws:MultiFactorAuthPresent":"true"}}`), want: If, only: "aws:MultiFactorAuthPresent"},
+		"an endpoint":                  {identity: on(`{"StringEquals":{"aws:SourceVpce":"vpce-1"}}`), want: If, only: "aws:SourceVpce"},
+		"a set":                        {identity: on(`{"ForAllValues:StringEquals":{"aws:PrincipalOrgPaths":"o/r/*"}}`), want: If, only: "aws:PrincipalOrgPaths"},
+		"another's tag":                {identity: on(`{"StringEquals":{"aws:ResourceTag/team":"b"}}`)},
+		"its tag":                      {identity: on(`{"StringEquals":{"aws:ResourceTag/team":"a"}}`), want: Yes},
+		"a set with IfExists":          {identity: on(`{"ForAllValues:StringEqualsIfExists":{"aws:TagKeys":"a"}}`), want: Unknown},
+		"everybody, with a condition":  {policy: `{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}}`, want: If, only: "aws:PrincipalOrgID"},
+		"NotPrincipal":                 {identity: full, policy: `{"Effect":"Deny","NotPrincipal":{"AWS":"` + roles + `web"},"Action":"*","Resource":"*"}`, want: Unknown},
+		"KMS left to IAM":              {identity: full, key: kms(`{"StringEquals":{"kms:ViaService":"secretsmanager.eu-central-1.amazonaws.com","kms:CallerAccount":"` + account + `"}}`), want: Yes},
+		"KMS by another service":       {identity: full, key: kms(`{"StringEquals":{"kms:ViaService":"s3.eu-central-1.amazonaws.com"}}`)},
+		"KMS not left to IAM":          {identity: full, key: policyOf(`{"Effect":"Allow","Principal":{"AWS":"` + roles + `old"},"Action":"kms:*","Resource":"*"}`)},
+		"KMS and no right to decrypt":  {identity: readAll, key: kms(`{"StringLike":{"kms:ViaService":"*"}}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := small()
+			in.Principals = []Principal{{ARN: roles + "web", Role: true}}
+			if in.Secrets[0].Tags = map[string]string{"team": "a"}; c.identity != "" {
+				in.Principals[0].Identity = []Policy{{"p", c.identity}}
+			}
+			if c.boundary != "" {
+				in.Principals[0].Boundary = &Policy{"boundary", strings.TrimSpace(c.boundary)}
+			}
+			if c.policy != "" {
+				in.Secrets[0].Policy = policyOf(c.policy)
+			}
+			if c.key != "" {
+				in.Secrets[0].KMSKey, in.KMS = cmk, map[string]Policy{cmk: {"key", c.key}}
+			}
+			for _, text := range c.control {
+				d, err := iam.Parse([]byte(text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				in.ServiceControl = append(in.ServiceControl, []iam.Policy{{Name: "SCP", Document: d}})
+			}
+			in.ControlKnown = true
+			r := Make(in)
+			got := Reader{}
+			for _, p := range r.Keys[0].Readers {
+				if p.ARN == roles+"web" {
+					got = p
+				}
+			}
+			if got.Can == denied { // it did read
+				got.Can = ""
+			}
+			if got.Can != c.want || !strings.Contains(got.If, c.only) {
+				t.Errorf("%q if %q, want %q if %q", got.Can, got.If, c.want, c.only)
+			}
+		})
+	}
 }

@@ -167,18 +167,32 @@ func sound(in *Input, a *actor) bool {
 	return !slices.ContainsFunc(documents, func(p iam.Policy) bool { return reads(p.Document) })
 }
 
-// reads is whether a condition may fail on the values of a request: then only the
+// reads is whether a statement may fail on the values of a request: then only the
 // request itself shows it.
 func reads(d iam.Document) bool {
 	for _, s := range d.Statement {
-		for operator := range s.Condition {
+		if slices.ContainsFunc(slices.Concat(s.Resource, s.NotResource), filled) {
+			return true
+		}
+		for operator, keys := range s.Condition {
 			o := operator[strings.LastIndex(operator, ":")+1:]
 			if !strings.HasPrefix(o, "String") && !strings.HasPrefix(o, "Arn") && !strings.HasPrefix(o, "Bool") && o != "Null" {
 				return true
 			}
+			for _, values := range keys {
+				if strings.HasPrefix(o, "Arn") && slices.ContainsFunc(values, filled) {
+					return true
+				}
+			}
 		}
 	}
 	return false
+}
+
+// filled is whether the pattern is an ARN only by what its variables stand for.
+func filled(pattern string) bool {
+	before, _, ok := strings.Cut(pattern, "${")
+	return ok && strings.Count(before, ":") < 5
 }
 
 func allowances(policies []iam.Policy) []allowance {
