@@ -116,14 +116,14 @@ func randomInput(r *rand.Rand) *Input {
 	return in
 }
 
-var all = flag.Bool("all", false, "compare the answers of 600 accounts, not of 240")
+var all = flag.Bool("all", false, "compare the answers of 600 accounts, not of 300")
 
 // The index answers as the evaluator does for each pair.
 func TestIndexAnswersAsEvaluator(t *testing.T) {
 	t.Parallel()
 	seen := map[Can]int{}
 	saved := 0
-	accounts := uint64(240)
+	accounts := uint64(300)
 	if *all {
 		accounts = 600
 	}
