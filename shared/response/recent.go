@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -20,7 +21,8 @@ type place struct {
 }
 
 // place takes a place for the request, or says why there is none. One that this
-// request took before, and did not use, is taken anew.
+// request took before, and did not use, is taken anew. One of a time that is far from
+// now, before or after, holds nobody up: a clock was wrong then.
 func (r *Responder) place(ctx context.Context, name, secret string) (refused string, err error) {
 	cooldown := cmp.Or(r.Rules.Cooldown, defaultCooldown)
 	var wrong error
@@ -30,7 +32,7 @@ func (r *Responder) place(ctx context.Context, name, secret string) (refused str
 			return "", err
 		}
 		now := r.Now()
-		recent = slices.DeleteFunc(recent, func(p place) bool { return p.Name == name || now.Sub(p.At) >= max(cooldown, time.Hour) })
+		recent = slices.DeleteFunc(recent, func(p place) bool { return p.Name == name || now.Sub(p.At).Abs() >= max(cooldown, time.Hour) })
 		if refused := r.limits(recent, secret, cooldown, now); refused != "" {
 			return refused, nil
 		}
@@ -43,6 +45,32 @@ func (r *Responder) place(ctx context.Context, name, secret string) (refused str
 		}
 	}
 	return "", fmt.Errorf("store the recent requests: %w", wrong)
+}
+
+// giveBack frees the place of a request that began nothing: else what is refused, and
+// what an attacker reads then, would use up the hour and the secret's cooldown. If it
+// cannot, the limits are reached earlier, and no rotation too many is asked for.
+func (r *Responder) giveBack(ctx context.Context, name string) {
+	var wrong error
+	for range attempts {
+		recent, at, err := r.recent(ctx)
+		if wrong = err; err != nil {
+			break
+		}
+		kept := slices.DeleteFunc(slices.Clone(recent), func(p place) bool { return p.Name == name })
+		if len(kept) == len(recent) {
+			return
+		}
+		if at.Data, wrong = json.Marshal(kept); wrong != nil { //nolint:gosec // names of secrets
+			break
+		}
+		if wrong = r.Cells.Put(ctx, at); wrong == nil {
+			return
+		}
+	}
+	if wrong != nil {
+		r.Log.LogAttrs(ctx, slog.LevelWarn, "the place of a refused rotation was not given back", slog.String("error", wrong.Error()))
+	}
 }
 
 // limits says why no other rotation of secret is asked for now, "" if one may be.

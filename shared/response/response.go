@@ -56,8 +56,8 @@ const (
 	attempts        = 5
 
 	// A finding in records that came so late starts nothing: the key may have been
-	// replaced since.
-	tooOld = 24 * time.Hour
+	// replaced since. What was read up to a day before a honey token is found with it.
+	tooOld = 36 * time.Hour
 )
 
 // Respond asks for the rotations that a finding calls for, and returns what became of
@@ -120,6 +120,7 @@ func (r *Responder) one(ctx context.Context, f detect.Finding, secret string) (s
 			slog.String("finding", f.ID), slog.String("error", err.Error()))
 	case refused != "":
 		q.Outcome = "not started: " + refused
+		r.giveBack(ctx, name)
 	default:
 		q.Outcome = "started, version " + version
 	}

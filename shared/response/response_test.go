@@ -146,8 +146,8 @@ func TestRespond(t *testing.T) {
 		t.Errorf("refused: told %q", got)
 	}
 	old := w.finding("f6", "D-07", "e")
-	old.Time = w.now.Add(-25 * time.Hour)
-	if got := ask(old); got != "e: not started: it was 25h0m0s ago" || len(w.sent) != 2 {
+	old.Time = w.now.Add(-37 * time.Hour)
+	if got := ask(old); got != "e: not started: it was 37h0m0s ago" || len(w.sent) != 2 {
 		t.Errorf("old: told %q, sent %v", got, w.sent)
 	}
 	r.Rules.Off = true
@@ -188,6 +188,40 @@ func TestLimits(t *testing.T) {
 		if got := ask(step.secret); got != step.want {
 			t.Errorf("%s at %s: started %t", step.secret, w.now.Sub(start), got)
 		}
+	}
+}
+
+// TestLimits_nothingBegan: what is refused uses up neither the hour nor the cooldown,
+// nor does a clock that was ahead.
+func TestLimits_nothingBegan(t *testing.T) {
+	t.Parallel()
+	w := &world{now: start, refuse: "InProgress: wait"}
+	r := w.responder(detect.Respond{Rules: []string{"D-07"}, Hourly: 2})
+	ask := func(id, secret string) string {
+		t.Helper()
+		out, err := r.Respond(t.Context(), w.finding(id, "D-07", secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	for i := range 5 {
+		if got := ask(fmt.Sprint("refused-", i), fmt.Sprint("admin-", i%2)); !strings.HasSuffix(got, "InProgress: wait") {
+			t.Errorf("request %d: %q", i, got)
+		}
+	}
+	w.refuse, w.now = "", start.Add(30*24*time.Hour)
+	for _, secret := range []string{"a", "b"} {
+		if got := ask("ahead-"+secret, secret); !strings.HasSuffix(got, ": started, version v1") {
+			t.Errorf("after refusals: %q", got)
+		}
+	}
+	w.now = start.Add(time.Minute)
+	if got := ask("back", "a"); !strings.HasSuffix(got, ": started, version v1") {
+		t.Errorf("after a clock that was ahead: %q", got)
+	}
+	if got := ask("again", "a"); !strings.Contains(got, "a rotation was asked for at") {
+		t.Errorf("within the cooldown: %q", got)
 	}
 }
 
