@@ -220,7 +220,7 @@ func full() review.Input {
 		Principals: []review.Principal{
 			{ARN: role("service-role/a-very-long-name-of-a-role-that-somebody-made-for-the-shop"), Role: true, Identity: []review.Policy{{Name: "read", Text: read}}},
 			{ARN: role("aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_AdministratorAccess_0123456789abcdef"), Role: true, Person: true, Identity: []review.Policy{{Name: "office", Text: office}}},
-			{ARN: role("odd"), Role: true, Identity: []review.Policy{{Name: "odd", Text: "{"}}},
+			{ARN: role("odd"), Role: true, Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999988887777:role/a-partner-with-a-long-name"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"x"}}}]}`, Identity: []review.Policy{{Name: "odd", Text: "{"}}},
 			{ARN: role("keyturn-rotate-main"), Role: true, Identity: []review.Policy{{Name: "read", Text: read}}},
 		},
 		Missing: []string{"The service control policies could not be read (AccessDeniedException): they only restrict, so that at most those who are listed can read."},
