@@ -34,8 +34,10 @@ anywhere. Many files may have millions of events: those that lie within the
 same time are held in memory, about 6 KB each.
 
 --site says what is yours: keyturn.yaml, or a JSON file with more (secrets,
-roles, automation, allow-lists, thresholds; see docs/detection.md). Without it,
-every secret is watched. What is normal is learned from the first 14 days.
+roles, automation, allow-lists, thresholds; see docs/detection.md). It is
+KEYTURN_CONFIG if it is not given, else keyturn.yaml. Where there is none, or
+with --site "", every secret is watched and none is known as yours. What is
+normal is learned from the first 14 days.
 
 One line for each finding, then a summary; with --json each line is an object,
 the last one the summary. All rules run, those too that are off by default.
@@ -50,11 +52,16 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 no event in the files.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&d.site, "site", "", "`FILE` that says what is yours, keyturn.yaml or JSON (else every secret is watched)")
+	f.StringVar(&d.site, "site", "", "`FILE` that says what is yours, keyturn.yaml or JSON (KEYTURN_CONFIG; else keyturn.yaml; \"\": every secret is watched)")
 	f.StringVar(&a.flags.environment, "environment", "", "`NAME` in keyturn.yaml (else the only one)")
 	f.StringSliceVar(&d.rules, "rules", nil, "run these `IDS` only, such as D-01,D-10")
 	f.StringVar(&d.since, "since", "", "leave out findings before this `DAY` or time; the events before it still teach")
-	return command(c, func(c *cobra.Command, args []string) error { return a.runDetect(c.Context(), args, d) })
+	return command(c, func(c *cobra.Command, args []string) error {
+		if !c.Flags().Changed("site") {
+			d.site = a.ours()
+		}
+		return a.runDetect(c.Context(), args, d)
+	})
 }
 
 // detected is the summary.
@@ -69,6 +76,7 @@ type detected struct {
 	Tracks     int            `json:"tracks"`
 	TrackBytes int            `json:"trackBytes"`
 	PerSecond  int            `json:"eventsPerSecond"` // reading included
+	Site       string         `json:"site"`            // which file says what is ours; "": none
 
 	state *detect.Memory
 }
@@ -87,7 +95,7 @@ func (a *app) runDetect(ctx context.Context, paths []string, d detectFlags) erro
 		return err
 	}
 	began := time.Now()
-	sum := detected{Findings: map[string]int{}, Off: []string{}, state: &detect.Memory{}}
+	sum := detected{Findings: map[string]int{}, Off: []string{}, Site: d.site, state: &detect.Memory{}}
 	files, err := a.surveyTrail(paths, &sum)
 	if err != nil {
 		return err

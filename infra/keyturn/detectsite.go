@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -16,6 +18,15 @@ import (
 	"github.com/keyturn/keyturn/shared/detect/mmdb"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
+
+// ours is the keys' file, if there is one or should be; else "".
+func (a *app) ours() string {
+	path := a.declaration()
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && a.getenv("KEYTURN_CONFIG") == "" {
+		return ""
+	}
+	return path
+}
 
 // detectSite reads what is ours; "" knows nothing.
 func (a *app) detectSite(path string) (*detect.Site, error) {
@@ -106,6 +117,11 @@ func (a *app) saySummary(sum detected, rules []detect.Rule) {
 	}
 	a.say("%d events of %s to %s in %d files, %d unreadable, %d a second; %d findings; %d tracks in %d KB",
 		sum.Events, sum.First.Format(time.RFC3339), sum.Last.Format(time.RFC3339), sum.Files, sum.Unreadable, sum.PerSecond, total, sum.Tracks, (sum.TrackBytes+1023)/1024)
+	if sum.Site == "" {
+		a.say("every secret was watched, none is known as yours: --site %s", keysName)
+	} else {
+		a.say("what is yours: %s", console.Clean(sum.Site))
+	}
 	for _, r := range rules {
 		if n := sum.Findings[r.ID]; n > 0 {
 			off := ""
