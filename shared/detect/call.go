@@ -65,8 +65,8 @@ func (c *Call) Asks() bool {
 	return c.Manager() && (c.Name == "GetSecretValue" || c.Name == "BatchGetSecretValue")
 }
 
-// spoiled names the secret, if the call got its value: a read that succeeded, or its
-// decryption. A honey token is worth nothing, and the canary is our own.
+// spoiled names the secret, if the call got its value: see [Call.Gets]. A honey token
+// is worth nothing, and the canary is our own.
 func (c *Call) spoiled(one Subject) []string {
 	if one.HoneyToken || one.Canary || !c.Gets() {
 		return nil
@@ -82,9 +82,17 @@ func (c *Call) spoiledFirst(one Subject) []string {
 	return c.spoiled(one)
 }
 
-// Gets says that the call got values of secrets, or KMS decrypted them for it.
+// Gets says that the call got values of secrets, or Secrets Manager had KMS decrypt them
+// for it. Who asks KMS itself chooses the encryption context, and has no secret's bytes.
+// A batch that succeeded may have got none of what it names, but errors: each that it got
+// has a record of its own.
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html
 func (c *Call) Gets() bool {
-	return c.Reads() || c.Source == trail.KMS && c.Name == "Decrypt" && c.Result == trail.Succeeded
+	if c.Result != trail.Succeeded {
+		return false
+	}
+	return c.Manager() && c.Name == "GetSecretValue" ||
+		c.Source == trail.KMS && c.Name == "Decrypt" && c.Identity.InvokedBy == trail.SecretsManager
 }
 
 // Concerns says that the call is about watched secrets, or may be: it names

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/keyturn/keyturn/shared/trail"
@@ -22,7 +23,13 @@ func TestHoneytoken(t *testing.T) {
 		{name: "by ARN", events: []trail.Event{ev(0, mailer, "DescribeSecret", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/decoy-AbCdEf")}, want: touched("DescribeSecret")},
 		{name: "denied", events: []trail.Event{ev(0, mailer, "GetSecretValue", "prod/decoy", denied)}, want: touched("GetSecretValue")},
 		{name: "decrypted", events: []trail.Event{ev(0, mailer, "Decrypt", "", kms)}, want: touched("Decrypt")},
-		{name: "in a batch", events: []trail.Event{ev(0, mailer, "BatchGetSecretValue", "", set("secretIdList", []string{"prod/mail", "prod/decoy"}))}, want: append(touched("BatchGetSecretValue"), "critical: prod/mail was read by who got a honey token within 24h")},
+		{name: "in a batch", events: []trail.Event{ev(0, mailer, "BatchGetSecretValue", "", set("secretIdList", []string{"prod/mail", "prod/decoy"}))}, want: touched("BatchGetSecretValue")},
+		{
+			name: "in a batch, with its records", events: []trail.Event{
+				ev(0, mailer, "BatchGetSecretValue", "", set("secretIdList", []string{"prod/mail", "prod/decoy"})), ev(0, mailer, "GetSecretValue", "prod/mail"), ev(0, mailer, "GetSecretValue", "prod/decoy"),
+			},
+			want: slices.Concat(touched("BatchGetSecretValue"), touched("GetSecretValue"), []string{"critical: prod/mail was read by who got a honey token within 24h"}),
+		},
 		{name: "with others", events: []trail.Event{
 			ev(0, mailer, "GetSecretValue", "prod/mail"), ev(20*3600, mailer, "GetSecretValue", "prod/decoy"), ev(40*3600, mailer, "GetSecretValue", "prod/pay"),
 			ev(50*3600, mailer, "GetSecretValue", "late"), ev(0, mailer, "GetSecretValue", "admin/mail", denied), ev(0, alice, "GetSecretValue", "admin/mail"),

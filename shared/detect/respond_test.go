@@ -31,8 +31,41 @@ func TestNothingOnDenials(t *testing.T) {
 			}
 		}
 	}
-	if succeeded < 100 {
+	if succeeded < 50 {
 		t.Errorf("only %d rotations were asked for where calls succeeded: the histories show nothing", succeeded)
+	}
+}
+
+// TestNothingOnClaims: what a caller only names was not read by it, nor is it rotated: in
+// a batch whose answers are errors, or as the context of a text of its own that KMS
+// decrypts for it.
+func TestNothingOnClaims(t *testing.T) {
+	t.Parallel()
+	site := everywhere()
+	decrypted := func(invoker string) trail.Event {
+		return ev(9, mailer, "Decrypt", "", func(e *trail.Event) {
+			e.Source, e.Identity.InvokedBy = trail.KMS, invoker
+			set("encryptionContext", map[string]string{"SecretARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/pay-AbCdEf"})(e)
+		})
+	}
+	honey := ev(0, mailer, "GetSecretValue", "prod/decoy")
+	for name, tt := range map[string]struct {
+		claim trail.Event
+		want  bool
+	}{
+		"a batch":                       {ev(9, mailer, "BatchGetSecretValue", "", set("secretIdList", []string{"prod/pay", "prod/mail"})), false},
+		"KMS, by the caller":            {decrypted(""), false},
+		"KMS, by another service":       {decrypted("s3.amazonaws.com"), false},
+		"KMS, by Secrets Manager":       {decrypted(trail.SecretsManager), true},
+		"the record of each of a batch": {ev(9, mailer, "GetSecretValue", "prod/pay"), true},
+	} {
+		rotates := false
+		for _, f := range replay(t, New(site, allOn(site), &Memory{}), [][]trail.Event{{honey, tt.claim}}) {
+			rotates = rotates || len(f.Rotate) > 0
+		}
+		if rotates != tt.want {
+			t.Errorf("%s: a rotation %t, want %t", name, rotates, tt.want)
+		}
 	}
 }
 
