@@ -42,7 +42,7 @@ type matter struct {
 const maxRecent = 200
 
 // Alerts tells people of findings: the first of a matter, and then only if it has
-// grown tenfold or become worse. All fields but Checkpoint are needed. It is safe for concurrent use.
+// grown tenfold or become worse, or asked for a rotation. All fields but Checkpoint are needed. It is safe for concurrent use.
 type Alerts struct {
 	Cells    cell.Store
 	Notifier notify.Notifier
@@ -137,8 +137,9 @@ func (a *Alerts) load(ctx context.Context, group string) (matter, cell.Cell, err
 }
 
 // take counts what m does not know, and reports whether it is news, and the worst of
-// it.
+// it, with what was started because of all of it.
 func (m *matter) take(found []told) (news bool, worst told) {
+	var responses []string
 	for _, f := range found {
 		if slices.Contains(m.Recent, f.ID) {
 			continue
@@ -154,14 +155,17 @@ func (m *matter) take(found []told) (news bool, worst told) {
 		if f.Time.After(m.Last) {
 			m.Last = f.Time
 		}
-		if f.Severity > m.Severity || m.Told == 0 || m.Count >= again*m.Told {
+		// What was rotated, or should have been and was not, is always news.
+		if f.Severity > m.Severity || m.Told == 0 || m.Count >= again*m.Told || f.response != "" {
 			news = true
 		}
+		responses = append(responses, f.response)
 		m.Severity = max(m.Severity, f.Severity)
 		if f.Severity >= worst.Severity {
 			worst = f
 		}
 	}
+	worst.response = strings.Join(slices.DeleteFunc(responses, func(r string) bool { return r == "" }), "; ")
 	m.Recent = m.Recent[max(0, len(m.Recent)-maxRecent):]
 	worst.Secrets = secretsOf(worst.Secrets, found)
 	return news, worst

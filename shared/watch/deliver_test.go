@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/keyturn/keyturn/shared/detect"
 	"github.com/keyturn/keyturn/shared/history"
 	"github.com/keyturn/keyturn/shared/ledger/ledgertest"
@@ -100,6 +102,30 @@ func (w *world) rotated(t *testing.T, when string, r *rotatenow, want ...string)
 	}
 	if len(r.sent) > 1 || strings.Contains(entry, ": started") && len(r.sent) != 1 || strings.Contains(entry, "not started") && len(r.sent) > 0 {
 		t.Errorf("%s: sent %v, the ledger says %q", when, r.sent, entry)
+	}
+}
+
+// TestRespond_told: people are told of every rotation that was asked for, also where
+// several are of one matter, and where the matter is known.
+func TestRespond_told(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.respond()
+	loot := func(secret string) detect.Finding {
+		return detect.Finding{ID: "D-01-" + secret, Rule: "D-01", Title: "touched", Group: "D-01-thief", Severity: detect.Critical, Time: start, Secrets: []string{secret}, Rotate: []string{secret}, Count: 1}
+	}
+	for _, found := range [][]detect.Finding{{loot("a"), loot("b")}, {loot("c")}, {loot("c")}} {
+		w.Detector = finder(found)
+		if err := w.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, m := range w.told {
+		got = append(got, m.Detail["response"])
+	}
+	if diff := cmp.Diff([]string{"a: started, version v7; b: started, version v7", "c: started, version v7"}, got); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
 	}
 }
 

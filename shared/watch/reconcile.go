@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/cell"
@@ -283,7 +284,7 @@ func (r *Reconciler) tell(ctx context.Context, now time.Time, out history.Reconc
 	if out.Events == 0 && out.Reads == 0 && len(out.Differ)+len(out.Invalid) == 0 {
 		return nil
 	}
-	id := out.From.UTC().Format(time.RFC3339) + "/" + now.UTC().Format(time.RFC3339)
+	id := r.Name + "/" + out.From.UTC().Format(time.RFC3339) + "/" + now.UTC().Format(time.RFC3339)
 	e, err := history.Entry(Writer, "reconcile/"+id, now, history.Fact{Kind: history.KindReconcile, Reconcile: &out})
 	if err != nil {
 		return err
@@ -292,12 +293,15 @@ func (r *Reconciler) tell(ctx context.Context, now time.Time, out history.Reconc
 		return r.Watch.append(ctx, []ledger.Entry{e})
 	}
 	f := detect.Finding{
-		ID: "D-23-reconcile-" + now.UTC().Format("20060102T150405"), Group: "reconcile", Rule: "D-23", Title: "the ledger had gaps", Severity: detect.High,
+		ID: "D-23-reconcile-" + strings.ReplaceAll(r.Name, " ", "-") + "-" + now.UTC().Format("20060102T150405"), Group: "reconcile", Rule: "D-23", Title: "the ledger had gaps", Severity: detect.High,
 		Technique: "T1562.008", Time: now, Count: 1,
 		Why:  fmt.Sprintf("%d events were missed, %d counts of reads differ, %d files or digests are not in order", out.Missed, len(out.Differ), len(out.Invalid)),
 		Next: "see the entry in the ledger: what was missed is in it now; if files or digests are not in order, see docs/runbooks/silent-log.md",
 	}
-	if !gap && len(out.Invalid) == 0 {
+	switch {
+	case len(out.Invalid) > 0: // events that are lost every day do not hide it
+		f.Group = "reconcile-invalid"
+	case !gap:
 		f.Group, f.Title, f.Severity = "reconcile-more", "the ledger has more reads than CloudTrail", detect.Low
 		f.Next = "EventBridge gave some twice, or CloudTrail's files lack some: the entry in the ledger says of which hours"
 	}

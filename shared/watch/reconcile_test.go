@@ -236,6 +236,45 @@ func TestReconciler_crash(t *testing.T) {
 }
 
 // Files that are not in order, and digests that stop, are told.
+// TestReconciler_hidden: files that are not in order are told while events are lost day
+// by day, and so are those of two sources at the same second.
+func TestReconciler_hidden(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f := lossy(t, w)
+	f.problems = map[int]string{5: "x.json.gz: the file is missing"}
+	w.hourly(t, w.reconciler(t, f), 10)
+	if n := len(w.told); n == 0 || !strings.Contains(w.told[n-1].Summary, "1 files or digests are not in order") {
+		t.Errorf("told %+v", w.told)
+	}
+	w = newWorld(t)
+	f = &files{w: w, hours: map[int][]string{}, problems: map[int]string{0: "x.json.gz: the file is missing"}}
+	for _, name := range []string{watch.SourceFiles, watch.SourceFiles + " us-east-1"} {
+		r := w.reconciler(t, f)
+		r.Name, r.Abroad = name, name != watch.SourceFiles
+		w.now = start
+		if err := r.Begin(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.now = start.Add(time.Hour)
+		if _, err := r.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alerts, runs := 0, 0
+	for _, one := range w.entries(t) {
+		if one.Alert != nil {
+			alerts++
+		}
+		if one.Reconcile != nil {
+			runs++
+		}
+	}
+	if alerts != 2 || runs != 2 {
+		t.Errorf("%d alerts and %d runs in the ledger, want 2 of each", alerts, runs)
+	}
+}
+
 func TestReconciler_problems(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
