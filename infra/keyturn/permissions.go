@@ -94,9 +94,12 @@ type permissionDocument struct {
 
 func permissionDocuments() []permissionDocument {
 	return []permissionDocument{
-		{"deploy", (*access.Site).Deploy, ""}, {"operate", (*access.Site).Operate, ""},
-		{"execution", (*access.Site).Execution, ""}, {"execution-networks", (*access.Site).ExecutionNetworks, ""},
-		{"trail-bucket", (*access.Site).TrailBucket, "audit.trail"}, {"trail-key", (*access.Site).TrailKey, "audit.trail.kmsKey"},
+		{"deploy", (*access.Site).Deploy, ""},
+		{"operate", (*access.Site).Operate, ""},
+		{"execution", (*access.Site).Execution, ""},
+		{"execution-networks", (*access.Site).ExecutionNetworks, ""},
+		{"trail-bucket", (*access.Site).TrailBucket, "audit.trail"},
+		{"trail-key", (*access.Site).TrailKey, "audit.trail.kmsKey"},
 		{"checkpoint-bucket", (*access.Site).CheckpointBucket, "audit.checkpoints"},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/audit"
@@ -88,14 +89,11 @@ func (e *Engine) takeOn(ctx context.Context, k config.Key, alerts []keyrecord.Al
 }
 
 func ids(alerts []keyrecord.Alert) string {
-	s := ""
-	for i, a := range alerts {
-		if i > 0 {
-			s += " "
-		}
-		s += a.ID
+	all := make([]string, 0, len(alerts))
+	for _, a := range alerts {
+		all = append(all, a.ID)
 	}
-	return s
+	return strings.Join(all, " ")
 }
 
 func shownAlerts(in []keyrecord.Alert) []Alert {
