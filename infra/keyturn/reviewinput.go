@@ -55,7 +55,7 @@ func (a *app) liveReview(ctx context.Context, r reviewFlags) (review.Input, erro
 			return review.Input{}, err
 		}
 	}
-	g.Records = a.records(c)
+	g.Records = a.records(c).table // its errors say the code
 	g.Limit = vendorLimit
 	if r.ledger != "" {
 		v, err := a.verifier(r.ledgerFlags)
