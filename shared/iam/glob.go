@@ -126,19 +126,31 @@ func (g glob) matchResource(s string) (bool, error) {
 			colons++
 		}
 		inside := colons < 5 // a wildcard stays in its part, but for a * that ends it
-		next := make([]bool, len(reach))
-		for t, is := range reach {
-			switch {
-			case r == anyRun:
-				crosses := !inside || p+1 == len(g) || g[p+1] == ':'
-				next[t] = is || t > 0 && next[t-1] && (crosses || text[t-1] != ':')
-			case is && t < len(text) && (r == text[t] || r == anyOne && (!inside || text[t] != ':')):
-				next[t+1] = true
-			}
+		if r == anyRun {
+			reach = run(reach, text, !inside || p+1 == len(g) || g[p+1] == ':')
+		} else {
+			reach = step(reach, text, r, inside)
 		}
-		reach = next
 	}
 	return reach[len(text)], nil
+}
+
+// run moves on by any number of runes: colons only if it crosses.
+func run(reach []bool, text []rune, crosses bool) []bool {
+	next := make([]bool, len(reach))
+	for t, is := range reach {
+		next[t] = is || t > 0 && next[t-1] && (crosses || text[t-1] != ':')
+	}
+	return next
+}
+
+// step moves on by the rune r, or by any: by no colon if it has to stay inside.
+func step(reach []bool, text []rune, r rune, inside bool) []bool {
+	next := make([]bool, len(reach))
+	for t, c := range text {
+		next[t+1] = reach[t] && (r == c || r == anyOne && (!inside || c != ':'))
+	}
+	return next
 }
 
 // expand reads a pattern with its policy variables. What a variable stands for

@@ -175,18 +175,27 @@ func reads(d iam.Document) bool {
 			return true
 		}
 		for operator, keys := range s.Condition {
-			o := operator[strings.LastIndex(operator, ":")+1:]
-			if !strings.HasPrefix(o, "String") && !strings.HasPrefix(o, "Arn") && !strings.HasPrefix(o, "Bool") && o != "Null" {
+			if fails(operator[strings.LastIndex(operator, ":")+1:], keys) {
 				return true
-			}
-			for _, values := range keys {
-				if strings.HasPrefix(o, "Arn") && slices.ContainsFunc(values, filled) {
-					return true
-				}
 			}
 		}
 	}
 	return false
+}
+
+func fails(operator string, keys map[string]iam.Strings) bool {
+	switch {
+	case strings.HasPrefix(operator, "Arn"):
+		for _, values := range keys {
+			if slices.ContainsFunc(values, filled) {
+				return true
+			}
+		}
+		return false
+	case strings.HasPrefix(operator, "String"), strings.HasPrefix(operator, "Bool"), operator == "Null":
+		return false
+	}
+	return true
 }
 
 // filled is whether the pattern is an ARN only by what its variables stand for.

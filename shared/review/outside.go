@@ -66,25 +66,30 @@ func (x *index) takers(i int) []string {
 		out = append(out, "whom its trust policy names, which cannot be read")
 	}
 	for _, s := range d.policy.Document.Statement {
-		if s.Effect != iam.Allow {
-			continue
-		}
-		if who := s.Principal; who != nil {
-			s.Principal = &iam.Principals{Everyone: who.Everyone, AWS: who.AWS, Federated: who.Federated, CanonicalUser: who.CanonicalUser}
-			if p.Person {
-				s.Principal.Federated = nil
-			}
-		}
-		for _, name := range strangers(x.in, s) {
-			if len(s.Condition) > 0 {
-				name += " (under conditions)"
-			}
-			out = append(out, name)
-		}
+		out = append(out, x.takersBy(s, p.Person)...)
 	}
 	slices.Sort(out)
 	out = slices.Compact(out)
 	x.taken[p.Trust] = out
+	return out
+}
+
+func (x *index) takersBy(s iam.Statement, person bool) []string {
+	if s.Effect != iam.Allow {
+		return nil
+	}
+	if who := s.Principal; who != nil {
+		s.Principal = &iam.Principals{Everyone: who.Everyone, AWS: who.AWS, Federated: who.Federated, CanonicalUser: who.CanonicalUser}
+		if person {
+			s.Principal.Federated = nil
+		}
+	}
+	out := strangers(x.in, s)
+	for i := range out {
+		if len(s.Condition) > 0 {
+			out[i] += " (under conditions)"
+		}
+	}
 	return out
 }
 
