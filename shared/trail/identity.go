@@ -71,7 +71,8 @@ func (i Identity) Principal() string {
 	case i.ARN != "":
 		return i.ARN
 	case i.PrincipalID != "":
-		return i.AccountID + ":" + i.PrincipalID
+		id, _, _ := strings.Cut(i.PrincipalID, ":") // the session's name is the caller's choice
+		return i.AccountID + ":" + id
 	case i.UserName != "":
 		return i.AccountID + ":" + i.UserName
 	case i.InvokedBy != "":
@@ -90,6 +91,9 @@ func (i Identity) SessionName() string {
 		if strings.Contains(i.ARN, ":assumed-role/") {
 			return afterLast(i.ARN, "/")
 		}
+		_, name, _ := strings.Cut(i.PrincipalID, ":")
+		return name
+	case "AWSAccount": // of a role of another account
 		_, name, _ := strings.Cut(i.PrincipalID, ":")
 		return name
 	case "FederatedUser":

@@ -89,7 +89,7 @@ func TestIdentity(t *testing.T) {
 		"user's session":  {`{"type":"IAMUser","arn":"arn:aws:iam::1:user/u","accessKeyId":"ASIA1","sessionContext":{"sessionIssuer":{},"attributes":{"mfaAuthenticated":"true"}}}`, "arn:aws:iam::1:user/u", "", MFAUsed},
 		"federated":       {`{"type":"FederatedUser","arn":"arn:aws:sts::1:federated-user/bob","sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::1:user/u"}}}`, "arn:aws:iam::1:user/u#bob", "bob", MFAUnknown},
 		"root":            {`{"type":"Root","accountId":"1","arn":"arn:aws:iam::1:root"}`, "root:1", "", MFAUnknown},
-		"other account":   {`{"type":"AWSAccount","accountId":"2","principalId":"AROA:x"}`, "2:AROA:x", "", MFAUnknown},
+		"other account":   {`{"type":"AWSAccount","accountId":"2","principalId":"AROA:x"}`, "2:AROA", "x", MFAUnknown},
 		"service event":   {`{"accountId":"1","invokedBy":"secretsmanager.amazonaws.com"}`, "secretsmanager.amazonaws.com", "", MFAUnknown},
 		"nothing":         {`{}`, "unknown", "", MFAUnknown},
 	} {
