@@ -93,3 +93,22 @@ func TestFit(t *testing.T) {
 		t.Errorf("left %d and %d", len(few), len(rest))
 	}
 }
+
+// TestTrackNames: no name that a caller makes for itself is too long for DynamoDB.
+func TestTrackNames(t *testing.T) {
+	t.Parallel()
+	site := (&Site{}).Prepare(nil)
+	names := map[string]bool{}
+	for _, end := range []string{"a", "b"} {
+		e := ev(0, "arn:aws:iam::123456789012:role/"+strings.Repeat("p/", 256)+end, "GetSecretValue", strings.Repeat("s", 511)+end)
+		c := newCall(site, &e)
+		for _, name := range []string{principal(&c), reading(&c, c.About[0])} {
+			if names[name] = true; len(name) > 1000 {
+				t.Errorf("%d bytes: %.60s", len(name), name)
+			}
+		}
+	}
+	if len(names) != 4 {
+		t.Errorf("%d names, want 4", len(names))
+	}
+}

@@ -36,15 +36,28 @@ type Subject struct {
 
 func newCall(s *Site, e *trail.Event) Call {
 	c := Call{Event: e, Who: e.Identity.Principal(), Result: e.Outcome()}
-	c.track, c.short = principalTrack+c.Who, "."+compact(cut(c.ID))
+	c.track, c.short = principalTrack+bounded(c.Who), "."+compact(cut(c.ID))
 	c.Service = e.Type == trail.TypeService || e.Type == trail.TypeLabel || e.Identity.Type == "AWSService"
 	for _, ref := range e.Secrets() {
 		if one := s.find(ref); one != nil {
-			c.About = append(c.About, Subject{one, ref, c.track + withSecret + one.Name})
+			c.About = append(c.About, Subject{one, ref, c.track + withSecret + bounded(one.Name)})
 		}
 	}
 	c.Ours = c.ours(s)
 	return c
+}
+
+// maxPart is how many bytes of a principal, and of a secret's name, are in a track's name:
+// DynamoDB refuses a sort key of more than 1024, and a batch with it, again and again.
+// A role's path may have 512 bytes, and so may a secret's name.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+const maxPart = 400
+
+func bounded(s string) string {
+	if len(s) <= maxPart {
+		return s
+	}
+	return s[:maxPart-20] + "~" + digest(s)
 }
 
 func (c *Call) ours(s *Site) bool {
