@@ -151,7 +151,7 @@ func (c *Changes) describe() (known, error) {
 	for _, one := range s.Automation {
 		put("automation", one.Principal, "listed, user agent "+strconv.Quote(one.Agent))
 	}
-	for what, list := range map[string][]string{"lister": s.Listers, "account": s.Accounts, "deployer": s.Deployers, "role": s.Roles, "function": s.Functions, "resource": s.Resources} {
+	for what, list := range map[string][]string{"lister": s.Listers, "account": s.Accounts, "deployer": s.Deployers, "operator": s.Operators, "role": s.Roles, "function": s.Functions, "resource": s.Resources} {
 		for _, name := range list {
 			put(what, name, "listed")
 		}
@@ -220,9 +220,13 @@ func brief(s string) string {
 	return cut(s, most-20) + " " + hashed([]byte(s))[:16]
 }
 
-// decides says that a part decides what people are told.
-func decides(what string) bool {
-	return slices.Contains([]string{"suppression", "respond", "honeytoken", "rule", "threshold"}, what)
+// decides says that a change decides what people are told. Who or what is expected in
+// general does; of one key, whatever it was before: a key that is new is no loosening.
+func decides(what, before string) bool {
+	if slices.Contains([]string{"suppression", "respond", "honeytoken", "rule", "threshold", "automation", "lister", "account", "deployer", "operator", "learning", "working hours"}, what) {
+		return true
+	}
+	return before != "" && slices.Contains([]string{"key", "readers", "allow"}, what)
 }
 
 // differences begins with the hashes of the whole.
@@ -241,7 +245,7 @@ func differences(before, now known) []history.Change {
 	for _, told := range []bool{true, false} { // what people are told first: it is never left out
 		for _, name := range slices.Sorted(maps.Keys(names)) {
 			what, of, _ := strings.Cut(name, "\x00")
-			if b, n := before.Parts[name], now.Parts[name]; b != n && decides(what) == told && (told || len(out) < maxChanges) {
+			if b, n := before.Parts[name], now.Parts[name]; b != n && decides(what, b) == told && (told || len(out) < maxChanges) {
 				out = append(out, history.Change{What: what, Name: of, Before: b, After: n, Told: told})
 			}
 		}

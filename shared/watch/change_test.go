@@ -51,8 +51,14 @@ func TestChanges(t *testing.T) {
 		want   []string
 		told   int // lines
 	}{
-		"nothing":  {},
-		"a reader": {change: func(s *detect.Site) { s.Secrets[0].Readers = []string{"arn:x", "arn:y"} }, want: []string{`readers a: "arn:x" to "arn:x arn:y", told false`}},
+		"nothing":     {},
+		"a reader":    {change: func(s *detect.Site) { s.Secrets[0].Readers = []string{"arn:x", "arn:y"} }, want: []string{`readers a: "arn:x" to "arn:x arn:y", told true`}, told: 1},
+		"a deployer":  {change: func(s *detect.Site) { s.Deployers = []string{"arn:z"} }, want: []string{`deployer arn:z: "" to "listed", told true`}, told: 1},
+		"an operator": {change: func(s *detect.Site) { s.Operators = []string{"arn:z"} }, want: []string{`operator arn:z: "" to "listed", told true`}, told: 1},
+		"automation": {
+			change: func(s *detect.Site) { s.Automation = []detect.Automation{{Principal: "arn:z"}} },
+			want:   []string{`automation arn:z: "" to "listed, user agent \"\"", told true`}, told: 1,
+		},
 		"an allowed network": {
 			change: func(s *detect.Site) { s.Allow.CIDRs = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
 			want:   []string{`allow : "" to "10.0.0.0/8", told false`},
@@ -76,6 +82,14 @@ func TestChanges(t *testing.T) {
 		"a rule off": {
 			change: func(s *detect.Site) { s.Rules["D-06"] = false },
 			want:   []string{`rule D-06: "on" to "off", told true`}, told: 1,
+		},
+		"learning begins anew": {
+			change: func(s *detect.Site) { s.Installed = start },
+			want:   []string{`learning : "from 0001-01-01 for 0s" to "from 2026-11-24 for 0s", told true`}, told: 1,
+		},
+		"a key that matters less": {
+			change: func(s *detect.Site) { s.Secrets[0].Tier = 4 },
+			want:   []string{`key a: "{\"name\":\"\"}" to "{\"name\":\"\",\"tier\":4}", told true`}, told: 1,
 		},
 		"a key more": {
 			change: func(s *detect.Site) { s.Secrets = append(s.Secrets, detect.Secret{Name: "b", Tier: 2}) },
