@@ -33,6 +33,7 @@ type Changes struct {
 	Notifier notify.Notifier
 	Site     *detect.Site
 	Now      func() time.Time
+	ID       string // of this process: of several that see a change at once, one tells
 }
 
 // known is the site as it was seen last.
@@ -55,6 +56,9 @@ func (c *Changes) Note(ctx context.Context) (int, error) {
 	if err != nil || before.Hash == now.Hash {
 		return 0, err
 	}
+	if mine, err := c.claim(ctx, claim{at.Revision, now.Hash, c.ID, c.Now().Add(claimed)}); err != nil || !mine {
+		return 0, err
+	}
 	changes := differences(before, now)
 	if err := c.write(ctx, changes, at.Revision); err != nil {
 		return 0, err
@@ -71,6 +75,43 @@ func (c *Changes) Note(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("store which site was seen: %w", err)
 	}
 	return len(changes), nil
+}
+
+// claim says which process writes down and tells a change. If it ends before it has, the
+// next one does, once that is over.
+type claim struct {
+	Revision int64     `json:"revision"`
+	Hash     string    `json:"hash"`
+	By       string    `json:"by"`
+	Until    time.Time `json:"until"`
+}
+
+const claimed = 5 * time.Minute
+
+// claim reports whether this process is the one.
+func (c *Changes) claim(ctx context.Context, mine claim) (bool, error) {
+	at := cell.Cell{Part: partSite, Name: "telling"}
+	cells, err := c.Cells.Load(ctx, at.Part, []string{at.Name})
+	if err != nil {
+		return false, fmt.Errorf("load who tells of a change: %w", err)
+	}
+	if len(cells) > 0 {
+		at = cells[0]
+		var other claim
+		if json.Unmarshal(at.Data, &other) == nil && other.Revision == mine.Revision && other.Hash == mine.Hash && other.By != mine.By && c.Now().Before(other.Until) {
+			return false, nil
+		}
+	}
+	if at.Data, err = json.Marshal(mine); err != nil {
+		return false, errors.New("store who tells of a change: a time that JSON does not know")
+	}
+	switch err := c.Cells.Put(ctx, at); {
+	case errors.Is(err, cell.ErrConflict):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("store who tells of a change: %w", err)
+	}
+	return true, nil
 }
 
 func (c *Changes) write(ctx context.Context, changes []history.Change, revision int64) error {

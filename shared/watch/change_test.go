@@ -28,7 +28,7 @@ func site(changes ...func(*detect.Site)) *detect.Site {
 }
 
 func (w *world) changes(s *detect.Site) *watch.Changes {
-	return &watch.Changes{Cells: w.cells, Ledger: w.Ledger, Notifier: w, Site: s, Now: func() time.Time { return w.now }}
+	return &watch.Changes{Cells: w.cells, Ledger: w.Ledger, Notifier: w, Site: s, ID: "one", Now: func() time.Time { return w.now }}
 }
 
 // written returns the changes in the ledger but those of the whole.
@@ -159,6 +159,45 @@ func TestChanges_again(t *testing.T) {
 				t.Errorf("fault %d at call %d: written %q, told %v", f, at, got, ids)
 			}
 		}
+	}
+}
+
+// TestChanges_together: of processes that see a change at once, one tells; if it ends
+// before it has, another does.
+func TestChanges_together(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if _, err := w.changes(site()).Note(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	note := func(id string) error {
+		c := w.changes(site(func(s *detect.Site) { s.Suppressions = nil }))
+		c.ID = id
+		_, err := c.Note(t.Context())
+		return err
+	}
+	within := false
+	w.fault = func(call string) ledgertest.Fault {
+		if !within && call == "notify" {
+			within = true
+			if err := note("second"); err != nil {
+				t.Error(err)
+			}
+			return ledgertest.Before // and the first ends
+		}
+		return ledgertest.None
+	}
+	if err := note("first"); err == nil || len(w.told) != 0 {
+		t.Errorf("%v, told %+v", err, w.told)
+	}
+	w.now = w.now.Add(15 * time.Minute)
+	for _, id := range []string{"second", "third"} {
+		if err := note(id); err != nil {
+			t.Error(err)
+		}
+	}
+	if !within || len(w.told) != 1 || len(w.written(t)) != 1 {
+		t.Errorf("told %+v", w.told)
 	}
 }
 

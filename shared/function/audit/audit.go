@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -76,8 +77,10 @@ type failure struct {
 type function struct {
 	watch  *watch.Watch
 	canary *watch.Canary
-	// changes are seen within minutes of a deployment: the canary's schedule is the shortest.
+	// changes are looked for before a process does anything, so that none is ever in force
+	// unseen, however short, and at each beat.
 	changes     *watch.Changes
+	noted       atomic.Bool
 	escalator   *alert.Escalator
 	reconcilers []*watch.Reconciler
 	witness     *watch.Witness // nil: there is none
@@ -179,7 +182,7 @@ func newFunction(e *boot.Env, site *detect.Site, store *dynamodb.Client, log *le
 	}
 	others, after := e.Escalation()
 	escalator := &alert.Escalator{Book: e.Records(), Others: others, After: after, Now: e.Clock.Now, Log: e.Log}
-	changes := &watch.Changes{Cells: state, Ledger: log, Notifier: e.Notifier(), Site: site, Now: e.Clock.Now}
+	changes := &watch.Changes{Cells: state, Ledger: log, Notifier: e.Notifier(), Site: site, Now: e.Clock.Now, ID: rand.Text()}
 	w := &watch.Watch{
 		Respond: responder(e, site, state), Suppressed: watch.Suppressed(site, e.Clock.Now),
 		Ledger: log, Counter: &tally.Counter{Cells: state, NewPart: rand.Text},
@@ -202,6 +205,11 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (any, error)
 	if err != nil {
 		return nil, err
 	}
+	known := []string{TaskCanary, TaskSeal, TaskReconcile}
+	if len(ev.Records) == 0 && ev.Task == "" || ev.Task != "" && !slices.Contains(known, ev.Task) {
+		return nil, eventError{}
+	}
+	f.note(ctx)
 	m := metric.From(ctx)
 	switch ev.Task {
 	case TaskCanary:
@@ -215,12 +223,6 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (any, error)
 		out, err := f.reconcile(ctx)
 		m.Reconciled(err == nil)
 		return out, err
-	case "":
-	default:
-		return nil, eventError{}
-	}
-	if len(ev.Records) == 0 {
-		return nil, eventError{}
 	}
 	m.Label(metric.Labels{Step: Name})
 	batch := make([]watch.Message, len(ev.Records))
@@ -236,6 +238,19 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (any, error)
 		out.Failures = append(out.Failures, failure{ID: id})
 	}
 	return out, nil
+}
+
+// note looks once for what the deployment changed. That it could not holds nothing up: the
+// next call does, and a beat fails by it.
+func (f *function) note(ctx context.Context) {
+	if f.noted.Load() {
+		return
+	}
+	if _, err := f.changes.Note(ctx); err != nil {
+		f.log.LogAttrs(ctx, slog.LevelWarn, "what the deployment changed was not looked for", slog.String("error", err.Error()))
+		return
+	}
+	f.noted.Store(true)
 }
 
 // eventError is Lambda's answer to an event that is none.

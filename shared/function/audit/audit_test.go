@@ -335,3 +335,18 @@ func TestOpen_lock(t *testing.T) {
 		}
 	})
 }
+
+// TestOpen_change: what a deployment changed is looked for before the first batch, and not
+// only at the next beat.
+func TestOpen_change(t *testing.T) {
+	t.Parallel()
+	run(t, func(w *world) {
+		w.handle(w.message(stack.Audit, "AROAROTATE:keyturn-rotate", act("one", nil)))
+		for _, e := range w.entries() {
+			if strings.Contains(string(e.Act), `"kind":"change"`) {
+				return
+			}
+		}
+		w.t.Error("the ledger has no change")
+	})
+}
