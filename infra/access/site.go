@@ -44,7 +44,7 @@ type Site struct {
 // New says everything that keeps the policies from being built. It does not
 // keep the file's own rules: see [keysfile.File].
 func New(file *keysfile.File, env Environment) (*Site, error) {
-	env.Partition = orElse(env.Partition, Partition(env.Region))
+	env.Partition = orElse(env.Partition, iam.Partition(env.Region))
 	env.Qualifier = orElse(env.Qualifier, "hnb659fds")
 	s := &Site{file: file, env: env, name: orElse(file.Name, "keyturn")}
 	var wrong []error
@@ -74,18 +74,6 @@ func (s *Site) checkPeople() (wrong []error) {
 		}
 	}
 	return wrong
-}
-
-// Partition is the partition that a Region is in.
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
-func Partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	}
-	return "aws"
 }
 
 func (s *Site) checkKey(k keysfile.Key) (wrong []error) {

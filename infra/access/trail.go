@@ -22,7 +22,7 @@ func (s *Site) Witnessed() bool { return s.file.Audit.Checkpoints != nil }
 // IAM, in the partition of a Region.
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-concepts.html#cloudtrail-concepts-global-service-events
 func GlobalRegion(region string) string {
-	switch Partition(region) {
+	switch iam.Partition(region) {
 	case "aws-cn":
 		return "cn-north-1"
 	case "aws-us-gov":

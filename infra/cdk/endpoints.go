@@ -5,7 +5,6 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
-	"github.com/keyturn/keyturn/infra/access"
 	"github.com/keyturn/keyturn/shared/iam"
 )
 
@@ -57,7 +56,7 @@ func newEndpoints(scope constructs.Construct, p endpointProps) {
 // endpointService is the name of a service's interface endpoints. In China some
 // have another beginning: of ours, as the CDK knows them, SQS.
 func endpointService(region, service string) string {
-	if access.Partition(region) == "aws-cn" && service == "sqs" {
+	if iam.Partition(region) == "aws-cn" && service == "sqs" {
 		return "cn.com.amazonaws." + region + "." + service
 	}
 	return "com.amazonaws." + region + "." + service

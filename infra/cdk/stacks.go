@@ -14,7 +14,7 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
-	"github.com/keyturn/keyturn/infra/access"
+	"github.com/keyturn/keyturn/shared/iam"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
@@ -134,7 +134,7 @@ func (s *stacks) watch() {
 	NewAlarms(st, jsii.String("Alarms"), s.alarms(st))
 	NewDashboard(st, jsii.String("Dashboard"), &DashboardProps{File: s.File})
 	for _, region := range s.Environment.Replicas {
-		if access.Partition(region) == "aws" { // events go to other Regions in this partition only
+		if iam.Partition(region) == "aws" { // events go to other Regions in this partition only
 			far := s.stackIn(region, region+"-watch", "events of the secrets' replicas", false)
 			NewReplicaEvents(far, jsii.String("Events"), &ReplicaEventsProps{File: s.File, Home: &s.Environment.Region})
 		}

@@ -14,10 +14,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"github.com/keyturn/keyturn/infra/access"
 	"github.com/keyturn/keyturn/infra/keyturn/internal/console"
 	"github.com/keyturn/keyturn/infra/keyturn/internal/preflight"
 	"github.com/keyturn/keyturn/shared/awserror"
+	"github.com/keyturn/keyturn/shared/iam"
 	"github.com/keyturn/keyturn/shared/keysfile"
 	"github.com/keyturn/keyturn/shared/notify"
 	topic "github.com/keyturn/keyturn/shared/notify/sns"
@@ -101,7 +101,7 @@ func (a *app) runAlertTest(ctx context.Context, o alertOptions) error {
 		return err
 	}
 	m.Time = c.clock.Now().UTC()
-	arn := fmt.Sprintf("arn:%s:sns:%s:%s:%s-notifications", access.Partition(c.cfg.Region), c.cfg.Region, account, f.Name)
+	arn := fmt.Sprintf("arn:%s:sns:%s:%s:%s-notifications", iam.Partition(c.cfg.Region), c.cfg.Region, account, f.Name)
 	api := sns.NewFromConfig(c.cfg)
 	answer := alerted{Topic: arn, ID: m.ID, Severity: string(m.Severity), Subscriptions: []subscription{}}
 	if err := topic.New(api, arn).Notify(ctx, m); err != nil {

@@ -70,25 +70,6 @@ func permissionSet(role string) string {
 	return ""
 }
 
-// partition returns the partition that a Region is in.
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
-func partition(region string) string {
-	for _, p := range [][2]string{
-		{"cn-", "aws-cn"},
-		{"us-gov-", "aws-us-gov"},
-		{"eusc-", "aws-eusc"},
-		{"us-iso-", "aws-iso"},
-		{"us-isob-", "aws-iso-b"},
-		{"eu-isoe-", "aws-iso-e"},
-		{"us-isof-", "aws-iso-f"},
-	} {
-		if strings.HasPrefix(region, p[0]) {
-			return p[1]
-		}
-	}
-	return "aws"
-}
-
 // cidr tells what keeps s from being addresses that a reader comes from.
 func cidr(s string) (what, hint string) {
 	p, err := netip.ParsePrefix(s)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/shared/config"
+	"github.com/keyturn/keyturn/shared/iam"
 	"github.com/keyturn/keyturn/shared/provider"
 )
 
@@ -108,8 +109,8 @@ func (c *check) environments() {
 				return fmt.Sprintf("%q is no Region", r), "write eu-west-1"
 			case r == e.Region:
 				return fmt.Sprintf("%q is the Region itself", r), "leave it out: replicas are in others"
-			case partition(r) != partition(e.Region):
-				return fmt.Sprintf("%q is not in the partition of %s", r, e.Region), "replicate to a Region of " + partition(e.Region)
+			case iam.Partition(r) != iam.Partition(e.Region):
+				return fmt.Sprintf("%q is not in the partition of %s", r, e.Region), "replicate to a Region of " + iam.Partition(e.Region)
 			}
 			return "", ""
 		})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/shared/cadence"
+	"github.com/keyturn/keyturn/shared/iam"
 	"github.com/keyturn/keyturn/shared/provider"
 )
 
@@ -227,7 +228,7 @@ func (c *check) person(s string) (what, hint string) {
 	}
 	a, _ := parseARN(s)
 	for name, e := range c.file.Environments {
-		if p := partition(e.Region); regionForm.MatchString(e.Region) && p != a.partition {
+		if p := iam.Partition(e.Region); regionForm.MatchString(e.Region) && p != a.partition {
 			return fmt.Sprintf("%q is in the partition %s, and the environment %s is in %s", s, a.partition, name, p), "name a role or user of " + p
 		}
 	}

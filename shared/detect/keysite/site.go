@@ -6,10 +6,10 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/detect"
+	"github.com/keyturn/keyturn/shared/iam"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
@@ -38,13 +38,13 @@ func Site(f *keysfile.File, account, region string) *detect.Site {
 		s.Automation = append(s.Automation, detect.Automation{Principal: a.Principal, Agent: a.UserAgent})
 	}
 	tuned(s, f.Detect)
-	s.Deployers = append([]string{"arn:" + partition(region) + ":iam::" + account + ":role/cdk-hnb659fds-cfn-exec-role-" + account + "-" + region}, s.Deployers...)
+	s.Deployers = append([]string{"arn:" + iam.Partition(region) + ":iam::" + account + ":role/cdk-hnb659fds-cfn-exec-role-" + account + "-" + region}, s.Deployers...)
 	role := func(name string) string {
 		path := f.Functions.RolePath
 		if path == "" {
 			path = "/"
 		}
-		return "arn:" + partition(region) + ":iam::" + account + ":role" + path + name
+		return "arn:" + iam.Partition(region) + ":iam::" + account + ":role" + path + name
 	}
 	for _, name := range s.Functions {
 		s.Roles = append(s.Roles, role(name))
@@ -108,14 +108,4 @@ func allow(a keysfile.Allow) detect.Allow {
 		}
 	}
 	return out
-}
-
-func partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	}
-	return "aws"
 }

@@ -1,14 +1,14 @@
 package gather
 
 import (
-	"strings"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	access "github.com/keyturn/keyturn/shared/iam"
 )
 
 // attempts of one call: a review of thousands of keys meets the quotas of
@@ -25,17 +25,7 @@ func Open(cfg aws.Config, account string) *Gatherer {
 		})
 	}
 	return &Gatherer{
-		Account: account, Region: cfg.Region, Partition: partition(cfg.Region),
+		Account: account, Region: cfg.Region, Partition: access.Partition(cfg.Region),
 		IAM: iam.NewFromConfig(cfg), Secrets: secretsmanager.NewFromConfig(cfg), KMS: kms.NewFromConfig(cfg), Organization: organizations.NewFromConfig(cfg),
 	}
-}
-
-func partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	}
-	return "aws"
 }

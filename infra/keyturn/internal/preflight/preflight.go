@@ -21,8 +21,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
-	"github.com/keyturn/keyturn/infra/access"
 	"github.com/keyturn/keyturn/shared/awserror"
+	"github.com/keyturn/keyturn/shared/iam"
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
@@ -207,7 +207,7 @@ func (p *Preflight) subscriptions(ctx context.Context) (all []Check) {
 	}
 	for _, name := range names {
 		subject := "topic " + name
-		arn := fmt.Sprintf("arn:%s:sns:%s:%s:%s", access.Partition(p.place.Region), p.place.Region, p.place.Account, name)
+		arn := fmt.Sprintf("arn:%s:sns:%s:%s:%s", iam.Partition(p.place.Region), p.place.Region, p.place.Account, name)
 		confirmed, pending, err := p.subscribed(ctx, arn)
 		switch code := awserror.Code(err); {
 		case code == "NotFound" || code == "NotFoundException":

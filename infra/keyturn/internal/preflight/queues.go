@@ -19,7 +19,7 @@ import (
 // Those of other accounts cannot be seen from here.
 func (p *Preflight) queues(ctx context.Context) (all []Check) {
 	of := func(topic string, list []keysfile.Subscription) {
-		topic = fmt.Sprintf("arn:%s:sns:%s:%s:%s-%s", access.Partition(p.place.Region), p.place.Region, p.place.Account, p.file.Name, topic)
+		topic = fmt.Sprintf("arn:%s:sns:%s:%s:%s-%s", iam.Partition(p.place.Region), p.place.Region, p.place.Account, p.file.Name, topic)
 		for _, s := range list {
 			if parts := strings.Split(s.SQS, ":"); len(parts) == 6 && parts[4] == p.place.Account {
 				all = append(all, p.queue(ctx, s.SQS, parts[3], parts[5], topic))
