@@ -55,7 +55,7 @@ func replay(t *testing.T, events []trail.Event, change func(*detect.Site)) map[s
 		s.Rules[r.ID] = true
 	}
 	found := map[string]int{}
-	deliver := func(_ context.Context, fs []detect.Finding) error {
+	deliver := func(_ context.Context, fs []detect.Finding) error { //nolint:unparam // as Process takes it
 		for _, f := range fs {
 			found[f.Rule]++
 			if *show {

@@ -11,7 +11,7 @@ var all = flag.Bool("all", false, "review 10,000 keys x 1,000 principals")
 
 // Every key has the readers that the input was made with; the long version keeps
 // the goals of time and memory.
-func TestMeasured(t *testing.T) {
+func TestMeasured(t *testing.T) { //nolint:paralleltest // it measures time and memory
 	keys, principals := 200, 100
 	if *all {
 		keys, principals = 10_000, 1_000
