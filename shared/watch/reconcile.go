@@ -180,6 +180,11 @@ func (r *run) file(ctx context.Context, s trail.Step) error {
 	events := slices.DeleteFunc(read.Events, func(e trail.Event) bool {
 		return e.Account != "" && e.Account != r.Watch.Account || e.Time.Before(r.Began)
 	})
+	known := len(events)
+	events = slices.DeleteFunc(events, func(e trail.Event) bool { return r.Watch.ahead(&e) })
+	if n := known - len(events); n > 0 {
+		r.wrong(fmt.Sprintf("%s: %d records are of a time to come", s.Name, n))
+	}
 	entries, counted, err := r.Watch.facts(events)
 	if err != nil {
 		return err

@@ -284,6 +284,10 @@ func TestReconciler_problems(t *testing.T) {
 		t.Errorf("%+v, told %v", runs, w.told)
 	}
 	f.problems = nil
+	f.hours[1] = []string{bare(record("ahead", 9*3600, "DeleteSecret", mailer, nil))}
+	if runs = w.hourly(t, w.reconciler(t, f), 1); len(runs[0].Invalid) != 1 || runs[0].Invalid[0] != "hour-1: 1 records are of a time to come" {
+		t.Errorf("%+v", runs)
+	}
 	w.now = start.Add(60 * time.Hour) // files end at 48 hours
 	runs = w.hourly(t, w.reconciler(t, f), 1)
 	if len(runs[0].Invalid) != 1 || !strings.Contains(runs[0].Invalid[0], "no digest has come since 2026-11-26") {

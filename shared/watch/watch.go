@@ -136,6 +136,8 @@ func (w *Watch) sort(m Message, b *sorted) {
 			b.done.Refused++
 		case err != nil:
 			w.keep(m, "trail", err.Error(), b)
+		case w.ahead(&e):
+			w.keep(m, "trail", "its time is more than "+maxAhead.String()+" ahead", b)
 		default:
 			b.events = append(b.events, record{m.ID, e})
 		}
@@ -160,6 +162,13 @@ func (w *Watch) forged(sender string, e *trail.Event, err error) string {
 	}
 	return ""
 }
+
+// maxAhead is how much later than our clock's an event's time may be.
+const maxAhead = time.Hour
+
+// ahead says that an event's time is not to be used: what was seen then would stand for
+// all that comes before it, so that nothing was found or told, or no silence noticed.
+func (w *Watch) ahead(e *trail.Event) bool { return e.Time.Sub(w.Now()) > maxAhead }
 
 // refuse writes down that m was not believed.
 func (w *Watch) refuse(m Message, queue, why string, b *sorted) {

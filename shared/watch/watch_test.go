@@ -329,6 +329,7 @@ func TestHandle_bad(t *testing.T) {
 		"version":     {sqs(trailQ, bridge, strings.Replace(good, "1.11", "2.0", 1)), "2.0", true},
 		"huge":        {sqs(trailQ, bridge, `{"x":"`+strings.Repeat("a", 2<<20)+`"}`), "", true},
 		"empty":       {sqs(trailQ, bridge, ""), "", true},
+		"to come":     {sqs(trailQ, bridge, record("ahead", 25*3600, "GetSecretValue", "prod/honey", nil)), "ahead", true},
 		"act":         {sqs(auditQ, "AROAROTATE:x", `{"id":1}`), "no record of ours", true},
 		"half an act": {sqs(auditQ, "AROAROTATE:x", `{"id":"x","act":"create"}`), "without id, act, phase or time", true},
 		"no sender":   {sqs(auditQ, "", anAct), "no sender", true},
