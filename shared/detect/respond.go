@@ -2,6 +2,7 @@ package detect
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -32,7 +33,7 @@ func (s Suppression) Expired(now time.Time) bool { return !now.Before(s.Until) }
 // covers says that f is one of those that s is about. All of its secrets have to be.
 func (s Suppression) covers(f *Finding) bool {
 	switch {
-	case s.Rule != f.Rule, s.Principal == "" && s.Secret == "":
+	case s.Rule != f.Rule, everyone(s.Principal) && everyone(s.Secret):
 		return false
 	case s.Principal != "" && !matchOne(s.Principal, f.Principal):
 		return false
@@ -41,6 +42,9 @@ func (s Suppression) covers(f *Finding) bool {
 	}
 	return len(f.Secrets) > 0 && !slices.ContainsFunc(f.Secrets, func(name string) bool { return !matchOne(s.Secret, name) })
 }
+
+// everyone says that a pattern narrows nothing: to turn a rule off is another setting.
+func everyone(pattern string) bool { return strings.Trim(pattern, "*") == "" }
 
 // Suppressed returns the suppression of f that is in force. There is none of a
 // critical finding: what a thief does to a honey token, to an admin credential or

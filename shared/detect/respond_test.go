@@ -173,6 +173,8 @@ func TestSuppressed(t *testing.T) {
 		{"by pattern", Suppression{Rule: "D-05", Principal: "arn:aws:iam::123456789012:user/*", Secret: "prod/*", Until: until}, f, true},
 		{"until now", Suppression{Rule: "D-05", Principal: alice, Until: now}, f, false},
 		{"of all", Suppression{Rule: "D-05", Until: until}, f, false},
+		{"of any secret", Suppression{Rule: "D-05", Secret: "*", Until: until}, f, false},
+		{"of anybody, with any secret", Suppression{Rule: "D-05", Principal: "*", Secret: "**", Until: until}, f, false},
 		{"another rule", Suppression{Rule: "D-06", Principal: alice, Until: until}, f, false},
 		{"another principal", Suppression{Rule: "D-05", Principal: mailer, Until: until}, f, false},
 		{"one of two secrets", Suppression{Rule: "D-05", Secret: "prod/mail", Until: until}, f, false},
