@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/keyturn/keyturn/test/binaries"
 )
 
 // TestMain is the app itself in a child process, as "cdk synth" starts it.
@@ -37,7 +39,7 @@ keys:
 func app(t *testing.T, yaml string, env ...string) (dir, stderr string, code int) {
 	t.Helper()
 	dir = t.TempDir()
-	for _, f := range []string{"rotate", "retire", "rotatenow", "audit", "review"} {
+	for _, f := range binaries.All() {
 		put(t, filepath.Join(dir, "dist", f, "bootstrap"), "stub")
 	}
 	if yaml != "" {

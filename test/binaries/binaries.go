@@ -12,10 +12,13 @@ import (
 	"strings"
 )
 
-// Functions are the functions that there are.
+// Functions are the functions that rotate keys.
 func Functions() []string { return []string{"rotate", "retire", "rotatenow"} }
 
-// Build builds every function into dir/NAME/bootstrap.
+// All are the functions that there are: also those that watch.
+func All() []string { return append(Functions(), "audit", "review") }
+
+// Build builds the functions that rotate keys into dir/NAME/bootstrap.
 func Build(ctx context.Context, dir string) error {
 	for _, f := range Functions() {
 		if err := For(ctx, f, filepath.Join(dir, f, "bootstrap")); err != nil {

@@ -45,7 +45,7 @@ func synthFigures(ctx context.Context, dir string) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the CDK app: %w: %s", err, out)
 	}
-	for _, f := range binaries.Functions() {
+	for _, f := range binaries.All() {
 		if err := binaries.For(ctx, f, filepath.Join(dir, "dist", f, "bootstrap"), "GOOS=linux", "GOARCH=arm64"); err != nil {
 			return err
 		}
