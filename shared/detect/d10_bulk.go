@@ -22,12 +22,10 @@ func bulkRead(n int) Rule {
 	levels := []Level{{n, High}}
 	byValue := func(v string) (string, bool) { return v, true }
 	byName := counted(countsSecrets, "distinct secrets read", bulkSpan, time.Minute, levels, markByName)
-	whole := byName.Judge
+	got := counted("got", "distinct secrets got", bulkSpan, time.Minute, levels, markGot)
 	byID := counted("versions", "distinct secrets read by version", bulkSpan, time.Minute, levels, markByID)
 	judge := byID.Judge
-	byName.Judge = func(s *Site, h History) []Finding {
-		return append(whole(s, h), s.loot(h, bulkSpan, n, byValue)...)
-	}
+	got.Judge = func(s *Site, h History) []Finding { return s.loot(h, bulkSpan, n, byValue) }
 	byID.Span, byID.Cap, byID.Most, byID.Settles = 24*time.Hour, 0, 2000, true
 	byID.Judge = func(s *Site, h History) []Finding {
 		h.Marks = unwritten(h.Old())
@@ -36,7 +34,7 @@ func bulkRead(n int) Rule {
 	return Rule{
 		ID: "D-10", Title: "many secrets were read at once", Severity: High, Technique: "T1555.006", Default: true, Automation: true, Responds: true,
 		Next:     "ask the principal's owner; if nobody knows of it, revoke its sessions and rotate what it read",
-		Patterns: []Pattern{byName, byID},
+		Patterns: []Pattern{byName, byID, got},
 	}
 }
 
@@ -53,6 +51,14 @@ func markByName(_ *Site, c *Call) []Note {
 		}
 	}
 	return out
+}
+
+// markGot marks only what has a record of its own: a batch names also what it was refused.
+func markGot(s *Site, c *Call) []Note {
+	if s.tierOne == 0 || !c.Gets() {
+		return nil
+	}
+	return markByName(s, c)
 }
 
 func markByID(_ *Site, c *Call) []Note {

@@ -69,6 +69,30 @@ func TestNothingOnClaims(t *testing.T) {
 	}
 }
 
+// TestNothingOnBatches: a batch that names every key of tier 1 is many reads, and has none
+// of them rotated.
+func TestNothingOnBatches(t *testing.T) {
+	t.Parallel()
+	site := &Site{Account: "123456789012"}
+	var names []string
+	for i := range 40 {
+		names = append(names, fmt.Sprint("key-", i))
+		site.Secrets = append(site.Secrets, Secret{Name: names[i], Tier: 1})
+	}
+	site = site.Prepare(nil)
+	found := replay(t, New(site, []Rule{bulkRead(20)}, &Memory{}), [][]trail.Event{{ev(0, mailer, "BatchGetSecretValue", "", set("secretIdList", names))}})
+	if len(found) != 1 || len(found[0].Rotate) > 0 {
+		t.Errorf("a batch: %+v", found)
+	}
+	var each []trail.Event
+	for i, name := range names {
+		each = append(each, ev(i, mailer, "GetSecretValue", name))
+	}
+	if found = replay(t, New(site, []Rule{bulkRead(20)}, &Memory{}), [][]trail.Event{each}); !slices.ContainsFunc(found, func(f Finding) bool { return len(f.Rotate) > 0 }) {
+		t.Errorf("each: %+v", found)
+	}
+}
+
 // TestRotate: only values that somebody got are rotated, and only those of rules that
 // are for it.
 func TestRotate(t *testing.T) {
