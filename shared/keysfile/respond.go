@@ -119,7 +119,7 @@ func (c *check) suppressions(rules []detect.Rule, known []string) {
 		if j := slices.Index(known, s.Rule); j >= 0 && !rules[j].Suppressible() {
 			c.add(path+".rule", "findings of "+s.Rule+" are critical, and always told", "leave it out")
 		}
-		if s.Principal == "" && s.Secret == "" {
+		if strings.Trim(s.Principal+s.Secret, "*") == "" { // a pattern for anything narrows nothing
 			c.add(path, "a suppression of whatever "+s.Rule+" finds", "name a principal or a secret; to turn the detection off: detect: {rules: {"+s.Rule+": false}}")
 		}
 		if s.Principal != "" {
