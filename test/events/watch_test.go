@@ -40,7 +40,7 @@ var watched = map[string]map[string]struct {
 	said                  []string
 }{
 	"audit": {
-		"canary": {answer: `{"silent":false}`, said: []string{"change site"}},
+		"canary": {answer: `{"silent":false}`}, // what was deployed was noted when the function opened
 		"seal": {answer: `{"tallies":3}`, next: `{"tallies":0}`, said: []string{
 			"reads" + app + "10.0.0.0/24 2", "reads" + app + "203.0.113.0/24 1", "reads arn:aws:iam::123456789012:role/keyturn-audit 127.0.0.0/24 1",
 		}},
