@@ -181,7 +181,7 @@ func (r *run) file(ctx context.Context, s trail.Step) error {
 		return e.Account != "" && e.Account != r.Watch.Account || e.Time.Before(r.Began)
 	})
 	known := len(events)
-	events = slices.DeleteFunc(events, func(e trail.Event) bool { return r.Watch.ahead(&e) })
+	events = slices.DeleteFunc(events, func(e trail.Event) bool { return r.Watch.ahead(&e, time.Time{}) })
 	if n := known - len(events); n > 0 {
 		r.wrong(fmt.Sprintf("%s: %d records are of a time to come", s.Name, n))
 	}

@@ -67,9 +67,10 @@ type Handled struct {
 
 // Message is one message of a queue.
 type Message struct {
-	ID     string // of this message, to name it in the answer
-	Queue  string // its ARN
-	Sender string // SQS's SenderId: who sent it, as AWS vouches for it
+	ID     string    // of this message, to name it in the answer
+	Queue  string    // its ARN
+	Sender string    // SQS's SenderId: who sent it, as AWS vouches for it
+	Sent   time.Time // SQS's SentTimestamp, by AWS's clock; zero: not known
 	Body   string
 }
 
@@ -136,7 +137,7 @@ func (w *Watch) sort(m Message, b *sorted) {
 			b.done.Refused++
 		case err != nil:
 			w.keep(m, "trail", err.Error(), b)
-		case w.ahead(&e):
+		case w.ahead(&e, m.Sent):
 			w.keep(m, "trail", "its time is more than "+maxAhead.String()+" ahead", b)
 		default:
 			b.events = append(b.events, record{m.ID, e})
@@ -163,12 +164,19 @@ func (w *Watch) forged(sender string, e *trail.Event, err error) string {
 	return ""
 }
 
-// maxAhead is how much later than our clock's an event's time may be.
+// maxAhead is how much later than now an event's time may be.
 const maxAhead = time.Hour
 
 // ahead says that an event's time is not to be used: what was seen then would stand for
 // all that comes before it, so that nothing was found or told, or no silence noticed.
-func (w *Watch) ahead(e *trail.Event) bool { return e.Time.Sub(w.Now()) > maxAhead }
+// What was sent by then is not ahead: it is our clock that is behind.
+func (w *Watch) ahead(e *trail.Event, sent time.Time) bool {
+	now := w.Now()
+	if sent.After(now) {
+		now = sent
+	}
+	return e.Time.Sub(now) > maxAhead
+}
 
 // refuse writes down that m was not believed.
 func (w *Watch) refuse(m Message, queue, why string, b *sorted) {

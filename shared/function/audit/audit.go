@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -227,7 +228,7 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (any, error)
 	m.Label(metric.Labels{Step: Name})
 	batch := make([]watch.Message, len(ev.Records))
 	for i, r := range ev.Records {
-		batch[i] = watch.Message{ID: r.ID, Queue: r.Queue, Sender: r.Attributes["SenderId"], Body: r.Body}
+		batch[i] = watch.Message{ID: r.ID, Queue: r.Queue, Sender: r.Attributes["SenderId"], Sent: sentAt(r.Attributes["SentTimestamp"]), Body: r.Body}
 	}
 	again, done := f.watch.Handle(ctx, batch)
 	f.log.LogAttrs(ctx, slog.LevelInfo, "batch handled", slog.Int("messages", len(batch)), slog.Int("again", len(again)),
@@ -261,3 +262,13 @@ func (eventError) Error() string { return "neither a batch of messages nor a tas
 func (eventError) ErrorType() string { return "BadEvent" }
 
 const tasks = `write {"task":"` + TaskCanary + `"}, {"task":"` + TaskSeal + `"} or {"task":"` + TaskReconcile + `"}`
+
+// sentAt reads SQS's milliseconds; what is none is not known.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+func sentAt(text string) time.Time {
+	ms, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
