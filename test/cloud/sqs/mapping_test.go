@@ -172,6 +172,8 @@ func TestMappingTakesEverything(t *testing.T) {
 			w.send(t, "x")
 		}
 		time.Sleep(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
 		if seen != 40 || most != 5 {
 			t.Errorf("saw %d messages, %d batches at once", seen, most)
 		}
