@@ -1,6 +1,8 @@
 package iam
 
 import (
+	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -23,7 +25,7 @@ type operator struct {
 
 // operators holds every operator of
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
-// but Null, which looks at no value, and BinaryEquals.
+// but Null, which looks at no value.
 //
 //nolint:gochecknoglobals // a table
 var operators = sync.OnceValue(func() map[string]operator {
@@ -31,6 +33,7 @@ var operators = sync.OnceValue(func() map[string]operator {
 		"Bool":         {match: matchBool},
 		"IpAddress":    {match: matchIP},
 		"NotIpAddress": {match: matchIP, negated: true},
+		"BinaryEquals": {match: matchBinary},
 	}
 	text := func(name string, match func(value, policy string, g glob) (bool, error)) {
 		ops["String"+name] = operator{match: match, pattern: true}
@@ -90,8 +93,13 @@ func (e *evaluation) condition(name, key string, policy Strings) (tri, error) {
 		return no, errors.New("operator is not supported")
 	}
 	op.name = base
-	if set != "" && ifExists {
-		return no, fmt.Errorf("%s with IfExists is not supported", set)
+	// ForAllValues holds for a missing key by itself. What ForAnyValue does then with
+	// IfExists, no page says.
+	if set == anyValue && ifExists && !present.isYes() {
+		return no, fmt.Errorf("%s with IfExists, where the key is missing, is not supported", set)
+	}
+	if set != "" && len(values) == 1 && values[0] == "" {
+		values = nil // an empty string is no value
 	}
 	matches := func(value string) (tri, error) { return e.matchAny(op, value, policy) }
 	if len(values) == 0 { // compare all the same: a value that is none is an error
@@ -101,10 +109,10 @@ func (e *evaluation) condition(name, key string, policy Strings) (tri, error) {
 	}
 	switch {
 	case present.isMaybe():
-		return present, nil
-	case set == "ForAllValues":
+		return e.alsoVariables(op, present, policy)
+	case set == allValues:
 		return every(values, matches)
-	case set == "ForAnyValue":
+	case set == anyValue:
 		return some(values, matches)
 	case present.isNo():
 		// A missing key: negated operators hold, the others do not.
@@ -113,6 +121,24 @@ func (e *evaluation) condition(name, key string, policy Strings) (tri, error) {
 		return no, fmt.Errorf("the request has %d values of the key: use ForAnyValue or ForAllValues", len(values))
 	}
 	return matches(values[0])
+}
+
+// alsoVariables adds the unknown keys that the policy's values hang on to those of an
+// answer that is not known anyway.
+func (e *evaluation) alsoVariables(op operator, t tri, policy Strings) (tri, error) {
+	for _, p := range policy {
+		if !op.pattern {
+			break
+		}
+		_, exists, err := e.expand(p, false)
+		if err != nil {
+			return no, err
+		}
+		if exists.isMaybe() {
+			t = t.also(exists)
+		}
+	}
+	return t, nil
 }
 
 // matchAny says whether the value matches one of the policy's, or, negated,
@@ -145,8 +171,14 @@ func (e *evaluation) matchAny(op operator, value string, policy Strings) (tri, e
 	return found, nil
 }
 
+// The set operators.
+const (
+	allValues = "ForAllValues"
+	anyValue  = "ForAnyValue"
+)
+
 func setPrefix(name string) (set, rest string) {
-	for _, set := range []string{"ForAllValues", "ForAnyValue"} {
+	for _, set := range []string{allValues, anyValue} {
 		if rest, ok := strings.CutPrefix(name, set+":"); ok {
 			return set, rest
 		}
@@ -195,6 +227,16 @@ func matchBool(value, policy string, _ glob) (bool, error) {
 		return false, errors.New("is neither true nor false")
 	}
 	return strings.EqualFold(value, policy), nil
+}
+
+// matchBinary compares base64, as the bytes it stands for.
+func matchBinary(value, policy string, _ glob) (bool, error) {
+	want, err := base64.StdEncoding.DecodeString(policy)
+	if err != nil {
+		return false, errors.New("is not base64")
+	}
+	got, err := base64.StdEncoding.DecodeString(value)
+	return err == nil && bytes.Equal(got, want), nil
 }
 
 func matchIP(value, policy string, _ glob) (bool, error) {

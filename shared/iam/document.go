@@ -38,7 +38,7 @@ type Statement struct {
 	Sid          string      `json:"Sid,omitempty"`
 	Effect       string      `json:"Effect"`                 // Allow or Deny
 	Principal    *Principals `json:"Principal,omitempty"`    // resource policies only
-	NotPrincipal *Principals `json:"NotPrincipal,omitempty"` // kept, but not evaluated: see [Evaluate]
+	NotPrincipal *Principals `json:"NotPrincipal,omitempty"` // with Deny: everybody else
 	Action       Strings     `json:"Action,omitempty"`
 	NotAction    Strings     `json:"NotAction,omitempty"`
 	Resource     Strings     `json:"Resource,omitempty"`

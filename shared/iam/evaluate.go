@@ -16,6 +16,7 @@ type evaluation struct {
 	patterns  []glob              // of keys that are absent
 	operators map[string]operator
 	variables bool // the document at hand has policy variables
+	bounded   bool // the principal has a permissions boundary
 }
 
 // Evaluate says what the request comes to, by AWS's documented rules:
@@ -27,12 +28,12 @@ type evaluation struct {
 // not denied.
 //
 // It is an error, whatever the rest says, if a policy uses what is not
-// supported: NotPrincipal, principals of the kinds Federated and CanonicalUser,
-// unique ids as principals, BinaryEquals, set operators with IfExists,
-// variables with a default. Grants of KMS, endpoint policies and resource
+// supported: NotPrincipal with Allow (AWS has none either), principals of the kinds
+// Federated and CanonicalUser, unique ids as principals, ForAnyValue with IfExists
+// of a missing key. Grants of KMS, endpoint policies and resource
 // control policies are not looked at. It is safe for concurrent use.
 func Evaluate(r Request, p Policies) (Decision, error) {
-	e := &evaluation{request: r, operators: operators()}
+	e := &evaluation{request: r, operators: operators(), bounded: p.Boundary != nil}
 	if err := e.prepare(); err != nil {
 		return Decision{}, fmt.Errorf("evaluate %s: %w", r.Action, err)
 	}
@@ -244,10 +245,12 @@ func (e *evaluation) decide(p Policies) (Decision, error) {
 	return d, nil
 }
 
-// controlled narrows what is allowed by each level of service control policies.
+// controlled narrows what is allowed by each level of service control policies,
+// which do not bind services and their service-linked roles.
+// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
 // It returns the first level, from 1, that allows nothing; 0 if there is none.
 func (e *evaluation) controlled(f *findings, allowed *finding) int {
-	if e.request.Principal.Kind == Service {
+	if e.request.Principal.Kind == Service || strings.Contains(e.request.Principal.Issuer, ":role/aws-service-role/") {
 		return 0
 	}
 	for i := range f.control {

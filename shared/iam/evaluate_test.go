@@ -54,7 +54,8 @@ var rules = []struct {
 	boundary   []string
 	session    []string
 	control    [][]string
-	policy     []string // of the resource
+	policy     []string            // of the resource
+	context    map[string][]string // nil: every key is unknown; else the rest is absent
 	want       string
 }{
 	{
@@ -220,6 +221,135 @@ var rules = []struct {
 		name: "the suffix of a secret's ARN has six characters", page: "https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html",
 		who: iam.NewUser(user), identity: []string{st("A", "Allow", "", "*", `"Resource":"arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/mail-??????"`)}, want: "allowed by A of identity",
 	},
+	{
+		name: "a session's policy and the role's must both allow", page: "access_policies.html#policies_session",
+		who: iam.NewSession(role, "run"), identity: []string{st("A", "Allow", "", "*", "")}, session: []string{st("B", "Allow", "", "s3:*", "")}, want: "denied: no statement allows",
+	},
+	{
+		name: "a session's policy grants nothing", page: "access_policies.html#policies_session",
+		who: iam.NewSession(role, "run"), session: []string{st("B", "Allow", "", "*", "")}, want: "denied: no statement allows",
+	},
+	{
+		name: "service control policies grant nothing", page: "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html",
+		who: iam.NewUser(user), control: [][]string{{st("F", "Allow", "", "*", "")}}, want: "denied: no statement allows",
+	},
+	{
+		name: "service control policies do not bind service-linked roles", page: "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html",
+		who:      iam.NewSession("arn:aws:iam::111122223333:role/aws-service-role/x.amazonaws.com/AWSServiceRoleForX", "run"),
+		identity: []string{st("A", "Allow", "", "*", "")}, control: [][]string{{st("S", "Allow", "", "s3:*", "")}}, want: "allowed by A of identity",
+	},
+	{
+		name: "an identity policy's deny overrides the resource's allow", page: "reference_policies_evaluation-logic_policy-eval-denyallow.html",
+		who: iam.NewUser(user), identity: []string{st("D", "Deny", "", "*", "")}, policy: []string{st("A", "Allow", aws(user), "*", "")}, want: "denied by D of identity: explicit deny",
+	},
+	{
+		name: "across accounts: the resource's deny", page: "reference_policies_evaluation-logic-cross-account.html",
+		who: iam.NewSession(otherRole, "run"), identity: []string{st("A", "Allow", "", "*", "")},
+		policy: []string{st("R", "Allow", aws(otherRole), "*", ""), st("D", "Deny", aws("444455556666"), "*", "")}, want: "denied by D of resource: explicit deny",
+	},
+	{
+		name: "a deny of a role is of its sessions", page: "reference_policies_elements_principal.html#principal-roles",
+		who: iam.NewSession(role, "run"), identity: []string{st("A", "Allow", "", "*", "")}, policy: []string{st("D", "Deny", aws(role), "*", "")}, want: "denied by D of resource: explicit deny",
+	},
+	{
+		name: "a deny of a session is not of another", page: "reference_policies_elements_principal.html#principal-role-session",
+		who: iam.NewSession(role, "other"), identity: []string{st("A", "Allow", "", "*", "")}, policy: []string{st("D", "Deny", aws(session), "*", "")}, want: "allowed by A of identity",
+	},
+	{
+		name: "everyone with a condition, across accounts", page: "reference_policies_condition-keys.html#condition-keys-principalorgid",
+		who: iam.NewSession(otherRole, "run"), identity: []string{st("A", "Allow", "", "*", "")}, context: map[string][]string{"aws:PrincipalOrgID": {"o-1"}},
+		policy: []string{st("R", "Allow", `"*"`, "*", `"Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}`)}, want: "allowed by R of resource",
+	},
+	{
+		name: "everyone with a condition that is not known", page: "reference_policies_condition-keys.html#condition-keys-principalorgid",
+		who: iam.NewSession(otherRole, "run"), identity: []string{st("A", "Allow", "", "*", "")},
+		policy: []string{st("R", "Allow", `"*"`, "*", `"Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}`)}, want: "allowed if (aws:PrincipalOrgID) by R of resource",
+	},
+	{
+		name: "a service for another account's rule", page: "confused-deputy.html", who: iam.NewService("events.amazonaws.com"), action: "sqs:SendMessage", resource: "arn:aws:sqs:eu-west-1:111122223333:q",
+		context: map[string][]string{"aws:SourceAccount": {"444455556666"}},
+		policy:  []string{st("A", "Allow", `{"Service":"events.amazonaws.com"}`, "*", `"Condition":{"StringEquals":{"aws:SourceAccount":"111122223333"}}`)}, want: "denied: no statement allows",
+	},
+	{
+		name: "a service that does not say for whom", page: "confused-deputy.html", who: iam.NewService("events.amazonaws.com"), action: "sqs:SendMessage", resource: "arn:aws:sqs:eu-west-1:111122223333:q",
+		context: map[string][]string{},
+		policy:  []string{st("A", "Allow", `{"Service":"events.amazonaws.com"}`, "*", `"Condition":{"ArnLike":{"aws:SourceArn":"arn:aws:events:*:111122223333:rule/*"}}`)}, want: "denied: no statement allows",
+	},
+	{
+		name: "a service for our rule", page: "confused-deputy.html", who: iam.NewService("events.amazonaws.com"), action: "sqs:SendMessage", resource: "arn:aws:sqs:eu-west-1:111122223333:q",
+		context: map[string][]string{"aws:SourceArn": {"arn:aws:events:eu-west-1:111122223333:rule/r"}},
+		policy:  []string{st("A", "Allow", `{"Service":"events.amazonaws.com"}`, "*", `"Condition":{"ArnLike":{"aws:SourceArn":"arn:aws:events:*:111122223333:rule/*"}}`)}, want: "allowed by A of resource",
+	},
+	{
+		name: "a KMS key across accounts: the key's side alone", page: "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-modifying-external-accounts.html",
+		who: iam.NewSession(otherRole, "run"), action: "kms:Decrypt", resource: keyARN, policy: []string{st("K", "Allow", aws("444455556666"), "kms:Decrypt", "")}, want: "denied: no statement of its own account allows",
+	},
+	{
+		name: "a KMS key across accounts: both sides", page: "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-modifying-external-accounts.html",
+		who: iam.NewSession(otherRole, "run"), action: "kms:Decrypt", resource: keyARN, identity: []string{st("A", "Allow", "", "kms:Decrypt", "")},
+		policy: []string{st("K", "Allow", aws("444455556666"), "kms:Decrypt", "")}, want: "allowed by K of resource",
+	},
+	{
+		name: "a KMS key by way of a service", page: "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service",
+		who: iam.NewUser(user), action: "kms:Decrypt", resource: keyARN, context: map[string][]string{"kms:ViaService": {"secretsmanager.eu-west-1.amazonaws.com"}},
+		policy: []string{st("K", "Allow", aws("*"), "kms:Decrypt", `"Condition":{"StringEquals":{"kms:ViaService":"secretsmanager.eu-west-1.amazonaws.com"}}`)}, want: "allowed by K of resource",
+	},
+	{
+		name: "a KMS key not by way of a service", page: "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service",
+		who: iam.NewUser(user), action: "kms:Decrypt", resource: keyARN, context: map[string][]string{},
+		policy: []string{st("K", "Allow", aws("*"), "kms:Decrypt", `"Condition":{"StringEquals":{"kms:ViaService":"secretsmanager.eu-west-1.amazonaws.com"}}`)}, want: "denied: no statement allows",
+	},
+	{
+		name: "a KMS key's condition on the account binds its identity policies", page: "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html",
+		who: iam.NewUser(user), action: "kms:Decrypt", resource: keyARN, identity: []string{st("A", "Allow", "", "kms:*", "")}, context: map[string][]string{"kms:ViaService": {"s3.eu-west-1.amazonaws.com"}},
+		policy: []string{st("K", "Allow", aws("111122223333"), "kms:*", `"Condition":{"StringEquals":{"kms:ViaService":"sqs.eu-west-1.amazonaws.com"}}`)}, want: "denied: no statement allows",
+	},
+	{
+		name: "NotPrincipal denies all others", page: "reference_policies_elements_notprincipal.html",
+		who: iam.NewUser(user), identity: []string{st("A", "Allow", "", "*", "")}, policy: []string{others(role, "111122223334")}, want: "denied by D of resource: explicit deny",
+	},
+	{
+		name: "NotPrincipal spares a user whose account is named too", page: "reference_policies_elements_notprincipal.html",
+		who: iam.NewUser(user), identity: []string{st("A", "Allow", "", "*", "")}, policy: []string{others(user, "arn:aws:iam::111122223333:root")}, want: "allowed by A of identity",
+	},
+	{
+		name: "NotPrincipal might deny a user whose account is not named", page: "reference_policies_elements_notprincipal.html",
+		who: iam.NewUser(user), identity: []string{st("A", "Allow", "", "*", "")}, policy: []string{others(user)}, want: "allowed if (NotPrincipal) by D of resource: may be an explicit deny",
+	},
+	{
+		name: "NotPrincipal spares a session with its role and account", page: "reference_policies_elements_notprincipal.html",
+		who: iam.NewSession(role, "run"), identity: []string{st("A", "Allow", "", "*", "")}, policy: []string{others(session, role, "111122223333")}, want: "allowed by A of identity",
+	},
+	{
+		name: "NotPrincipal denies whoever has a boundary", page: "reference_policies_elements_notprincipal.html",
+		who: iam.NewUser(user), identity: []string{st("A", "Allow", "", "*", "")}, boundary: []string{st("B", "Allow", "", "*", "")}, policy: []string{others(user, "111122223333")},
+		want: "denied by D of resource: explicit deny",
+	},
+	{
+		name: "NotPrincipal spares a service", page: "reference_policies_elements_notprincipal.html",
+		who: iam.NewService("events.amazonaws.com"), action: "sqs:SendMessage", resource: "arn:aws:sqs:eu-west-1:111122223333:q",
+		policy: []string{st("A", "Allow", `"*"`, "*", ""), `{"Sid":"D","Effect":"Deny","NotPrincipal":{"Service":"events.amazonaws.com"},"Action":"*","Resource":"*"}`}, want: "allowed by A of resource",
+	},
+	{
+		name: "NotAction with Deny", page: "reference_policies_elements_notaction.html", who: iam.NewUser(user),
+		identity: []string{st("A", "Allow", "", "*", ""), `{"Sid":"D","Effect":"Deny","NotAction":"s3:*","Resource":"*"}`}, want: "denied by D of identity: explicit deny",
+	},
+	{
+		name: "NotAction does not allow what it names", page: "reference_policies_elements_notaction.html", who: iam.NewUser(user),
+		identity: []string{`{"Sid":"A","Effect":"Allow","NotAction":"secretsmanager:*","Resource":"*"}`}, want: "denied: no statement allows",
+	},
+	{
+		name: "NotResource with Allow", page: "reference_policies_elements_notresource.html", who: iam.NewUser(user),
+		identity: []string{st("A", "Allow", "", "*", `"NotResource":"`+secretARN+`"`)}, want: "denied: no statement allows",
+	},
+	{
+		name: "a suffix of a resource depends on case", page: "reference_policies_elements_resource.html", who: iam.NewUser(user),
+		identity: []string{st("A", "Allow", "", "*", `"Resource":"arn:aws:secretsmanager:eu-west-1:111122223333:secret:Prod/*"`)}, want: "denied: no statement allows",
+	},
+}
+
+func others(names ...string) string {
+	return `{"Sid":"D","Effect":"Deny","NotPrincipal":{"AWS":["` + strings.Join(names, `","`) + `"]},"Action":"*","Resource":"*"}`
 }
 
 func TestEvaluateKeepsAWSRules(t *testing.T) {
@@ -230,6 +360,9 @@ func TestEvaluateKeepsAWSRules(t *testing.T) {
 			request := iam.Request{Principal: r.who, Action: r.action, Resource: r.resource}
 			if r.action == "" {
 				request.Action, request.Resource = "secretsmanager:GetSecretValue", orElse(r.resource, secretARN)
+			}
+			if request.Context = r.context; r.context != nil {
+				request.Absent = []string{"*"}
 			}
 			var p iam.Policies
 			if r.identity != nil {

@@ -157,7 +157,8 @@ func step(reach []bool, text []rune, r rune, inside bool) []bool {
 // is literal. Documents of 2008-10-17 have no variables: there "${" is text.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 //
-// The answer is no if the request lacks the key: the pattern matches nothing.
+// The answer is no if the request lacks the key and the variable has no default,
+// as in ${key, 'default'}: the pattern matches nothing.
 func (e *evaluation) expand(pattern string, wildcards bool) (glob, tri, error) {
 	if !e.variables || !strings.Contains(pattern, "${") {
 		return newGlob(pattern, wildcards), yes, nil
@@ -189,10 +190,15 @@ func (e *evaluation) variable(name string) (string, tri, error) {
 	if name == "*" || name == "?" || name == "$" {
 		return name, yes, nil
 	}
-	if strings.Contains(name, ",") {
-		return "", no, errors.New("variables with a default are not supported")
+	name, instead, withDefault := strings.Cut(name, ",")
+	instead, ok := unquote(instead)
+	if withDefault && !ok {
+		return "", no, errors.New("a variable's default is in single quotes")
 	}
-	values, t := e.key(name)
+	values, t := e.key(strings.TrimSpace(name))
+	if t.isNo() && withDefault {
+		return instead, yes, nil
+	}
 	if t.isYes() && len(values) != 1 {
 		return "", no, fmt.Errorf("variable %s has %d values", name, len(values))
 	}
@@ -200,4 +206,13 @@ func (e *evaluation) variable(name string) (string, tri, error) {
 		return "", t, nil
 	}
 	return values[0], yes, nil
+}
+
+// unquote reads what stands in single quotes.
+func unquote(s string) (string, bool) {
+	s = strings.TrimSpace(s)
+	if len(s) < 2 || s[0] != '\'' || s[len(s)-1] != '\'' {
+		return "", false
+	}
+	return s[1 : len(s)-1], true
 }

@@ -20,17 +20,22 @@ const (
 // matchStatement says whether the statement is about the request. The reach is
 // asItself in policies that name no principals.
 func (e *evaluation) matchStatement(s Statement, resourcePolicy bool) (tri, reach, error) {
-	how := asItself
+	how, about := asItself, yes
 	if resourcePolicy {
 		var err error
-		if how, err = e.matchPrincipals(s); err != nil || how == notNamed {
+		if s.NotPrincipal != nil {
+			about, err = e.matchOthers(s)
+		} else if how, err = e.matchPrincipals(s.Principal); how == notNamed {
+			about = no
+		}
+		if err != nil || about.isNo() {
 			return no, notNamed, e.checkRest(s, err)
 		}
 	} else if s.Principal != nil || s.NotPrincipal != nil {
 		return no, notNamed, errors.New("an identity policy names no principal")
 	}
 	answer, err := e.matchRest(s, resourcePolicy)
-	return answer, how, err
+	return about.and(answer), how, err
 }
 
 // checkRest finds what is not supported also where the principal differs.
@@ -107,26 +112,58 @@ func (e *evaluation) matchResources(s Statement, resourcePolicy bool) (tri, erro
 	return found, nil
 }
 
-func (e *evaluation) matchPrincipals(s Statement) (reach, error) {
-	if s.NotPrincipal != nil {
-		return notNamed, errors.New("NotPrincipal is not supported: use ArnNotEquals of aws:PrincipalArn")
+// matchOthers says whether a Deny is about the principal that names all others by
+// NotPrincipal. AWS asks for the account beside a user, and for account, role and
+// session of a session: where only some of them are named, it depends on the service
+// who is denied, and the answer is not known. A boundary makes it deny always.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
+func (e *evaluation) matchOthers(s Statement) (tri, error) {
+	if s.Effect != Deny {
+		return no, errors.New("NotPrincipal with Allow is not supported: AWS has none")
 	}
-	if s.Principal == nil {
+	how, err := e.matchPrincipals(s.NotPrincipal)
+	p := e.request.Principal
+	switch {
+	case err != nil:
+		return no, err
+	case e.bounded && p.Kind != Service && p.Kind != Root:
+		return yes, nil
+	case how == notNamed:
+		return yes, nil
+	case s.NotPrincipal.Everyone, slices.Contains(s.NotPrincipal.AWS, "*"), p.Kind == Service, p.Kind == Root:
+		return no, nil
+	}
+	names := []string{p.ARN}
+	if p.Issuer != "" {
+		names = append(names, p.Issuer)
+	}
+	account := slices.ContainsFunc(s.NotPrincipal.AWS, func(name string) bool {
+		return name == p.Account() || strings.HasSuffix(name, "::"+p.Account()+":root")
+	})
+	if account && !slices.ContainsFunc(names, func(n string) bool { return !slices.Contains(s.NotPrincipal.AWS, n) }) {
+		return no, nil
+	}
+	return maybe("NotPrincipal"), nil
+}
+
+// matchPrincipals says how closely the principal of the request is among these.
+func (e *evaluation) matchPrincipals(named *Principals) (reach, error) {
+	if named == nil {
 		return notNamed, errors.New("a resource policy names principals")
 	}
 	p := e.request.Principal
-	if s.Principal.Everyone {
+	if named.Everyone {
 		return asItself, nil
 	}
 	how := notNamed
-	for _, name := range s.Principal.AWS {
+	for _, name := range named.AWS {
 		h, err := matchAWS(name, p)
 		if err != nil {
 			return notNamed, err
 		}
 		how = max(how, h)
 	}
-	for _, name := range s.Principal.Service {
+	for _, name := range named.Service {
 		if strings.ContainsAny(name, "*?") {
 			return notNamed, fmt.Errorf("principal %q: a service is named in full", name)
 		}
@@ -134,7 +171,7 @@ func (e *evaluation) matchPrincipals(s Statement) (reach, error) {
 			how = asItself
 		}
 	}
-	if len(s.Principal.CanonicalUser)+len(s.Principal.Federated) > 0 {
+	if len(named.CanonicalUser)+len(named.Federated) > 0 {
 		return notNamed, errors.New("principals of the kinds Federated and CanonicalUser are not supported")
 	}
 	return how, nil
