@@ -34,6 +34,13 @@ type Creator interface {
 	Create(ctx context.Context, name string) (Issued, error)
 }
 
+// A Copier makes a key that may do what another one may.
+type Copier interface {
+	// Copy is [Creator.Create] for a key with the rights of the key with this id. An
+	// [*Error] of [KindNotFound] says that the vendor has none; then none is made.
+	Copy(ctx context.Context, name, id string) (Issued, error)
+}
+
 // A Lister finds keys again after a crash.
 type Lister interface {
 	// List returns every key the admin credential can see, reading all pages.

@@ -17,6 +17,7 @@ type Overlap struct {
 		Verifier
 	}
 	Max      int           // keys the account may hold; 0: no limit known
+	Copy     Copier        // takes a next key's rights from the current one; nil: the settings say them
 	Usage    UsageReporter // nil: the API does not say
 	Scope    Scoper        // nil: the API does not say
 	Disable  Disabler      // nil: a key is either alive or gone

@@ -162,7 +162,14 @@ func (r *run) beside(ctx context.Context, o provider.Overlap, b basis, f family)
 	if old == nil {
 		r.notCompared(ctx, o)
 	}
-	return r.mint(ctx, mint{o: o, lineage: b.lineage, old: old, template: b.current.Value, put: r.pendingPut()})
+	m := mint{o: o, lineage: b.lineage, old: old, template: b.current.Value, put: r.pendingPut()}
+	if o.Copy != nil {
+		if m.like = f.current(); m.like == "" {
+			return "", r.err(KeyUnknown, "the next key's rights are to be copied from the current one, and its id is not known", nil,
+				"take the key over: keyturn adopt "+r.key.Secret, "or write its rights into the key's settings")
+		}
+	}
+	return r.mint(ctx, m)
 }
 
 // room makes sure that there is room for another key: no older one lives, and

@@ -104,6 +104,29 @@ func TestScopes_ofCurrent(t *testing.T) {
 	}
 }
 
+// Rights that are copied are the current key's, whatever the settings would give;
+// where its id is not known nothing is made.
+func TestCopy(t *testing.T) {
+	t.Parallel()
+	for renamed, want := range map[bool]string{false: "", true: "KeyUnknown"} {
+		bubble(t, func(t *testing.T, w *world) {
+			w.first()
+			w.enable()
+			token := w.stuck()
+			w.vendor.copies, w.vendor.keys[1].scopes = true, []string{"mail.read"}
+			if renamed {
+				w.vendor.keys[1].Name = "renamed"
+			}
+			creates := len(w.vendor.creates)
+			_, err := w.step(rotation.CreateSecret, token)
+			made := len(w.vendor.creates) - creates
+			if want != "" && (errorType(err) != want || made != 0) || want == "" && (err != nil || made != 1) {
+				t.Errorf("renamed: %v: %v, %d made", renamed, err, made)
+			}
+		})
+	}
+}
+
 // Unknown is not absent: each read that fails alone stops what rests on it.
 func TestReads_unknown(t *testing.T) {
 	t.Parallel()

@@ -22,6 +22,7 @@ import (
 type mint struct {
 	o        provider.Overlap
 	lineage  string
+	like     string       // the id of the key whose rights are copied; "": the settings say them
 	old      []string     // rights that the new key must have; nil: not compared
 	template secret.Value // the value whose other fields are kept; empty: none
 	name     string       // that the vendor is asked to give it
@@ -41,7 +42,7 @@ func (r *run) mint(ctx context.Context, m mint) (Outcome, error) {
 	if err := r.record(ctx, rec); err != nil {
 		return "", err
 	}
-	issued, err := m.o.Keys.Create(ctx, name)
+	issued, err := m.make(ctx)
 	if err == nil && issued.ID == "" { // without it the key cannot be revoked, but by its name
 		err = &provider.Error{Op: "create", Err: errors.New("the vendor returned a key without an id")}
 	}
@@ -55,6 +56,13 @@ func (r *run) mint(ctx context.Context, m mint) (Outcome, error) {
 	}
 	m.put.Value = value
 	return r.keep(ctx, m, rec)
+}
+
+func (m mint) make(ctx context.Context) (provider.Issued, error) {
+	if m.like != "" {
+		return m.o.Copy.Copy(ctx, m.name, m.like)
+	}
+	return m.o.Keys.Create(ctx, m.name)
 }
 
 // fit checks that a minted key is what it should be, and builds the value to

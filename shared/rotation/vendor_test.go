@@ -23,6 +23,7 @@ type vendor struct {
 	max      int
 	scopes   []string // of new keys
 	noScopes bool     // the vendor does not tell rights
+	copies   bool     // rights are copied from the current key
 	shape    string
 	settle   provider.Settle
 	delay    time.Duration          // before a new key is accepted
@@ -59,6 +60,9 @@ func (v *vendor) Open(_ config.Key, a provider.Admin) (provider.Strategy, error)
 	o := provider.Overlap{Keys: c, Max: v.max}
 	if !v.noScopes {
 		o.Scope = c
+	}
+	if v.copies {
+		o.Copy = c
 	}
 	return o, nil
 }
@@ -118,6 +122,21 @@ func (c client) do(ctx context.Context, call string, needsAdmin bool, f func() e
 		panic(errKilled)
 	}
 	return after
+}
+
+// Copy implements [provider.Copier].
+func (c client) Copy(ctx context.Context, name, id string) (provider.Issued, error) {
+	scopes, err := c.Scopes(ctx, id)
+	if err != nil {
+		return provider.Issued{}, err
+	}
+	is, err := c.Create(ctx, name)
+	for _, k := range c.keys {
+		if k.ID == is.ID {
+			k.scopes = scopes
+		}
+	}
+	return is, err
 }
 
 func (c client) Create(ctx context.Context, name string) (out provider.Issued, err error) {

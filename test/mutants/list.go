@@ -14,8 +14,8 @@ func rotations() []Mutant {
 	return []Mutant{
 		{
 			Name: "create-sent-twice", File: mint,
-			Old: "	issued, err := m.o.Keys.Create(ctx, name)\n",
-			New: "	issued, err := m.o.Keys.Create(ctx, name)\n	if err != nil {\n		issued, err = m.o.Keys.Create(ctx, name)\n	}\n",
+			Old: "	issued, err := m.make(ctx)\n",
+			New: "	issued, err := m.make(ctx)\n	if err != nil {\n		issued, err = m.make(ctx)\n	}\n",
 			Why: "a create whose answer was lost leaves a second key that nobody knows",
 		},
 		{

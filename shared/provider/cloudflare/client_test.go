@@ -61,6 +61,9 @@ func TestSettings(t *testing.T) {
 	}{
 		{"least", `{"policies":[` + policy + `]}`, nil},
 		{"all", `{"baseURL":"https://api.cloudflare.com/client/v4","accountID":"` + account + `","quota":900,` + rights + `}`, nil},
+		{"copied", `{"copyPolicies":true}`, nil},
+		{"copied and written", `{"copyPolicies":true,"policies":[` + policy + `]}`, []string{"copyPolicies"}},
+		{"copied from anywhere but", `{"copyPolicies":true,"condition":{"request_ip":{"in":["192.0.2.1"]}}}`, []string{"copyPolicies"}},
 		{"nothing", ``, []string{"policies"}},
 		{"another type", `{"policies":{}}`, []string{"policies"}},
 		{"another effect", `{"policies":[` + strings.Replace(policy, "allow", "Allow", 1) + `]}`, []string{"policies"}},

@@ -56,7 +56,11 @@ func New(s Settings, admin provider.Admin, hc *http.Client) *Client {
 
 // Strategy returns the vendor's half of a rotation.
 func (c *Client) Strategy() provider.Strategy {
-	return provider.Overlap{Keys: c, Max: c.settings.quota(), Usage: c, Scope: c, Disable: c, Expire: c, Identify: c, Roll: c}
+	o := provider.Overlap{Keys: c, Max: c.settings.quota(), Usage: c, Scope: c, Disable: c, Expire: c, Identify: c, Roll: c}
+	if c.settings.Copy {
+		o.Copy = c
+	}
+	return o
 }
 
 // envelope is around every answer. A refusal may come with 200 too; then
@@ -103,15 +107,41 @@ type token struct {
 	LastUsed  time.Time        `json:"last_used_on"`
 }
 
-// Create implements [provider.Creator]. How Cloudflare refuses a token too many
-// is not documented, so after any refusal the tokens are counted; only a full
-// account is [provider.KindFull], on which a caller may revoke.
+// Create implements [provider.Creator].
 func (c *Client) Create(ctx context.Context, name string) (provider.Issued, error) {
+	if len(c.settings.Policies) == 0 {
+		call := c.call("POST", "", "")
+		return provider.Issued{}, &provider.Error{
+			Op: call.Method + " " + call.Path, Kind: provider.KindPermanent,
+			Err: errors.New("the settings have no policies, and there is no token to copy them from: write policies, or store a token that was made by hand and adopt it"),
+		}
+	}
+	return c.create(ctx, name, c.settings.Policies, c.settings.Condition)
+}
+
+// Copy implements [provider.Copier]: the policies and the condition. What is
+// about one token and no other (its name, its status, from when until when it
+// works) is not copied.
+func (c *Client) Copy(ctx context.Context, name, id string) (provider.Issued, error) {
+	t, err := c.get(ctx, id)
+	if err != nil {
+		if e, ok := errors.AsType[*provider.Error](err); ok && e.Kind == provider.KindUnknown {
+			e.Kind = provider.KindNotSent // nothing was made, whatever the read came to
+		}
+		return provider.Issued{}, err
+	}
+	return c.create(ctx, name, t.Policies, t.Condition)
+}
+
+// create makes a token. How Cloudflare refuses one too many is not documented,
+// so after any refusal the tokens are counted; only a full account is
+// [provider.KindFull], on which a caller may revoke.
+func (c *Client) create(ctx context.Context, name string, policies []map[string]any, condition map[string]any) (provider.Issued, error) {
 	call := c.call("POST", "", "")
 	call.Once = true
-	in := map[string]any{"name": name, "policies": writable(c.settings.Policies)}
-	if c.settings.Condition != nil {
-		in["condition"] = c.settings.Condition
+	in := map[string]any{"name": name, "policies": writable(policies)}
+	if len(condition) > 0 {
+		in["condition"] = condition
 	}
 	call.In = in
 	t, err := send(ctx, c, c.admin, call, func(t token) bool { return idForm.MatchString(t.ID) && !t.Value.Empty() })

@@ -17,7 +17,8 @@ import (
 type Settings struct {
 	URL       string           `json:"baseURL"   doc:"where the API is; default https://api.cloudflare.com/client/v4"`
 	AccountID string           `json:"accountID" doc:"for tokens that an account owns: its id, 32 hex digits; default tokens of the user who made the admin token"`
-	Policies  []map[string]any `json:"policies"  doc:"what each new token may do, in Cloudflare's own form: a list of {effect, permission_groups: [{id}], resources}; required"`
+	Policies  []map[string]any `json:"policies"  doc:"what each new token may do, in Cloudflare's own form: a list of {effect, permission_groups: [{id}], resources}; this or copyPolicies is required"`
+	Copy      bool             `json:"copyPolicies" doc:"true: each new token gets the policies and the condition of the current one, as Cloudflare has them then; for a token that is there already; whoever changes those of the current one changes those of all that follow"`
 	Condition map[string]any   `json:"condition" doc:"from where each new token may be used, in Cloudflare's own form: {request_ip: {in, not_in}}; the functions try the token too, so their addresses must be among them; default anywhere"`
 	Quota     int              `json:"quota"     doc:"how many tokens there may be; default Cloudflare's, 50 of a user and 500 of an account; write yours if Cloudflare has raised it"`
 }
@@ -57,8 +58,11 @@ func (s Settings) Problems() []provider.Problem {
 		add("accountID", `accountID "`+httpapi.Safe(s.AccountID)+`" is not an account's id`, "write the 32 hex digits that the dashboard shows, or leave it out for a user's tokens")
 	}
 	const form = `write it as Cloudflare does: {"effect": "allow", "permission_groups": [{"id": "..."}], "resources": {"com.cloudflare.api.account.zone.<id>": "*"}}`
-	if len(s.Policies) == 0 {
-		add("policies", "no policies", form)
+	switch {
+	case len(s.Policies) == 0 && !s.Copy:
+		add("policies", "no policies", form+`, or "copyPolicies": true where there is a token already`)
+	case s.Copy && (s.Policies != nil || s.Condition != nil):
+		add("copyPolicies", "copyPolicies and also policies or a condition", "write one of the two: copied is what the current token has")
 	}
 	for i, p := range s.Policies {
 		if wrong := wrongPolicy(p); wrong != "" {
