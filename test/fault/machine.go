@@ -157,10 +157,13 @@ func (m *machine) older(do func(id string)) {
 }
 
 // strategy is the vendor's, past all faults.
-func (m *machine) strategy() provider.Strategy {
-	settings := m.subject.Settings(m.base)
-	settings["baseURL"] = m.base + m.subject.Path
-	st, err := catalog.Open(m.subject.Vendor, encode(settings), m.fake.Admin(m.host), &http.Client{Transport: byHand{m.fake}}, nil)
+func (m *machine) strategy() provider.Strategy { return m.strategyBy(byHand{m.fake}) }
+
+// strategyBy is the vendor's, asked by that way.
+func (w *World) strategyBy(way http.RoundTripper) provider.Strategy {
+	settings := w.subject.Settings(w.base)
+	settings["baseURL"] = w.base + w.subject.Path
+	st, err := catalog.Open(w.subject.Vendor, encode(settings), w.fake.Admin(w.host), &http.Client{Transport: way}, nil)
 	check(err)
 	return st
 }
@@ -232,18 +235,9 @@ func (m *machine) labelBack() {
 	synctest.Wait()
 }
 
-// unstage takes AWSPENDING off a version that is not current, as an operator does
-// to give a rotation up. Where there is one key, its value is replaced already.
+// unstage is an operator who gives a rotation up.
 func (m *machine) unstage() {
-	pending, _ := m.version("AWSPENDING")
-	current, _ := m.version("AWSCURRENT")
-	if m.subject.rolls() || pending == "" || pending == current {
-		return
-	}
-	_, err := m.World.do(m.cloud.SecretsManager(), "UpdateSecretVersionStage", map[string]any{
-		"SecretId": secretName, "VersionStage": "AWSPENDING", "RemoveFromVersionId": pending,
-	})
-	check(err)
+	m.takePending()
 	synctest.Wait()
 }
 

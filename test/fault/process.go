@@ -129,6 +129,9 @@ func (w *World) invoke(function string, payload []byte, a *actor) (out []byte, f
 	defer limit.Stop()
 	w.busy.Go(func() {
 		out, err := p.boundary.Invoke(ctx, payload)
+		if w.besides != nil {
+			w.besides(ctx, p)
+		}
 		done <- answer{out, err}
 	})
 	select {

@@ -68,7 +68,7 @@ func (r *Race) begin(w *World) *race {
 
 var (
 	steps   = [...]string{"createSecret", "setSecret", "testSecret", "finishSecret"}
-	besides = [...]string{"retire", "retire", "sweep", "sweep", "rotate-now", "plan", "pause", "rollback", "rollback", "adopt", "observe"}
+	besides = [...]string{"retire", "retire", "sweep", "sweep", "rotate-now", "plan", "pause", "rollback", "rollback", "adopt", "observe", "unstage", "usurp"}
 )
 
 // wait is called by an actor before each of its requests.
@@ -84,6 +84,13 @@ func (a *actor) wait() {
 
 // enter begins an invocation, which waits for its first turn.
 func (x *race) enter(function string, payload []byte, then func(out []byte, failure string)) {
+	x.begin(func(a *actor) ([]byte, string) {
+		return x.world.invoke(function, payload, a)
+	}, then)
+}
+
+// begin begins what an actor does from his first turn on.
+func (x *race) begin(do func(*actor) (out []byte, failure string), then func(out []byte, failure string)) {
 	a := &actor{turn: make(chan struct{}), race: x}
 	x.world.mu.Lock()
 	if len(x.actors) > 0 { // whoever comes to others comes at any time
@@ -93,7 +100,7 @@ func (x *race) enter(function string, payload []byte, then func(out []byte, fail
 	x.world.mu.Unlock()
 	go func() {
 		a.wait()
-		out, failure := x.world.invoke(function, payload, a)
+		out, failure := do(a)
 		x.world.mu.Lock()
 		a.ended = true
 		x.world.mu.Unlock()
@@ -158,6 +165,10 @@ func (x *race) join(what string) {
 		x.enter(retiring, now("rollback", nil), count)
 	case "restore":
 		x.enter(retiring, now("restore", nil), count)
+	case "unstage":
+		x.begin(func(*actor) ([]byte, string) { return nil, x.world.takePending() }, count)
+	case "usurp":
+		x.begin(func(*actor) ([]byte, string) { return nil, x.world.usurp() }, count)
 	case "pause":
 		x.enter(demand, now("pause", map[string]any{"until": time.Now().Add(20 * time.Second).UTC().Format(time.RFC3339), "owner": "somebody"}), count)
 	}

@@ -84,6 +84,7 @@ type World struct {
 	tokens   []string        // RotationTokens
 	trial    string          // token of the rotation on trial
 	back     bool            // somebody went back to an older key
+	rival    bool            // somebody took AWSPENDING from a rotation
 	down     time.Time       // until then the vendor answers our functions with 503
 	attempts int             // createSecrets of the rotation on trial
 	intents  []audit.Record
@@ -92,10 +93,14 @@ type World struct {
 	wakeups  [][]byte       // schedules that are due
 	woken    chan struct{}
 	breaches []string
+	broken   map[string]int  // how often, by the breach's format
 	stored   map[string]bool // ids of keys that a version holds, or has held, and their rotations
 
 	asked, granted map[string]int // in a race, of what is no step
 	ids            int
+
+	// What a bad engine would do in each invocation besides: for tests of the judge.
+	besides func(context.Context, *process)
 
 	reads  map[string]*http.Request // nil: stale answers of the vendor are not wanted
 	before map[string]snapshot
@@ -131,7 +136,7 @@ func NewWorld(s Subject) *World { return newWorld(s, nil) }
 func newWorld(s Subject, site *site) *World {
 	w := &World{
 		subject: s, site: site, base: base, host: host, over: make(chan struct{}), woken: make(chan struct{}, 1), warm: map[string][]*process{},
-		before: map[string]snapshot{}, stored: map[string]bool{}, asked: map[string]int{}, granted: map[string]int{},
+		before: map[string]snapshot{}, stored: map[string]bool{}, asked: map[string]int{}, granted: map[string]int{}, broken: map[string]int{},
 	}
 	w.ctx, w.stop = context.WithCancel(httpapi.WithJitter(context.Background(), halved))
 	w.cloud = cloud.New(cloud.Options{
@@ -333,14 +338,6 @@ func (w *World) hear(b []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.said.Write(b)
-}
-
-func (w *World) breach(format string, args ...any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.breaches) < 20 {
-		w.breaches = append(w.breaches, fmt.Sprintf(format, args...))
-	}
 }
 
 // accepted notes an audit record that the queue has taken.
