@@ -1,16 +1,22 @@
 package httpapi_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/httpapi"
+	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/secret"
 )
 
@@ -87,4 +93,43 @@ func TestDo_resetHeader(t *testing.T) {
 			t.Errorf("waited %v, want 7 s", d)
 		}
 	})
+}
+
+// A small answer that unpacks to a large one is read as far as any other.
+func TestDo_packed(t *testing.T) {
+	t.Parallel()
+	const size = 64 << 20
+	var bomb bytes.Buffer
+	w := gzip.NewWriter(&bomb)
+	zeros := make([]byte, 1<<20)
+	for range size / len(zeros) {
+		_, _ = w.Write(zeros)
+	}
+	_ = w.Close()
+	for status, want := range map[int]string{200: "larger than 1 MB", 401: "not the way this vendor refuses"} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+				t.Error("gzip was not asked for, so nothing is unpacked")
+			}
+			w.Header().Set("Content-Encoding", "gzip")
+			w.WriteHeader(status)
+			_, _ = w.Write(bomb.Bytes())
+		}))
+		u, err := url.Parse(srv.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cl := &httpapi.Client{Base: srv.URL, HTTP: httpapi.NewHTTP(httpapi.Rules{Hosts: []string{u.Host}, AllowPrivate: true}, nil), ErrorField: "errors"}
+		read := 0
+		cl.Decode = func(b []byte, _ any) error { read = len(b); return nil }
+		var out string
+		err = cl.Do(t.Context(), key, httpapi.Call{Method: "POST", Path: "/x", Once: true, Out: &out, Said: func(_ int, body []byte) error {
+			read = len(body)
+			return nil
+		}})
+		if provider.KindOf(err) != provider.KindUnknown || !strings.Contains(fmt.Sprint(err), want) || read > 1<<20+1 {
+			t.Errorf("%d: %v after %d bytes", status, err, read)
+		}
+		srv.Close()
+	}
 }

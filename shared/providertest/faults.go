@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"io"
@@ -76,6 +77,9 @@ func faults() []Fault {
 		{Name: "401 echoing the request", Vendor: true, Reply: echo(401)},
 		{Name: "400 echoing the request", Reply: echo(400)},
 		{Name: "500 echoing the request", Reply: echo(500)},
+		{Name: "200 with an error inside, applied", Applied: true, Reply: canned(200, said)},
+		{Name: "200 with an error inside, not applied", Reply: canned(200, said)},
+		{Name: "packed", Applied: true, Reply: packed},
 		{Name: "204 not applied", Vendor: true, Reply: canned(204, "")},
 	}
 	for _, status := range []string{"401", "403", "404", "410"} {
@@ -96,6 +100,16 @@ func faults() []Fault {
 		)
 	}
 	return out
+}
+
+// packed is an answer in gzip that nobody asked for and nobody undoes.
+func packed(_ *http.Request, res *http.Response) (*http.Response, error) {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := io.Copy(w, res.Body)
+	res.Header.Set("Content-Encoding", "gzip")
+	res.Body = io.NopCloser(&b)
+	return res, errors.Join(err, w.Close())
 }
 
 func number(status string) int {

@@ -114,3 +114,33 @@ func TestRevoke_refused(t *testing.T) {
 		})
 	}
 }
+
+// A key of a service account cannot be deleted, and dies with the account: that
+// is what is deleted.
+func TestRevoke_account(t *testing.T) {
+	t.Parallel()
+	const host, project = "api.openai.com", "/v1/organization/projects/proj_abc/"
+	o := openaitest.New(time.Now, openaitest.Options{})
+	tr := &providertest.Transport{Handler: o, Host: host}
+	is := o.Add("k")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, "https://"+host+project+"api_keys/key_0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+o.AdminKey().Reveal())
+	res, err := tr.RoundTrip(req)
+	if err != nil || res.StatusCode != http.StatusBadRequest || !o.Works(is.Value) {
+		t.Fatalf("the key alone: %v, %v", res, err)
+	}
+	_ = res.Body.Close()
+	var sent []string
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent = append(sent, r.Method+" "+r.URL.Path)
+		o.ServeHTTP(w, r)
+	})
+	hc := &http.Client{Transport: &providertest.Transport{Handler: h, Host: host}}
+	err = openai.New(openai.Settings{ProjectID: "proj_abc"}, o.Admin(host), hc).Revoke(t.Context(), is.ID)
+	if d := cmp.Diff([]string{"DELETE " + project + "service_accounts/" + is.ID}, sent); d != "" || err != nil || o.Works(is.Value) {
+		t.Errorf("%v, works: %v (-want +got):\n%s", err, o.Works(is.Value), d)
+	}
+}

@@ -56,6 +56,7 @@ func New(clock func() time.Time, opts Options) *Server {
 	s.Handle("GET "+project+"/service_accounts", s.managed(s.list))
 	s.Handle("DELETE "+project+"/service_accounts/{id}", s.managed(s.remove))
 	s.Handle("GET "+project+"/api_keys", s.managed(s.keys))
+	s.Handle("DELETE "+project+"/api_keys/{id}", s.managed(s.removeKey))
 	s.Handle("GET /v1/models", s.models)
 	s.Handle("POST /v1/responses", s.respond)
 	s.Handle("/", func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusNotFound, "not_found", "Not found") })
@@ -176,6 +177,17 @@ func (s *Server) remove(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	refuse(w, http.StatusNotFound, "not_found", "Service account not found.")
+}
+
+// removeKey refuses: every key here is a service account's.
+func (s *Server) removeKey(w http.ResponseWriter, r *http.Request) {
+	for _, a := range s.accounts {
+		if a.keyID == r.PathValue("id") && a.Held() {
+			refuse(w, http.StatusBadRequest, "invalid_request", "API key belongs to a service account. Delete the service account.")
+			return
+		}
+	}
+	refuse(w, http.StatusNotFound, "not_found", "API key not found.")
 }
 
 func (s *Server) models(w http.ResponseWriter, r *http.Request) {
