@@ -162,9 +162,9 @@ leak: ## Look for secrets in what is said under every fault, not a sample (long)
 	go test ./test/leak -all -timeout=3h
 
 .PHONY: fault
-fault: ## Crash, fail and race whole rotations at every call (long)
+fault: ## Crash, fail and race whole rotations at every call (long): FROM=5000 for other seeds
 	go test -c -o dist/fault.test ./test/fault
-	cd test/fault && ../../dist/fault.test -all -test.timeout=3h
+	cd test/fault && ../../dist/fault.test -all -from=$${FROM:-0} -test.timeout=3h
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz test: FUZZTIME=30s

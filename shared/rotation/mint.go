@@ -244,7 +244,7 @@ func (r *run) tidy(ctx context.Context) (context.Context, context.CancelFunc) {
 // wait reports whether it waited; it does not begin a wait that the deadline
 // forbids.
 func wait(ctx context.Context, d time.Duration) bool {
-	if end, ok := ctx.Deadline(); ok && time.Until(end) < d {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= d {
 		return false
 	}
 	t := time.NewTimer(d)

@@ -18,6 +18,7 @@ var (
 	all  = flag.Bool("all", false, "every run, not a sample")
 	only = flag.String("only", "", "the run with this name")
 	most = flag.Int("most", 0, "with -all: no more pairs and races than this")
+	from = flag.Uint64("from", 0, "the first seed of pairs and races: the next run looks at others")
 )
 
 var total Tally
@@ -63,6 +64,18 @@ func play(t *testing.T, what string, runs []Run, workers int) *Tally {
 	return tally
 }
 
+// plain returns the calls of a life in which nothing goes wrong. It is a run too.
+func plain(t *testing.T, s Subject, binaries string) []Call {
+	t.Helper()
+	before := t.Failed()
+	calls := Calls(t, s, binaries)
+	total.Runs.Add(1)
+	if t.Failed() && !before {
+		total.Broken.Add(1)
+	}
+	return calls
+}
+
 // Only is a run by its name.
 func TestOnly(t *testing.T) { //nolint:paralleltest // it uses all processors by itself
 	if *only == "" {
@@ -89,7 +102,7 @@ func TestSweep(t *testing.T) { //nolint:paralleltest // it uses all processors b
 	}
 	for _, s := range Subjects() { //nolint:paralleltest // the same
 		t.Run(s.Name, func(t *testing.T) {
-			calls := Calls(t, s, "")
+			calls := plain(t, s, "")
 			runs := Sweep(s, calls)
 			if !*all {
 				runs = sample(runs, few(131, 5*131))
@@ -106,7 +119,7 @@ func TestPairs(t *testing.T) { //nolint:paralleltest // it uses all processors b
 	}
 	for _, s := range Subjects() { //nolint:paralleltest // the same
 		t.Run(s.Name, func(t *testing.T) {
-			calls := Calls(t, s, "")
+			calls := plain(t, s, "")
 			n := few(5, 2)
 			if *all {
 				n = limit(2000)
@@ -116,7 +129,7 @@ func TestPairs(t *testing.T) { //nolint:paralleltest // it uses all processors b
 			}
 			var runs []Run
 			for seed := range n {
-				runs = append(runs, Pair(s, len(calls), uint64(seed)))
+				runs = append(runs, Pair(s, len(calls), *from+uint64(seed)))
 			}
 			play(t, s.Name+" pairs of faults", runs, runtime.GOMAXPROCS(0))
 		})
@@ -130,14 +143,14 @@ func TestRaces(t *testing.T) { //nolint:paralleltest // it uses all processors b
 	}
 	for _, s := range Subjects() { //nolint:paralleltest // the same
 		t.Run(s.Name, func(t *testing.T) {
-			calls := Calls(t, s, "")
+			calls := plain(t, s, "")
 			n := 5
 			if *all {
 				n = limit(s.share(5000))
 			}
 			var runs []Run
 			for seed := range n {
-				runs = append(runs, Racing(s, len(calls), uint64(seed)))
+				runs = append(runs, Racing(s, len(calls), *from+uint64(seed)))
 			}
 			races := play(t, s.Name+" races", runs, runtime.GOMAXPROCS(0))
 			if *all {
@@ -162,7 +175,7 @@ func TestKills(t *testing.T) { //nolint:paralleltest // it uses all processors b
 		if !*all && !quick {
 			continue
 		}
-		calls := Calls(t, s, dir)
+		calls := plain(t, s, dir)
 		if !*all {
 			runs = append(runs, Kill(s, calls, seed, dir))
 			continue
