@@ -82,6 +82,11 @@ const (
 	ReviewBucket Variable = "KEYTURN_REVIEW_BUCKET" // S3 bucket of the pages; not set: the ledger's
 )
 
+// NoKeys, among what a function needs, is no variable: it says that the function
+// knows no key. It then reads neither their configuration nor the key of
+// fingerprints, and has neither.
+const NoKeys Variable = "-"
+
 // variables are all that a function may need.
 func variables() []Variable {
 	return []Variable{
@@ -91,7 +96,7 @@ func variables() []Variable {
 	}
 }
 
-// The variables that every function reads.
+// The variables that every function reads; the first two, every one that knows keys.
 const (
 	configPath     Variable = "KEYTURN_CONFIG"          // default: keyturn.json in LAMBDA_TASK_ROOT
 	fingerprintKey Variable = "KEYTURN_FINGERPRINT_KEY" // needed: at least 16 characters, the same for all functions
@@ -122,7 +127,7 @@ type System struct {
 type Env struct {
 	Function     string         // "rotate"
 	Installation string         // its name; never ""
-	Config       *config.Config // of the keys that are ours
+	Config       *config.Config // of the keys that are ours; nil with [NoKeys]
 	Log          *slog.Logger
 	AWS          aws.Config      // its clients teach Clock
 	Clock        *awsclock.Clock // AWS's time
@@ -163,11 +168,11 @@ func New(ctx context.Context, sys System, name string, needs ...Variable) (*Env,
 	}
 	level, problem := parseLevel(sys.Getenv(string(logLevel)))
 	e.Log = newLogger(sys.Stdout, name, level)
-	e.Fingerprint = secret.New(sys.Getenv(string(fingerprintKey)))
-	if len(e.Fingerprint.Reveal()) < minFingerprintKey {
-		problem = append(problem, fmt.Sprintf("%s is not set, or is shorter than %d characters: set the same random text for all functions", fingerprintKey, minFingerprintKey))
+	bad = append(bad, problem...)
+	if !slices.Contains(needs, NoKeys) {
+		bad = append(bad, e.readFingerprintKey()...)
+		bad = append(bad, e.readConfig()...)
 	}
-	bad = append(append(bad, problem...), e.readConfig()...)
 	if err := e.openAWS(ctx); err != nil {
 		bad = append(bad, "the AWS SDK's configuration cannot be read: look at the variables that begin with AWS_")
 	}
@@ -175,6 +180,14 @@ func New(ctx context.Context, sys System, name string, needs ...Variable) (*Env,
 		return e, &Error{Problems: bad}
 	}
 	return e, nil
+}
+
+func (e *Env) readFingerprintKey() (bad []string) {
+	e.Fingerprint = secret.New(e.sys.Getenv(string(fingerprintKey)))
+	if len(e.Fingerprint.Reveal()) < minFingerprintKey {
+		bad = append(bad, fmt.Sprintf("%s is not set, or is shorter than %d characters: set the same random text for all functions", fingerprintKey, minFingerprintKey))
+	}
+	return bad
 }
 
 func (e *Env) readConfig() (bad []string) {

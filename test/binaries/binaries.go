@@ -15,8 +15,9 @@ import (
 // Functions are the functions that rotate keys.
 func Functions() []string { return []string{"rotate", "retire", "rotatenow"} }
 
-// All are the functions that there are: also those that watch.
-func All() []string { return append(Functions(), "audit", "review") }
+// All are the functions that there are: also those that watch, and the one that
+// writes to chats.
+func All() []string { return append(Functions(), "audit", "chat", "review") }
 
 // Build builds the functions that rotate keys into dir/NAME/bootstrap.
 func Build(ctx context.Context, dir string) error {
