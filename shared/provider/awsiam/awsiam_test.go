@@ -389,3 +389,27 @@ func TestFake_signature(t *testing.T) {
 		t.Errorf("%d uses, want 1", n)
 	}
 }
+
+// A key that is not active, or lacks a part, is none that a consumer can use.
+func TestFill_answers(t *testing.T) {
+	t.Parallel()
+	const id, sec = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+	for _, tt := range []struct {
+		id, secret, status string
+		ok                 bool
+	}{
+		{id, sec, "Active", true},
+		{id, sec, "Inactive", false},
+		{id, sec, "", false},
+		{id, "", "Active", false},
+		{"", sec, "Active", false},
+	} {
+		iam := awsiamtest.New(time.Now, awsiamtest.Options{})
+		c, _ := client(says(200, `<CreateAccessKeyResponse><CreateAccessKeyResult><AccessKey><AccessKeyId>`+tt.id+`</AccessKeyId><SecretAccessKey>`+tt.secret+
+			`</SecretAccessKey><Status>`+tt.status+`</Status><CreateDate>2026-11-24T00:00:00Z</CreateDate></AccessKey></CreateAccessKeyResult></CreateAccessKeyResponse>`), app, iam.Admin(""), time.Now)
+		is, err := c.Fill(t.Context())
+		if (err == nil) != tt.ok || err != nil && provider.KindOf(err) != provider.KindUnknown || tt.ok && is.ID != id {
+			t.Errorf("%+v: %+v, %v", tt, is.Key, err)
+		}
+	}
+}

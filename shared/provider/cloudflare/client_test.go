@@ -196,6 +196,10 @@ func TestDisable_keepsAll(t *testing.T) {
 	if err := c.Disable(t.Context(), is.ID); err != nil {
 		t.Fatal(err)
 	}
+	start := cf.Begin(is.ID, end.Add(-24*time.Hour))
+	if err := c.Disable(t.Context(), is.ID); err != nil || sent["not_before"] != start {
+		t.Errorf("from when it works: sent %v, want %s; %v", sent["not_before"], start, err)
+	}
 	want := settings(t, "{"+rights+"}")
 	got := map[string]any{"name": sent["name"], "status": sent["status"], "condition": sent["condition"], "expires_on": sent["expires_on"], "policies": len(sent["policies"].([]any))}
 	if d := cmp.Diff(map[string]any{
@@ -250,4 +254,46 @@ func TestScopes(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, d)
 	}
+}
+
+// A token that is deleted while the list is read moves the later ones forward: a
+// page would hide one.
+func TestList_changesMeanwhile(t *testing.T) {
+	t.Parallel()
+	for changes, ok := range map[int]bool{1: true, 99: false} {
+		synctest.Test(t, func(t *testing.T) {
+			cf := cloudflaretest.New(time.Now, cloudflaretest.Options{PageSize: 5})
+			for range 18 {
+				cf.Add("k")
+			}
+			left, admin := changes, client(t, cf, cf.Admin(host))
+			c := client(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Query().Get("page") == "2" && left > 0 {
+					left--
+					if err := admin.Revoke(t.Context(), cf.Live()[1].ID); err != nil { // the first is the admin's
+						t.Error(err)
+					}
+				}
+				cf.ServeHTTP(w, r)
+			}), cf.Admin(host))
+			keys, err := c.List(t.Context())
+			if (err == nil) != ok || ok && len(keys) != len(cf.Live()) || !ok && keys != nil {
+				t.Errorf("%d changes: %d of %d, %v", changes, len(keys), len(cf.Live()), err)
+			}
+		})
+	}
+}
+
+// A refusal with 200 may have a result beside it.
+func TestSuccess_false(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const id = "f267e341f3dd4697bd3b9f71dd96247f"
+		cf := cloudflaretest.New(time.Now, cloudflaretest.Options{})
+		answer := `{"success":false,"errors":[{"code":1000,"message":"no"}],"result":{"id":"` + id + `","status":"active"}}`
+		c := client(t, says(cf, map[string]string{"GET /verify": answer}, 200), cf.Admin(host))
+		if err := c.Verify(t.Context(), cf.Add("k").Value); err == nil || provider.KindOf(err) != provider.KindUnknown {
+			t.Errorf("got %v", err)
+		}
+	})
 }

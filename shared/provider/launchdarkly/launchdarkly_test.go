@@ -202,3 +202,21 @@ func TestFake_bare(t *testing.T) {
 		t.Errorf("%d uses, want 1", n)
 	}
 }
+
+// A token that was not reset shows the end of its value only, and another token's
+// answer is none.
+func TestRoll_answers(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{
+		`{"_id":"` + launchdarklytest.TokenID + `","token":"1234"}`,
+		`{"_id":"` + launchdarklytest.TokenID + `"}`,
+		`{"_id":"6f0000000000000000000001","token":"api-00000000-0000-4000-a000-000000000000"}`,
+	} {
+		ld := launchdarklytest.New(time.Now, launchdarklytest.Options{})
+		c := client(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }), ld.Admin(host))
+		is, err := c.Roll(t.Context(), launchdarklytest.TokenID, time.Hour)
+		if err == nil || provider.KindOf(err) != provider.KindUnknown || !is.Value.Empty() {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}

@@ -277,3 +277,23 @@ func TestList_less(t *testing.T) {
 func adminOf(token string) provider.Admin {
 	return provider.Admin{Hosts: []string{host}, Fields: map[string]secret.Value{"apiToken": secret.New(token)}}
 }
+
+// An answer that shows another secret, or the status that it had, is no change.
+func TestDisable_another(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`{}`, `{"id":"ocs2f4zrZbs8nUa7p0g4","status":"INACTIVE"}`, `{"id":"ID","status":"ACTIVE"}`} {
+		synctest.Test(t, func(t *testing.T) {
+			o, _, there := org(2)
+			c := client(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPost {
+					_, _ = io.WriteString(w, strings.Replace(body, "ID", there[0].ID, 1))
+					return
+				}
+				o.ServeHTTP(w, r)
+			}), settings(), o.Admin(host))
+			if err := c.Disable(t.Context(), there[0].ID); err == nil || provider.KindOf(err) != provider.KindUnknown {
+				t.Errorf("%s: %v", body, err)
+			}
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -143,4 +144,46 @@ func TestRevoke_account(t *testing.T) {
 	if d := cmp.Diff([]string{"DELETE " + project + "service_accounts/" + is.ID}, sent); d != "" || err != nil || o.Works(is.Value) {
 		t.Errorf("%v, works: %v (-want +got):\n%s", err, o.Works(is.Value), d)
 	}
+}
+
+// A service account may have several keys, and a project keys of people. The last
+// use is that of the account's key that was used last, whatever the order.
+func TestLastUsed_severalKeys(t *testing.T) {
+	t.Parallel()
+	key := func(id, account string, used int) string {
+		return fmt.Sprintf(`{"id":"key_%s","last_used_at":%d,"owner":{"type":"service_account","service_account":{"id":%q}}}`, id, used, account)
+	}
+	const persons = `{"id":"key_p","last_used_at":900,"owner":{"type":"user","user":{"id":"user_1"}}}`
+	for _, order := range [][]string{{key("a", "svc_1", 100), key("b", "svc_1", 200)}, {key("b", "svc_1", 200), key("a", "svc_1", 100)}} {
+		c := answering(`{"object":"list","has_more":false,"data":[` + persons + "," + strings.Join(order, ",") + "," + key("c", "svc_2", 300) + `]}`)
+		if at, err := c.LastUsed(t.Context(), "svc_1"); err != nil || at.Unix() != 200 {
+			t.Errorf("%v: %v, %v", order, at, err)
+		}
+		if at, err := c.LastUsed(t.Context(), ""); err == nil || !at.IsZero() {
+			t.Errorf("no account: %v, %v", at, err)
+		}
+	}
+}
+
+// A page without its entries is no page, and says nothing of who is gone.
+func TestList_noData(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{
+		`{"object":"list","has_more":false}`, `{"object":"list","has_more":false,"data":null}`, `{"object":"list","data":[]}`,
+		`{"object":"list","has_more":true,"data":[]}`, `{"object":"list","has_more":false,"data":[{}]}`, `{"object":"error","has_more":false,"data":[]}`,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			if keys, err := answering(body).List(t.Context()); err == nil {
+				t.Errorf("%s: %v", body, keys)
+			}
+		})
+	}
+}
+
+// answering returns a client that is answered the same whatever it asks.
+func answering(body string) *openai.Client {
+	const host = "api.openai.com"
+	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) })
+	o := openaitest.New(time.Now, openaitest.Options{})
+	return openai.New(openai.Settings{ProjectID: "proj_abc"}, o.Admin(host), &http.Client{Transport: &providertest.Transport{Handler: h, Host: host}})
 }

@@ -126,6 +126,21 @@ func TestCreate_forbidden(t *testing.T) {
 	}
 }
 
+// A create that leaves the scopes out makes a key that may do everything.
+func TestCreate_scopes(t *testing.T) {
+	t.Parallel()
+	sg := sendgridtest.New(time.Now, sendgridtest.Options{})
+	c := client(sg, sg.Admin(host))
+	is, err := c.Create(t.Context(), "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Scopes(t.Context(), is.ID)
+	if d := cmp.Diff([]string{"mail.send"}, got); d != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, d)
+	}
+}
+
 // The reference wraps one key in a list; clients in use read it bare.
 func TestScopes_shapes(t *testing.T) {
 	t.Parallel()
@@ -138,7 +153,7 @@ func TestScopes_shapes(t *testing.T) {
 			t.Errorf("%s: %v (-want +got):\n%s", body, err, d)
 		}
 	}
-	for _, body := range []string{`{"result":[]}`, `{"result":[` + k + `,` + k + `]}`, strings.Replace(k, "id1", "id2", 1)} {
+	for _, body := range []string{`{"result":[]}`, `{"result":[` + k + `,` + k + `]}`, strings.Replace(k, "id1", "id2", 1), `{"api_key_id":"id1","name":"n"}`} {
 		synctest.Test(t, func(t *testing.T) {
 			c := client(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) }),
 				provider.Admin{Fields: map[string]secret.Value{"apiKey": secret.New("SG.admin")}})

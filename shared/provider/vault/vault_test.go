@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -171,4 +173,21 @@ func TestOpenAPI(t *testing.T) {
 	if n < 8 {
 		t.Errorf("a life took %d requests, want every kind of request in it", n)
 	}
+}
+
+// A login that made a token of another role proves nothing of this role's.
+func TestVerify_anotherRole(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := vaulttest.New(time.Now, vaulttest.Options{})
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rec := httptest.NewRecorder()
+			v.ServeHTTP(rec, r)
+			w.WriteHeader(rec.Code)
+			_, _ = w.Write([]byte(strings.Replace(rec.Body.String(), `"role_name":"mailer"`, `"role_name":"root"`, 1)))
+		})
+		if err := client(v, h, "role-of-the-mailer").Verify(t.Context(), v.Add("k").Value); err == nil || provider.KindOf(err) != provider.KindUnknown {
+			t.Errorf("got %v", err)
+		}
+	})
 }

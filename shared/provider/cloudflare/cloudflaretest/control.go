@@ -2,6 +2,7 @@ package cloudflaretest
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/secret"
@@ -45,4 +46,17 @@ func Consume(base string, value secret.Value) (*http.Request, error) {
 	}
 	req.Header.Set("Authorization", "Bearer "+value.Reveal())
 	return req, nil
+}
+
+// Begin sets from when a token works, as a person in the dashboard would, and
+// returns what the API shows of that.
+func (s *Server) Begin(id string, from time.Time) string {
+	s.Lock()
+	defer s.Unlock()
+	for _, t := range s.held() {
+		if t.ID == id {
+			t.notBefore = &from
+		}
+	}
+	return stamp(from)
 }
