@@ -210,9 +210,9 @@ func TestJudge(t *testing.T) {
 			besides: func(_ context.Context, y *toy, p *process) {
 				y.once(p, rotating, "createSecret", func() {
 					y.intents = nil
-					r, err := http.NewRequest(http.MethodPost, y.base+"/api/v2/tokens/nobody/reset", nil) //nolint:noctx // the way goes nowhere
+					r, err := http.NewRequest(http.MethodPost, y.base+"/api/v2/tokens/nobody/reset", nil)
 					check(err)
-					_, err = (&port{process: p}).RoundTrip(r) //nolint:bodyclose // it is in memory
+					_, err = (&port{process: p}).RoundTrip(r)
 					check(err)
 				})
 			},
