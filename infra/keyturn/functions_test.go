@@ -73,6 +73,8 @@ func (w *world) rotate(ctx context.Context, payload []byte) (any, error) {
 		return nil, w.first(ctx, q.Secret, store.Put{SecretID: q.Secret, Token: q.Token, Value: value, Stages: []string{store.Current}})
 	case q.Mode == rotation.ModePlan:
 		return w.plan(q.Secret), nil
+	case q.Mode == rotation.ModeFree:
+		return nil, &rotation.Error{Type: rotation.InProgress, What: "a rotation is in progress, or was until a moment ago"}
 	case q.Step == rotation.CreateSecret:
 		_, err = w.store.Put(ctx, store.Put{SecretID: q.SecretID, Token: q.Token, Value: value, Stages: []string{store.Pending}, RotationToken: q.RotationToken})
 	case q.Step == rotation.TestSecret:
@@ -141,10 +143,11 @@ func (w *world) rotateNow(ctx context.Context, payload []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	functions := planner.New(lambdasdk.NewFromConfig(w.region.Cloud.Config()))
 	e := rotatenow.Engine{
 		Keys: c.Key, Store: w.store, Records: w.table, Audit: accepting{}, Notifier: accepting{},
-		Plan: planner.New(lambdasdk.NewFromConfig(w.region.Cloud.Config())).Plan,
-		Now:  w.now, NewToken: uuid.NewString, Log: slog.New(slog.DiscardHandler),
+		Plan: functions.Plan, Free: functions.Free,
+		Now: w.now, NewToken: uuid.NewString, Log: slog.New(slog.DiscardHandler),
 	}
 	return e.Do(ctx, q)
 }

@@ -126,6 +126,9 @@ func (a *app) runRotateNow(ctx context.Context, id string, o rotateOptions) erro
 	if o.plan {
 		return a.printPlan(*answer.Plan)
 	}
+	if answer.GaveUp != "" {
+		fmt.Fprintf(a.err, "%s: an unfinished rotation was given up for it, version %s\n", k.Secret, answer.GaveUp)
+	}
 	if !o.wait {
 		return a.printRotated(rotated{Key: k.Secret, Status: "started", Version: answer.Token})
 	}

@@ -146,6 +146,12 @@ is told when it is taken off another version, for that gives a rotation up; wher
 a rotation replaces values this is critical, for the only value that works may be
 in question.
 
+Whoever asks for a rotation (rotatenow) does not wait for these times: where nothing can
+be lost by it, the rotate function takes AWSPENDING off an unfinished version as soon as
+the invocation that it began with must have ended. One without a value goes for any
+rotation that is asked for; one with a key beside the current one, or with a value of our
+own that never was in place, for an emergency.
+
 `, hours(pendingLinger), hours(lostAge))
 	b.WriteString("| Reads | AWSCURRENT | AWSPENDING | Its value | Since | AWSPREVIOUS | A rotation makes | What is done | Why |\n")
 	b.WriteString(strings.Repeat("| --- ", 9) + "|\n")

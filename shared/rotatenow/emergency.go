@@ -3,7 +3,6 @@ package rotatenow
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 
 	"github.com/keyturn/keyturn/shared/audit"
@@ -13,17 +12,26 @@ import (
 	"github.com/keyturn/keyturn/shared/store"
 )
 
-// unfinished adds to what is said of a rotation in progress how an emergency
-// gets past one that was left behind.
-func unfinished(k config.Key, s store.Secret, err error) error {
-	e, ok := errors.AsType[*rotation.Error](err)
-	if !ok || e.Type != rotation.InProgress {
-		return err
+// stuck reports whether AWSPENDING is where Secrets Manager begins no rotation.
+func stuck(s store.Secret) bool {
+	pending := s.VersionAt(store.Pending)
+	return pending != "" && pending != s.VersionAt(store.Current)
+}
+
+// giveUp has the rotate function take AWSPENDING off a version that was left
+// unfinished, if that is safe, and returns the version.
+func (e *Engine) giveUp(ctx context.Context, k config.Key, s store.Secret, m Mode, token string) (string, error) {
+	freed, err := e.Free(ctx, s.RotationLambda, k.Secret, token)
+	if err == nil {
+		return freed.Version, nil
 	}
-	e.Next = append(e.Next, "a vendor that rolls keys and refuses the current value: stop, for the unfinished version may hold the only one that works",
-		"else, if nothing works on it any more, take the label off it, and ask again; a key that it made is found and ended: "+
-			"aws secretsmanager update-secret-version-stage --secret-id "+k.Secret+" --version-stage "+store.Pending+" --remove-from-version-id "+s.VersionAt(store.Pending))
-	return e
+	next := []string{"see it: keyturn status " + k.Secret}
+	if m == Emergency {
+		next = append(next, "a vendor that rolls keys and refuses the current value: stop, for the unfinished version may hold the only one that works",
+			"else, if nothing works on it any more, take the label off it, and ask again; a key that it made is found and ended: "+
+				"aws secretsmanager update-secret-version-stage --secret-id "+k.Secret+" --version-stage "+store.Pending+" --remove-from-version-id "+s.VersionAt(store.Pending))
+	}
+	return "", fail(rotation.InProgress, "a rotation is in progress, or one was left unfinished", err, next...)
 }
 
 // unrecorded lets an emergency go on without its record in the audit trail. This
@@ -37,9 +45,9 @@ func (e *Engine) unrecorded(ctx context.Context, rec audit.Record, cause error) 
 
 // announce tells that an emergency rotation has begun. It has, so that nobody
 // could be told is logged.
-func (e *Engine) announce(ctx context.Context, k config.Key, q Request, token string, recorded bool) {
+func (e *Engine) announce(ctx context.Context, k config.Key, q Request, a Answer, recorded bool) {
 	m := notify.Message{
-		Version: 1, ID: "emergency-" + token, Time: e.Now(), Kind: notify.Emergency, Severity: notify.Critical,
+		Version: 1, ID: "emergency-" + a.Token, Time: e.Now(), Kind: notify.Emergency, Severity: notify.Critical,
 		Secret: k.Secret, Vendor: k.Vendor, Owner: k.Owner,
 		Summary: "An emergency rotation of " + k.Secret + " has begun: " + q.Reason + ".",
 		Known: []string{
@@ -47,7 +55,10 @@ func (e *Engine) announce(ctx context.Context, k config.Key, q Request, token st
 			"The key that it replaces is ended " + notify.Duration(k.Grace.Min) + " after that, whoever uses it then.",
 		},
 		Next:   []string{"See that its consumers have read the secret again by then: keyturn status " + k.Secret + "."},
-		Detail: map[string]string{"version": token, "reason": q.Reason, "requester_says": q.Requester},
+		Detail: map[string]string{"version": a.Token, "reason": q.Reason, "requester_says": q.Requester},
+	}
+	if a.GaveUp != "" {
+		m.Known = append(m.Known, "An unfinished rotation was given up for it, version "+a.GaveUp+". A key that it made is found and ended.")
 	}
 	if !recorded {
 		m.Known = append(m.Known, "The audit trail did not take the request. It stands in the function's log.")

@@ -80,8 +80,10 @@ func TestEmergency_refused(t *testing.T) {
 		next string
 	}{
 		"not marked": {func(w *world) { w.put = errors.New("gone") }, rotation.StoreUnavailable, ""},
-		"unfinished": {func(w *world) { w.secret.Stages["v2"] = []string{store.Pending} }, rotation.InProgress, "--version-stage AWSPENDING --remove-from-version-id v2"},
-		"no value":   {func(w *world) { w.secret.Stages = nil }, rotation.NoCurrent, ""},
+		"unfinished, and not to be given up": {func(w *world) {
+			w.secret.Stages["v2"], w.free = []string{store.Pending}, errors.New("it may be the only value that works")
+		}, rotation.InProgress, "--version-stage AWSPENDING --remove-from-version-id v2"},
+		"no value": {func(w *world) { w.secret.Stages = nil }, rotation.NoCurrent, ""},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -92,7 +94,7 @@ func TestEmergency_refused(t *testing.T) {
 			if !ok || e.Type != tt.want || !strings.Contains(strings.Join(e.Next, "\n"), tt.next) {
 				t.Errorf("%+v, want %s, and %q", e, tt.want, tt.next)
 			}
-			if len(w.told) > 0 || strings.Contains(strings.Join(w.did, " "), "rotate ") {
+			if len(w.told) > 0 || strings.Contains(strings.Join(w.did, " "), "rotate "+name) {
 				t.Errorf("did %q, told %+v", w.did, w.told)
 			}
 		})
@@ -102,6 +104,31 @@ func TestEmergency_refused(t *testing.T) {
 	}
 	if _, err := rotatenow.Parse([]byte(`{"version":1,"mode":"emergency","secret":"s","reason":"it is on the web"}`)); err != nil {
 		t.Error(err)
+	}
+}
+
+// A rotation that was left unfinished is given up for one that is asked for,
+// after it is recorded who asks: by the rotate function, if that finds it safe.
+func TestGiveUp(t *testing.T) {
+	t.Parallel()
+	for _, q := range []rotatenow.Request{asked, urgent} {
+		w := newWorld()
+		w.secret.Stages["v2"] = []string{store.Pending}
+		a, err := w.engine().Do(t.Context(), q)
+		if err != nil || a.Status != "started" || a.Token != token || a.GaveUp != "v2" {
+			t.Errorf("%s: %+v, %v", q.Mode, a, err)
+		}
+		if diff := cmp.Diff([]string{"request", "audit", "free arn:rotate " + token, "rotate " + name + " " + token}, w.did); diff != "" {
+			t.Errorf("%s: acts (-want +got):\n%s", q.Mode, diff)
+		}
+		if q.Mode == rotatenow.Emergency && (len(w.told) != 1 || !strings.Contains(strings.Join(w.told[0].Known, " "), "given up for it, version v2")) {
+			t.Errorf("told %+v", w.told)
+		}
+		w = newWorld()
+		w.secret.Stages["v2"], w.free = []string{store.Pending}, errors.New("it is worked on")
+		if a, err = w.engine().Do(t.Context(), q); typeOf(err) != rotation.InProgress || !strings.Contains(err.Error(), "it is worked on") || a.Token != "" || strings.Contains(strings.Join(w.did, " "), "rotate "+name) {
+			t.Errorf("%s: %+v, %v; did %q", q.Mode, a, err, w.did)
+		}
 	}
 }
 

@@ -2,7 +2,7 @@
 // would do, and stops rotations for a while.
 //
 // It holds no vendor credential: it calls RotateSecret, and the rotate function
-// for a plan.
+// for a plan, or to give up an unfinished rotation that stands in the way.
 package rotatenow
 
 import (
@@ -70,6 +70,7 @@ type Answer struct {
 	Secret  string         `json:"secret"` // name
 	Status  string         `json:"status"` // "started", "planned", "paused", "resumed", "not_paused", "acknowledged", "already_acknowledged" or "none_open"
 	Token   string         `json:"token,omitempty"`
+	GaveUp  string         `json:"gaveUp,omitempty"` // the version of an unfinished rotation that stood in the way, and was given up
 	Plan    *rotation.Plan `json:"plan,omitempty"`
 	Pause   *Paused        `json:"pause,omitempty"`
 	Alerts  []Alert        `json:"alerts,omitempty"` // that are acknowledged now, or were
@@ -104,7 +105,9 @@ type Engine struct {
 	Audit    audit.Sink
 	Notifier notify.Notifier
 	// Plan asks the rotate function with this ARN.
-	Plan     func(ctx context.Context, function, secret string) (rotation.Plan, error)
+	Plan func(ctx context.Context, function, secret string) (rotation.Plan, error)
+	// Free asks it to give up an unfinished rotation for the one with token.
+	Free     func(ctx context.Context, function, secret, token string) (rotation.Freed, error)
 	Now      func() time.Time
 	NewToken func() string // a UUID
 	Log      *slog.Logger
@@ -184,7 +187,7 @@ func (e *Engine) Do(ctx context.Context, q Request) (Answer, error) {
 		a.Status, a.Alerts, err = e.ack(ctx, k, q)
 	case Rotate, Emergency:
 		a.Status = "started"
-		a.Token, err = e.start(ctx, k, q)
+		err = e.start(ctx, k, q, &a)
 	}
 	return a, err
 }
@@ -204,50 +207,63 @@ func (e *Engine) plan(ctx context.Context, k config.Key) (rotation.Plan, error) 
 	return p, nil
 }
 
-func (e *Engine) start(ctx context.Context, k config.Key, q Request) (string, error) {
+func (e *Engine) start(ctx context.Context, k config.Key, q Request, a *Answer) error {
 	s, err := e.Store.Describe(ctx, k.Secret)
 	if err != nil {
-		return "", stored("describe the secret", err)
+		return stored("describe the secret", err)
 	}
 	urgent := q.Mode == Emergency
 	if err = ready(k, s); err != nil {
-		if urgent {
-			err = unfinished(k, s, err)
-		}
-		return "", err
+		return err
 	}
 	if !urgent {
 		if err = e.unpaused(ctx, k); err != nil {
-			return "", err
+			return err
 		}
 	}
 	token := e.NewToken()
+	recorded, err := e.request(ctx, k, q, token)
+	if err != nil {
+		return err
+	}
+	if stuck(s) {
+		if a.GaveUp, err = e.giveUp(ctx, k, s, q.Mode, token); err != nil {
+			return err
+		}
+	}
+	if _, err = e.Store.Rotate(ctx, k.Secret, token); err != nil {
+		return stored("start the rotation", err)
+	}
+	a.Token = token
+	if urgent {
+		e.announce(ctx, k, q, *a, recorded)
+	}
+	e.Log.LogAttrs(ctx, slog.LevelInfo, "rotation requested", slog.String("secret", k.Secret), slog.String("vendor", k.Vendor),
+		slog.String("version", token), slog.String("reason", q.Reason))
+	return nil
+}
+
+// request records who asks for the rotation with token, and why. recorded says
+// whether the audit trail took it; an emergency goes on without.
+func (e *Engine) request(ctx context.Context, k config.Key, q Request, token string) (recorded bool, err error) {
 	now := e.Now()
 	if err = e.Records.PutRequest(ctx, keyrecord.Request{
 		Secret: k.Secret, Rotation: keyname.Rotation(token), Mode: string(q.Mode), Reason: q.Reason, Requester: q.Requester, At: now,
 	}); err != nil {
-		return "", fail(rotation.StoreUnavailable, "the request could not be recorded, so no rotation was started", err, "try again")
+		return false, fail(rotation.StoreUnavailable, "the request could not be recorded, so no rotation was started", err, "try again")
 	}
 	rec := audit.Record{
 		ID: "request-" + token, Time: now, Act: audit.Request, Phase: audit.Intent, Secret: k.Secret, Vendor: k.Vendor, Version: token,
 		Detail: map[string]string{"mode": string(q.Mode), "reason": q.Reason, "requester_says": q.Requester},
 	}
-	refused := e.Audit.Record(ctx, rec)
-	switch {
-	case refused != nil && urgent:
-		e.unrecorded(ctx, rec, refused)
-	case refused != nil:
-		return "", fail(rotation.AuditUnavailable, "the audit trail did not accept the request, so no rotation was started", refused, "check the audit queue, and try again")
+	switch err = e.Audit.Record(ctx, rec); {
+	case err == nil:
+		return true, nil
+	case q.Mode == Emergency:
+		e.unrecorded(ctx, rec, err)
+		return false, nil
 	}
-	if _, err = e.Store.Rotate(ctx, k.Secret, token); err != nil {
-		return "", stored("start the rotation", err)
-	}
-	if urgent {
-		e.announce(ctx, k, q, token, refused == nil)
-	}
-	e.Log.LogAttrs(ctx, slog.LevelInfo, "rotation requested", slog.String("secret", k.Secret), slog.String("vendor", k.Vendor),
-		slog.String("version", token), slog.String("reason", q.Reason))
-	return token, nil
+	return false, fail(rotation.AuditUnavailable, "the audit trail did not accept the request, so no rotation was started", err, "check the audit queue, and try again")
 }
 
 // unpaused refuses a rotation that a pause would refuse in createSecret, where
@@ -267,7 +283,6 @@ func (e *Engine) unpaused(ctx context.Context, k config.Key) error {
 }
 
 func ready(k config.Key, s store.Secret) error {
-	pending := s.VersionAt(store.Pending)
 	switch {
 	case s.Name != k.Secret:
 		return fail(rotation.NotOurs, "the secret's name is not the configuration's", nil, "correct the configuration")
@@ -277,8 +292,6 @@ func ready(k config.Key, s store.Secret) error {
 		return fail(rotation.RotationDisabled, "rotation is not enabled for the secret", nil, "deploy it, or turn rotation on")
 	case s.VersionAt(store.Current) == "":
 		return fail(rotation.NoCurrent, "the secret has no value yet", nil, "make its first key: keyturn init "+k.Secret)
-	case pending != "" && pending != s.VersionAt(store.Current):
-		return fail(rotation.InProgress, "a rotation is in progress, or one was left unfinished", nil, "see it: keyturn status "+k.Secret)
 	}
 	return nil
 }

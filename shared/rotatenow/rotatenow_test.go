@@ -33,6 +33,7 @@ type world struct {
 	record                           audit.Record
 	request                          keyrecord.Request
 	describe, put, sink, rotate, ask error
+	free                             error
 
 	now           time.Time
 	pause         *keyrecord.Pause
@@ -58,6 +59,10 @@ func (w *world) engine() *rotatenow.Engine {
 		Plan: func(_ context.Context, function, secret string) (rotation.Plan, error) {
 			w.did = append(w.did, "plan "+function)
 			return rotation.Plan{Secret: secret}, w.ask
+		},
+		Free: func(_ context.Context, function, _, token string) (rotation.Freed, error) {
+			w.did = append(w.did, "free "+function+" "+token)
+			return rotation.Freed{Version: "v2"}, w.free
 		},
 		Now: func() time.Time { return w.now }, NewToken: func() string { return token }, Log: slog.New(slog.DiscardHandler),
 	}
@@ -182,7 +187,9 @@ func TestDo_refuses(t *testing.T) {
 		{"marked for deletion", func(w *world, _ *rotatenow.Request) { w.secret.Deleted = time.Unix(1, 0) }, rotation.NotOurs, false},
 		{"rotation is off", func(w *world, _ *rotatenow.Request) { w.secret.RotationEnabled = false }, rotation.RotationDisabled, false},
 		{"no value", func(w *world, _ *rotatenow.Request) { w.secret.Stages = nil }, rotation.NoCurrent, false},
-		{"in progress", func(w *world, _ *rotatenow.Request) { w.secret.Stages["v2"] = []string{store.Pending} }, rotation.InProgress, false},
+		{"in progress", func(w *world, _ *rotatenow.Request) {
+			w.secret.Stages["v2"], w.free = []string{store.Pending}, gone
+		}, rotation.InProgress, false},
 		{"no such secret", func(w *world, _ *rotatenow.Request) { w.describe = &store.Error{Op: "x", Kind: store.KindNotFound} }, rotation.NotOurs, false},
 		{"no right", func(w *world, _ *rotatenow.Request) { w.describe = &store.Error{Op: "x", Kind: store.KindDenied} }, rotation.StoreDenied, false},
 		{"records not read", func(w *world, _ *rotatenow.Request) { w.load = gone }, rotation.StoreUnavailable, false},

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -30,6 +31,7 @@ const (
 	ModeInit  Mode = "init"  // make the first key
 	ModePlan  Mode = "plan"  // say what a rotation would do
 	ModeAdopt Mode = "adopt" // take over the key that the secret holds
+	ModeFree  Mode = "free"  // give up an unfinished rotation for the one with Token, which was asked for
 )
 
 // ParseRequest decodes a request. Its errors are *[Error] and never repeat what
@@ -63,8 +65,8 @@ func ParseRequest(raw []byte) (Request, error) {
 		return bad("the event is a rotation step and a request at once")
 	case in.Version != 1:
 		return bad("the request's version is not 1")
-	case in.Mode != ModeInit && in.Mode != ModePlan && in.Mode != ModeAdopt:
-		return bad("the request's mode is not \"init\", \"plan\" or \"adopt\"")
+	case !slices.Contains([]Mode{ModeInit, ModePlan, ModeAdopt, ModeFree}, in.Mode):
+		return bad("the request's mode is not \"init\", \"plan\", \"adopt\" or \"free\"")
 	case in.Secret == "":
 		return bad("the request names no secret")
 	case !plain(in.KeyID) || !plain(in.Reason) || !plain(in.Requester):

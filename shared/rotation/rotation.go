@@ -43,6 +43,8 @@ type Store interface {
 	Put(ctx context.Context, p store.Put) (stages []string, err error)
 	// Promote moves AWSCURRENT from one version to another.
 	Promote(ctx context.Context, secretID, to, from string) error
+	// Unstage takes label off version from.
+	Unstage(ctx context.Context, secretID, label, from string) error
 }
 
 // Records is what a rotation needs of the keys' records.

@@ -1,5 +1,6 @@
 // Package rotate is the rotate function: Secrets Manager's four steps, the
-// first mint, which CloudFormation may ask for, the plan and adoption.
+// first mint, which CloudFormation may ask for, the plan, adoption, and giving up
+// an unfinished rotation for another.
 package rotate
 
 import (
@@ -54,6 +55,11 @@ func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
 			label(m, e, q.Secret, string(q.Mode))
 			m.Asked()
 			return adopt(ctx, m, engine, e.Config.Keys(), q)
+		case rotation.ModeFree:
+			label(m, e, q.Secret, string(q.Mode))
+			m.Asked()
+			m.Label(metric.Labels{Outcome: "freed"})
+			return engine.Free(ctx, q.Secret, q.Token)
 		}
 		label(m, e, q.SecretID, known(q.Step))
 		out, err := engine.Rotate(ctx, q.Event)

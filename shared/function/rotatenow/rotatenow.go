@@ -25,10 +25,11 @@ func Needs() []boot.Variable {
 
 // Open implements [boot.Open].
 func Open(_ context.Context, e *boot.Env) (boot.Handler, error) {
+	functions := lambda.New(sdk.NewFromConfig(e.AWS))
 	n := &engine.Engine{
 		Keys: e.Config.Key, Store: e.Store(), Records: e.Records(), Audit: e.Audit(), Notifier: e.Notifier(),
-		Plan: lambda.New(sdk.NewFromConfig(e.AWS)).Plan,
-		Now:  e.Clock.Now, NewToken: uuid.NewString, Log: e.Log,
+		Plan: functions.Plan, Free: functions.Free,
+		Now: e.Clock.Now, NewToken: uuid.NewString, Log: e.Log,
 	}
 	return func(ctx context.Context, event json.RawMessage) (any, error) {
 		m := metric.From(ctx)
