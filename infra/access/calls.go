@@ -183,7 +183,8 @@ func (s *Site) deployDuties() []duty {
 	}
 	return slices.Concat(
 		s.watchLooks(), queues, calls(s.here("sqs", "other"), nil, false, "sqs", "GetQueueAttributes", "GetQueueUrl"),
-		calls("*", nil, true, "cloudtrail", "DescribeTrails", "GetEventSelectors", "GetTrailStatus"), calls("*", nil, true, "lambda", "GetAccountSettings", "GetFunctionConcurrency"),
+		calls("*", nil, true, "cloudtrail", "DescribeTrails", "GetEventSelectors", "GetTrailStatus"), calls("*", nil, true, "iam", "ListRoles", "ListUsers"),
+		calls("*", nil, true, "lambda", "GetAccountSettings", "GetFunctionConcurrency"),
 		calls("*", nil, true, "secretsmanager", "ListSecrets"), calls("*", nil, true, "scheduler", "ListSchedules"), calls("*", nil, true, "sns", "GetSubscriptionAttributes", "ListSubscriptionsByTopic"),
 		calls(s.here("sns", s.name+"-notifications"), nil, true, "sns", "Publish"),
 		calls(s.here("sns", s.name+"-escalation"), nil, false, "sns", "Publish"),

@@ -24,7 +24,7 @@ func (s *Site) Deploy() (iam.Document, error) {
 		allow("Bootstrap", iam.Strings{"sts:AssumeRole"}, roles, nil),
 		allow("BootstrapVersion", iam.Strings{"ssm:GetParameter"}, versions, nil),
 		allow("Preflight", iam.Strings{
-			"cloudtrail:DescribeTrails", "cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus",
+			"cloudtrail:DescribeTrails", "cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus", "iam:ListRoles", "iam:ListUsers",
 			"lambda:GetAccountSettings", "lambda:GetFunctionConcurrency", "scheduler:ListSchedules", "secretsmanager:ListSecrets",
 			"sns:GetSubscriptionAttributes", "sns:ListSubscriptionsByTopic",
 		}, iam.Strings{"*"}, nil),

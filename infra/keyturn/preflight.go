@@ -26,10 +26,11 @@ func (a *app) preflight() *cobra.Command {
 		Long: `Whether everything that a deployment needs is there, before and after the first
 one: the account and the Region, the CDK's bootstrap, Lambda's concurrency, a
 trail that logs management events, whether the rules of the watch see reads, the
-encryption keys, the buckets that audit names, the admin credentials, secrets
-that exist already or are marked for deletion, subscriptions that nobody has
-confirmed, subscribed queues whose policies do not let the topics in, and vendor
-accounts that are deployed and no longer in the file.
+encryption keys, the buckets that audit names, the roles and users that the file
+names, the admin credentials, secrets that exist already or are marked for
+deletion, subscriptions that nobody has confirmed, subscribed queues whose
+policies do not let the topics in, and vendor accounts and Regions of replicas
+that are deployed and no longer in the file.
 
 Each is "ok", "warning" or "missing", with what to do. The exit code is 1 if
 something is missing. It reads no value and changes nothing; what it may not see

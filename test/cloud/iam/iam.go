@@ -1,8 +1,9 @@
 // Package iam is the local AWS's Identity and Access Management, as far as reading who
 // may do what goes.
 //
-// Operation: GetAccountAuthorizationDetails, with its filter and pages. Anything else
-// answers NotImplemented: tests say from Go who there is, and nothing is applied.
+// Operations: GetAccountAuthorizationDetails, with its filter and pages; ListRoles and
+// ListUsers. Anything else answers NotImplemented: tests say from Go who there is, and
+// nothing is applied.
 //
 // Assumed, not recorded: users come first, then groups, roles and policies, each by
 // name; a page may end between any two.
@@ -112,10 +113,16 @@ func (*Service) Operation(r *http.Request, body []byte) string { return parse(r,
 
 // Serve implements [wire.Service].
 func (s *Service) Serve(_ context.Context, c *wire.Call) (*wire.Reply, error) {
-	if c.Operation != "GetAccountAuthorizationDetails" {
+	var out any
+	var err error
+	switch c.Operation {
+	case "GetAccountAuthorizationDetails":
+		out, err = s.details(parse(c.HTTP, c.Body))
+	case "ListRoles", "ListUsers":
+		out, err = s.list(c.Operation, parse(c.HTTP, c.Body))
+	default:
 		return nil, wire.NotImplemented(c)
 	}
-	out, err := s.details(parse(c.HTTP, c.Body))
 	if err != nil {
 		return nil, err
 	}

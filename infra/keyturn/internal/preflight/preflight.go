@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	awsiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -65,6 +66,7 @@ type Preflight struct {
 	rules      *eventbridge.Client
 	keys       *kms.Client
 	buckets    *s3.Client
+	identity   *awsiam.Client
 }
 
 // New prepares a look with cfg, whose credentials are of the place.
@@ -74,13 +76,14 @@ func New(cfg aws.Config, place Place, file *keysfile.File) *Preflight {
 		parameters: ssm.NewFromConfig(cfg), functions: lambda.NewFromConfig(cfg), trails: cloudtrail.NewFromConfig(cfg),
 		topics: sns.NewFromConfig(cfg), queuesAPI: sqs.NewFromConfig(cfg), secrets: sm.NewFromConfig(cfg), schedules: scheduler.NewFromConfig(cfg),
 		rules: eventbridge.NewFromConfig(cfg), keys: kms.NewFromConfig(cfg), buckets: s3.NewFromConfig(cfg),
+		identity: awsiam.NewFromConfig(cfg),
 	}
 }
 
 // Run looks at everything. What cannot be seen is a warning.
 func (p *Preflight) Run(ctx context.Context) []Check {
 	all := []Check{p.where()}
-	for _, look := range []func(context.Context) []Check{p.bootstrap, p.concurrency, p.trail, p.watch, p.secretsAndAdmins, p.subscriptions, p.queues, p.left} {
+	for _, look := range []func(context.Context) []Check{p.bootstrap, p.concurrency, p.trail, p.watch, p.identities, p.secretsAndAdmins, p.subscriptions, p.queues, p.left} {
 		all = append(all, look(ctx)...)
 	}
 	return all
