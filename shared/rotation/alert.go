@@ -16,8 +16,9 @@ import (
 // than Secrets Manager goes on retrying.
 const onceFor = 7 * 24 * time.Hour
 
-// failed records a failure and tells people about it, once for each token,
-// however often Secrets Manager restarts the rotation. It returns err, typed.
+// failed records a failure and tells people about it: once for each token,
+// however often Secrets Manager restarts the rotation, and once more if a graver
+// one follows. It returns err, typed.
 func (r *run) failed(ctx context.Context, err error) error {
 	ctx, cancel := r.tidy(ctx)
 	defer cancel()
@@ -33,16 +34,40 @@ func (r *run) failed(ctx context.Context, err error) error {
 	}); err != nil {
 		r.Log.LogAttrs(ctx, slog.LevelError, "the failure was not recorded", slog.String("error", err.Error()))
 	}
+	r.tellFailure(ctx, e)
+	return e
+}
+
+// tellFailure tells of a failure unless it, or a graver one, was told of this
+// token already.
+func (r *run) tellFailure(ctx context.Context, e *Error) {
 	m := r.message(e)
-	// Where the record cannot be asked, twice is better than never.
-	if first, err := r.Records.First(ctx, r.key.Secret, m.ID, onceFor); err == nil && !first {
-		return e
+	ids := []string{m.ID}
+	if m.Severity == notify.Critical {
+		ids = append(ids, m.ID+"-critical")
+	}
+	if e.Type == CurrentEnds { // consumers may be failing
+		ids = append(ids, m.ID+"-ends")
+	}
+	m.ID = ids[len(ids)-1]
+	var said []string
+	news := false
+	for _, id := range ids {
+		first, err := r.Records.First(ctx, r.key.Secret, id, onceFor)
+		// Where the record cannot be asked, twice is better than never.
+		if news = first || err != nil; news {
+			said = append(said, id)
+		}
+	}
+	if !news { // of the gravest
+		return
 	}
 	if err := r.Notifier.Notify(ctx, m); err != nil {
 		r.Log.LogAttrs(ctx, slog.LevelError, "the notification was not accepted", slog.String("error", err.Error()))
-		_ = r.Records.Forget(ctx, r.key.Secret, m.ID) // so that the next failure tells it
+		for _, id := range said { // so that the next failure tells it
+			_ = r.Records.Forget(ctx, r.key.Secret, id)
+		}
 	}
-	return e
 }
 
 func (r *run) message(e *Error) notify.Message {
