@@ -27,7 +27,14 @@ func TestLoad_files(t *testing.T) {
 	}{
 		{"none", nil, ""},
 		{"more keys", []string{"keys/a.yaml", "keys: [" + key + "a}]", "keys/b.yaml", "keys: [" + key + "b}]"}, ""},
-		{"what is no YAML is left alone", []string{"keys/README.md", "- [", "keys/old/a.yaml", "- ["}, ""},
+		{"what is no YAML is left alone", []string{"keys/README.md", "- [", "keys/old/a.txt", "- ["}, ""},
+		{
+			"a directory deeper",
+			[]string{"keys/team/a.yaml", "keys: [" + key + "a}]", "keys/team/b.yml", "", "keys/b.yaml", "keys: [" + key + "b}]"},
+			"keys/team/a.yaml: directories within keys are not read: move it up, to keys/team-a.yaml, or out of here\n" +
+				"keys/team/b.yml: directories within keys are not read: move it up, to keys/team-b.yml, or out of here",
+		},
+		{"Latin-1", []string{"keys/a.yaml", "# ü\n# é M\xfcller\nkeys: []\n"}, "keys/a.yaml:2:6: not UTF-8: save the file in UTF-8"},
 		{
 			"twice",
 			[]string{"keys/a.yaml", "keys:\n- " + key + "a}\n", "keys/b.yaml", "\nkeys:\n- " + key + "a}\n- " + key + "prod/mailer/sendgrid}"},

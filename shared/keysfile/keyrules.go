@@ -189,7 +189,7 @@ func open(def provider.Definition, k *Key) provider.Strategy {
 
 // reach checks who may read the value, and from where.
 func (c *check) reach(path string, k *Key) {
-	c.each(path+".readers", k.Readers, c.person)
+	c.each(path+".readers", k.Readers, c.reader)
 	a, where := k.Allow, path+".allow"
 	c.each(where+".cidrs", a.CIDRs, cidr)
 	c.each(where+".vpcEndpoints", a.VPCEndpoints, ids("vpce", "VPC endpoint"))
@@ -212,6 +212,35 @@ func (c *check) reach(path string, k *Key) {
 				fmt.Sprintf("if the permission set asks for MFA, write permissionSets: [%s] under allow", set))
 		}
 	}
+}
+
+// bootstrapForm fits the roles that the CDK's bootstrap makes.
+// https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
+var bootstrapForm = regexp.MustCompile(`^cdk-[a-z0-9]{1,10}-(cfn-exec|deploy|file-publishing|image-publishing|lookup)-role-[0-9]{12}-[a-z0-9-]+$`)
+
+// reader tells what keeps s from being somebody who reads values. What deploys,
+// and Keyturn's own roles, would read more than they have to; the functions that
+// have to read a value may without being named.
+func (c *check) reader(s string) (what, hint string) {
+	if what, hint = c.person(s); what != "" {
+		return what, hint
+	}
+	role := s[strings.LastIndexByte(s, '/')+1:]
+	const own = "name who uses the key: Keyturn's functions read what they must without being named"
+	switch rest, ours := strings.CutPrefix(role, c.file.Name+"-"); {
+	case !strings.Contains(s, ":role/"):
+	case bootstrapForm.MatchString(role):
+		return fmt.Sprintf("%q deploys, and whoever deploys anything here could read the value as it", s), "name who uses the key"
+	case ours && slices.Contains([]string{"audit", "channels", "chat", "review", "rotatenow", "schedule"}, rest):
+		return fmt.Sprintf("%q is a role of Keyturn's own", s), own
+	case ours:
+		for _, kind := range []string{"rotate-", "retire-"} {
+			if account, of := strings.CutPrefix(rest, kind); of && c.file.VendorAccounts[account].Provider != "" {
+				return fmt.Sprintf("%q is a role of Keyturn's own", s), own
+			}
+		}
+	}
+	return "", ""
 }
 
 func permissionSetName(s string) (what, hint string) {

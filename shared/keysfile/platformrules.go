@@ -79,15 +79,12 @@ func (c *check) subscriptions(path string, list []Subscription) {
 	}
 }
 
-// alone checks what of a subscription SNS and the chat take once, and whole.
+// alone checks that SNS gets each endpoint of a topic once.
 // https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
 func (c *check) alone(path string, i int, s Subscription, seen map[string]int) {
 	to := s.Email + s.SQS + s.Lambda + s.HTTPS
 	if s.Slack != nil {
 		to = s.Slack.Workspace + "/" + s.Slack.Channel
-		if len(s.Vendors)+len(s.Keys)+len(s.Owners)+len(s.Severities) > 0 {
-			c.add(item(path, i)+".slack", "chat takes all of a topic, and this has filters", "leave the filters out, or have an e-mail or a queue with them")
-		}
 	}
 	if first, twice := seen[to]; twice && to != "" {
 		c.add(item(path, i), fmt.Sprintf("the endpoint of %s again: a topic has one subscription for each", c.where(item(path, first))), "put their filters together")

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -91,6 +92,7 @@ func (ps *problems) files(fsys fs.FS, paths []string) ([]string, error) {
 			name := path.Join(filepath.ToSlash(p), e.Name())
 			switch {
 			case e.IsDir():
+				ps.nested(fsys, name)
 			case strings.HasSuffix(e.Name(), ".yaml"):
 				out = append(out, name)
 			case strings.HasSuffix(e.Name(), ".yml"):
@@ -99,6 +101,20 @@ func (ps *problems) files(fsys fs.FS, paths []string) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// nested tells of keys that would not be read, for they lie one directory deeper.
+func (ps *problems) nested(fsys fs.FS, dir string) {
+	entries, err := fs.ReadDir(fsys, dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if name := e.Name(); !e.IsDir() && (strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")) {
+			ps.put(Position{File: path.Join(dir, name)}, "directories within "+path.Base(path.Dir(dir))+" are not read",
+				"move it up, to "+path.Join(path.Dir(dir), path.Base(dir)+"-"+name)+", or out of here")
+		}
+	}
 }
 
 // reason is the error without the path, which the caller has said.
@@ -126,6 +142,10 @@ func contents(fsys fs.FS, name string) (_ []byte, err error) {
 // parse returns the mapping that the file is; nil if it is none. Anchors and
 // aliases are refused by the decoder, so nothing is ever expanded.
 func (ps *problems) parse(file string, data []byte) *yaml.Node {
+	if at, ok := encoded(file, data); !ok {
+		ps.put(at, "not UTF-8", "save the file in UTF-8")
+		return nil
+	}
 	loader, err := yaml.NewLoader(bytes.NewReader(data), yaml.WithV4Defaults())
 	if err != nil {
 		ps.put(Position{File: file}, "not YAML", "write it in UTF-8")
@@ -157,6 +177,28 @@ func (ps *problems) parse(file string, data []byte) *yaml.Node {
 		return nil
 	}
 	return root
+}
+
+// encoded tells whether a file is in UTF-8, or where it ceases to be. YAML has
+// UTF-16 too, which begins with a mark.
+func encoded(file string, data []byte) (at Position, ok bool) {
+	if utf8.Valid(data) || bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
+		return at, true
+	}
+	line, column := 1, 1
+	for len(data) > 0 {
+		r, n := utf8.DecodeRune(data)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			return Position{File: file, Line: line, Column: column}, false
+		case r == '\n':
+			line, column = line+1, 1
+		default:
+			column++
+		}
+		data = data[n:]
+	}
+	return at, true
 }
 
 // syntax tells where YAML ends to be YAML.
