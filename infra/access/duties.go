@@ -133,7 +133,7 @@ func (s *Site) fulfill(d *documents, p *Proof, name string, who iam.Principal, i
 func (s *Site) askDuty(who iam.Principal, identity []iam.Policy, all map[string]string, d duty) (iam.Decision, error) {
 	r := s.request(&target{}, actor{who: who}, network{ip: "52.95.110.1"}, d.action, d.resource)
 	r.Account = "" // the resource's own
-	r.Absent = append(r.Absent, "kms:RequestAlias", "s3:if-none-match")
+	r.Absent = append(r.Absent, "kms:GrantIsForAWSResource", "kms:RequestAlias", "s3:if-none-match")
 	for _, context := range []map[string]string{all, d.context} {
 		for key, value := range context {
 			if value != "" {
@@ -142,7 +142,12 @@ func (s *Site) askDuty(who iam.Principal, identity []iam.Policy, all map[string]
 		}
 	}
 	policies := iam.Policies{Identity: identity}
-	if strings.HasPrefix(d.action, "kms:") { // a key of somebody else, with AWS's default policy
+	switch {
+	case d.action == "sts:AssumeRole": // a role that trusts the account
+		policies.Resource = &iam.Policy{Name: "a trust policy", Document: document(iam.Statement{
+			Effect: iam.Allow, Principal: &iam.Principals{AWS: iam.Strings{s.root()}}, Action: iam.Strings{"sts:AssumeRole"},
+		})}
+	case strings.HasPrefix(d.action, "kms:"): // a key of somebody else, with AWS's default policy
 		policies.Resource = &iam.Policy{Name: "a default key policy", Document: document(iam.Statement{
 			Effect: iam.Allow, Principal: &iam.Principals{AWS: iam.Strings{s.root()}}, Action: iam.Strings{"kms:*"}, Resource: iam.Strings{"*"},
 		})}

@@ -47,15 +47,44 @@ type Proof struct {
 // WrongError are cells that are not as the rule says.
 type WrongError struct{ Cells []Cell }
 
-// Error is each of the first twenty cells in a line.
+// Error is a line for each kind of actor and statement to blame, with the first of
+// its cells: a policy that shuts out a reader a hundred times must not hide that it
+// shuts out the deployment too.
 func (e *WrongError) Error() string {
+	type kind struct {
+		actor, policy, sid string
+		expected           bool
+	}
+	var first []Cell
+	more := map[kind]int{}
+	of := func(c Cell) kind {
+		who, _, _ := strings.Cut(c.Actor, ", with")
+		for _, end := range []string{", session", ", nothing known", ", Identity", ", outside"} {
+			who, _, _ = strings.Cut(who, end)
+		}
+		return kind{who, c.Got.Policy, c.Got.Sid, c.Expected}
+	}
+	for _, c := range e.Cells {
+		if more[of(c)]++; more[of(c)] == 1 {
+			first = append(first, c)
+		}
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "the policies do other than they must in %d cells", len(e.Cells))
-	for _, c := range e.Cells[:min(20, len(e.Cells))] {
+	for _, c := range first[:min(maxWrong, len(first))] {
 		b.WriteString("\n" + c.String())
+		if n := more[of(c)] - 1; n > 0 {
+			fmt.Fprintf(&b, " (and %d cells like it)", n)
+		}
+	}
+	if n := len(first) - maxWrong; n > 0 {
+		fmt.Fprintf(&b, "\nand %d kinds more", n)
 	}
 	return b.String()
 }
+
+// maxWrong are the lines that an error has at most.
+const maxWrong = 40
 
 // Prove is [New], then [Site.Prove].
 func Prove(file *keysfile.File, env Environment) (Proof, error) {
@@ -103,6 +132,9 @@ func (s *Site) prove(d *documents) (Proof, error) {
 		if err := s.proveTarget(d, t, actions, &p); err != nil {
 			return p, err
 		}
+	}
+	if err := s.proveDetours(d, &p); err != nil {
+		return p, err
 	}
 	if len(p.Wrong) > 0 {
 		return p, &WrongError{Cells: p.Wrong}
