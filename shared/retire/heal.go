@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/shared/audit"
+	"github.com/keyturn/keyturn/shared/keyname"
+	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/payload"
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/store"
@@ -36,6 +38,9 @@ func (r *run) labels(ctx context.Context) error {
 	}
 	s, since := r.stateOf(version)
 	if s.age == old && s.reads == agree && s.current == there {
+		if s.kind == apart && s.pending == pendingOther && r.mayReplace(ctx, version) {
+			s.kind = replaced
+		}
 		var err error
 		if s.value, err = r.pendingValue(ctx, version, s); err != nil {
 			return err
@@ -101,6 +106,17 @@ func (r *run) stateOf(version string) (labelState, time.Time) {
 		s.age = old
 	}
 	return s, since
+}
+
+// mayReplace reports whether a version may hold another value of the current
+// key, as that of an emergency without room does. Where it does, the vendor
+// refuses the current value.
+func (r *run) mayReplace(ctx context.Context, version string) bool {
+	q, _ := r.book.Request(keyname.Rotation(version))
+	if q.Mode != keyrecord.Emergency || r.vendor.Keys != nil && r.vendor.Roll == nil {
+		return false
+	}
+	return r.vendor.Keys == nil || r.checkCurrent(ctx) != nil
 }
 
 // pendingSince returns since when AWSPENDING should be gone.

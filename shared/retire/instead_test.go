@@ -19,6 +19,45 @@ func (v rollingVendor) Roll(context.Context, string, time.Duration) (provider.Is
 	return provider.Issued{}, lostVendor("PUT")
 }
 
+// An emergency without room gave the current key another value, stored it, and
+// was killed before it was made current: consumers fail, and what works is
+// pending. It is made current, if nobody else came to do it.
+func TestInstead_rescued(t *testing.T) {
+	t.Parallel()
+	for what, calls := range map[string][]string{"told": nil, "after the vendor said nothing": {"Verify"}, "after it could not be looked at": {"List", "Verify"}} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { rescued(t, calls) })
+		})
+	}
+}
+
+func rescued(t *testing.T, unanswered []string) {
+	w, id := steady(t)
+	v := rollingVendor{fakeVendor{w}}
+	w.strategy = provider.Overlap{Keys: v, Usage: v, Disable: v, Identify: v, Roll: v}
+	time.Sleep(time.Hour)
+	w.urgent(token(2))
+	w.keys[id].value = "value of the roll"
+	w.put(token(2), w.keys[id].value)
+	w.secret.Stages[token(2)] = []string{store.Pending}
+	for _, call := range unanswered {
+		w.fail[call] = lostVendor("GET")
+	}
+	if len(unanswered) > 0 {
+		w.live(w.engine(), key(), 2*24*time.Hour, never)
+		clear(w.fail)
+	}
+	w.live(w.engine(), key(), 2*time.Hour, never)
+	if w.secret.VersionAt(store.Current) != token(2) || w.keys[id].revoked || w.keys[id].disabled {
+		t.Errorf("labels %v, key %+v", w.secret.Stages, w.keys[id])
+	}
+	if r := w.record(id); r.State != keyrecord.Current || r.Version != token(2) {
+		t.Errorf("%+v", r)
+	}
+	w.check()
+}
+
 // An emergency without room gave the current key another value: its name and its
 // record still say the version before. It is current, it stays, and no outage of
 // the vendor makes it a replaced one.

@@ -137,7 +137,7 @@ func (r *run) expire(ctx context.Context, rec *keyrecord.Record) error {
 // come to finish it. A rotation that is only slow goes on from there.
 func (r *run) rescue(ctx context.Context) error {
 	version := r.secret.VersionAt(store.Pending)
-	if r.ending == nil || r.skipped != "" || version == "" || version == r.version {
+	if r.ending == nil && r.vendor.Roll == nil || r.skipped != "" || version == "" || version == r.version {
 		return nil
 	}
 	key, ok, err := r.valueOf(ctx, version)
