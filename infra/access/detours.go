@@ -16,6 +16,23 @@ func (s *Site) proveDetours(d *documents, p *Proof) error {
 	if d.only != "" && (len(p.Wrong) > 0 || !strings.HasPrefix(d.only, "role ")) {
 		return nil
 	}
+	for _, row := range s.detouring(d) {
+		if d.only != "" && "the policy "+strings.TrimPrefix(d.only, "role ") != row.identity[0].Name {
+			continue
+		}
+		if err := s.proveDetour(d, p, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Site) proveDetour(d *documents, p *Proof, row actor) error {
+	return s.fulfill(d, p, row.name+", by a detour", row.who, row.identity, map[string]string{"aws:MultiFactorAuthPresent": row.mfa}, s.detours(row))
+}
+
+// detouring are who is asked.
+func (s *Site) detouring(d *documents) []actor {
 	session := func(name string) iam.Principal { return iam.NewSession(s.RoleARN(name), "run") }
 	rows := s.strongest(d)
 	rows = append(rows,
@@ -32,16 +49,7 @@ func (s *Site) proveDetours(d *documents, p *Proof) error {
 			actor{name: "rotate function of " + a, who: session(s.RotateName(a)), identity: d.identity("rotate:" + a), role: "rotate", of: a},
 			actor{name: "retire function of " + a, who: session(s.RetireName(a)), identity: d.identity("retire:" + a), role: "retire", of: a})
 	}
-	for _, row := range rows {
-		if d.only != "" && "the policy "+strings.TrimPrefix(d.only, "role ") != row.identity[0].Name {
-			continue
-		}
-		all := map[string]string{"aws:MultiFactorAuthPresent": row.mfa}
-		if err := s.fulfill(d, p, row.name+", by a detour", row.who, row.identity, all, s.detours(row)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return rows
 }
 
 // strongest are people with all rights of their roles: with MFA, and from Identity
