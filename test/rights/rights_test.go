@@ -57,21 +57,31 @@ func roles(t *testing.T) map[string]iam.Document {
 	return all
 }
 
-// allows asks a document about a call. The secrets' tags are those that the
-// deployment gives them.
+// allows asks a document about a call, where the other side lets everything in. The
+// secrets' tags are those that the deployment gives them.
 func allows(d iam.Document, c Call) (iam.Decision, error) {
 	r := iam.Request{
 		Principal: iam.NewSession("arn:aws:iam::"+wire.Account+":role/"+c.Function, "run"), Action: c.Action, Resource: c.Resource,
-		Context: map[string][]string{"aws:SecureTransport": {"true"}}, Absent: []string{"aws:ResourceTag/*", "iam:PassedToService"},
+		Context: map[string][]string{"aws:SecureTransport": {"true"}}, Absent: []string{"aws:ResourceTag/*", "kms:ViaService", "kms:EncryptionContext:*"},
 	}
 	if strings.Contains(c.Resource, ":secret:"+secret+"-") {
 		r.Context["aws:ResourceTag/"+access.TagInstallation] = []string{"keyturn"}
 		r.Context["aws:ResourceTag/"+access.TagVendorAccount] = []string{account}
 	}
-	if c.To != "" {
-		r.Context["iam:PassedToService"] = []string{c.To}
+	for key, value := range map[string]string{"iam:PassedToService": c.To, "kms:RequestAlias": c.Alias, "s3:if-none-match": map[bool]string{true: "*"}[c.Once]} {
+		if value == "" {
+			r.Absent = append(r.Absent, key)
+		} else {
+			r.Context[key] = []string{value}
+		}
 	}
-	return iam.Evaluate(r, iam.Policies{Identity: []iam.Policy{{Name: c.Function, Document: d}}})
+	p := iam.Policies{Identity: []iam.Policy{{Name: c.Function, Document: d}}}
+	if strings.HasPrefix(c.Action, "kms:") {
+		p.Resource = &iam.Policy{Name: "the key policy", Document: iam.Document{Version: iam.Version, Statement: []iam.Statement{{
+			Effect: iam.Allow, Principal: &iam.Principals{AWS: iam.Strings{"arn:aws:iam::" + wire.Account + ":root"}}, Action: iam.Strings{"kms:*"}, Resource: iam.Strings{"*"},
+		}}}}
+	}
+	return iam.Evaluate(r, p)
 }
 
 // compare says which recorded calls a role does not allow, and which of its
@@ -213,25 +223,45 @@ func TestComparisonSeesEveryChangeOfARole(t *testing.T) {
 	}
 	calls := lives(t)
 	for function, d := range roles(t) {
-		for i, s := range d.Statement {
-			for j, action := range s.Action {
-				if reasons()[action] != "" {
-					continue
-				}
-				less := d.Clone()
-				less.Statement[i].Action = slices.Delete(slices.Clone(s.Action), j, j+1)
-				if len(s.Action) == 1 {
-					less.Statement = slices.Delete(less.Statement, i, i+1)
-				}
-				if missing, _ := compare(function, less, calls); len(missing) == 0 {
-					t.Errorf("%s without %s of %s: not seen", function, action, s.Sid)
-				}
+		seesEveryChange(t, function, d, calls)
+	}
+}
+
+// seesEveryChange takes each right of a role away, and gives others: both must show.
+func seesEveryChange(t *testing.T, function string, d iam.Document, calls map[Call]int) {
+	t.Helper()
+	_, before := compare(function, d, calls)
+	for i, s := range d.Statement {
+		for j, action := range s.Action {
+			if reasons()[action] != "" {
+				continue
 			}
-			more := d.Clone()
-			more.Statement[i].Action = append(more.Statement[i].Action, "secretsmanager:DeleteSecret", "dynamodb:Scan")
-			if _, spare := compare(function, more, calls); len(spare) < 2 {
-				t.Errorf("%s with two rights more in %s: not seen", function, s.Sid)
+			less := d.Clone()
+			less.Statement[i].Action = slices.Delete(slices.Clone(s.Action), j, j+1)
+			if len(s.Action) == 1 {
+				less.Statement = slices.Delete(less.Statement, i, i+1)
+			}
+			if missing, _ := compare(function, less, calls); len(missing) == 0 {
+				t.Errorf("%s without %s of %s: not seen", function, action, s.Sid)
 			}
 		}
+		more := d.Clone()
+		more.Statement[i].Action = append(more.Statement[i].Action, "secretsmanager:DeleteSecret", "dynamodb:Scan")
+		if _, spare := compare(function, more, calls); len(spare) < len(before)+2 {
+			t.Errorf("%s with two rights more in %s: not seen", function, s.Sid)
+		}
+		if s.Resource[0] == "*" {
+			continue
+		}
+		wide := d.Clone()
+		wide.Statement[i].Resource = append(wide.Statement[i].Resource, strings.Replace(s.Resource[0], "keyturn", "other", 1)+"-proof")
+		if _, spare := compare(function, wide, calls); len(spare) <= len(before) && !excused(s) {
+			t.Errorf("%s with another resource in %s: not seen", function, s.Sid)
+		}
 	}
+}
+
+// excused is a statement whose rights no call shows.
+func excused(s iam.Statement) bool {
+	return !slices.ContainsFunc(s.Action, func(a string) bool { return reasons()[a] == "" })
 }

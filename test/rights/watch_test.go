@@ -2,9 +2,7 @@ package rights
 
 import (
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,31 +135,6 @@ func days(t *testing.T, trailed bool) *Recorder {
 	return rec
 }
 
-// watches asks a document about a call, where the other side lets everything in.
-func watches(d iam.Document, c Call) (iam.Decision, error) {
-	r := iam.Request{
-		Principal: iam.NewSession("arn:aws:iam::"+wire.Account+":role/"+c.Function, "run"), Action: c.Action, Resource: c.Resource,
-		Context: map[string][]string{"aws:SecureTransport": {"true"}}, Absent: []string{"aws:ResourceTag/*", "kms:ViaService", "kms:EncryptionContext:*"},
-	}
-	if strings.Contains(c.Resource, ":secret:"+secret+"-") {
-		r.Context["aws:ResourceTag/"+access.TagInstallation] = []string{"keyturn"}
-	}
-	for key, value := range map[string]string{"kms:RequestAlias": c.Alias, "s3:if-none-match": map[bool]string{true: "*"}[c.Once]} {
-		if value == "" {
-			r.Absent = append(r.Absent, key)
-		} else {
-			r.Context[key] = []string{value}
-		}
-	}
-	p := iam.Policies{Identity: []iam.Policy{{Name: c.Function, Document: d}}}
-	if strings.HasPrefix(c.Action, "kms:") {
-		p.Resource = &iam.Policy{Name: "the key policy", Document: iam.Document{Version: iam.Version, Statement: []iam.Statement{{
-			Effect: iam.Allow, Principal: &iam.Principals{AWS: iam.Strings{"arn:aws:iam::" + wire.Account + ":root"}}, Action: iam.Strings{"kms:*"}, Resource: iam.Strings{"*"},
-		}}}}
-	}
-	return iam.Evaluate(r, p)
-}
-
 // TestRolesOfTheWatch: nothing missing, nothing spare, with a trail's files and with
 // LookupEvents.
 func TestRolesOfTheWatch(t *testing.T) {
@@ -193,32 +166,12 @@ func TestRolesOfTheWatch(t *testing.T) {
 
 func compareWatch(t *testing.T, function string, d iam.Document, calls map[Call]int) {
 	t.Helper()
-	use := map[string]bool{}
-	n := 0
-	for c := range calls {
-		if c.Function != function {
-			continue
-		}
-		n++
-		if got, err := watches(d, c); err != nil || got.Effect != iam.Allowed {
-			t.Errorf("missing: %s: %s of %s: %s %v", function, c.Action, c.Resource, got, err)
-		}
-		for i, s := range d.Statement {
-			for _, action := range s.Action {
-				right := s
-				right.Action = iam.Strings{action}
-				if got, err := watches(iam.Document{Version: iam.Version, Statement: []iam.Statement{right}}, c); err == nil && got.Effect == iam.Allowed {
-					use[fmt.Sprint(i, action)] = true
-				}
-			}
-		}
+	missing, spare := compare(function, d, calls)
+	for _, m := range missing {
+		t.Errorf("missing: %s", m)
 	}
-	for i, s := range d.Statement {
-		for _, action := range s.Action {
-			if !use[fmt.Sprint(i, action)] && reasons()[action] == "" {
-				t.Errorf("spare: %s: %s, by %s", function, action, s.Sid)
-			}
-		}
+	for _, s := range spare {
+		t.Errorf("spare: %s", s)
 	}
-	t.Logf("%s: %d rights used", function, n)
+	seesEveryChange(t, function, d, calls)
 }
