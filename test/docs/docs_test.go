@@ -171,7 +171,7 @@ func TestReadme_vendors(t *testing.T) {
 		}
 	}
 	if d := cmp.Diff(there, told); d != "" {
-		t.Errorf("vendors (-there +told):\n%s", d)
+		t.Errorf("the table of vendors in README.md (-there +told):\n%s", d)
 	}
 }
 
