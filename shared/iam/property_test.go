@@ -97,11 +97,7 @@ func effect(t *testing.T, r iam.Request, p iam.Policies) iam.Decision {
 func properties(t *testing.T, check func(t *testing.T, w world, r iam.Request, p iam.Policies)) {
 	t.Helper()
 	t.Parallel()
-	n := uint64(4000)
-	if testing.Short() {
-		n = 400
-	}
-	for seed := range n {
+	for seed := range uint64(1500) {
 		w := world{rand.New(rand.NewPCG(seed, 7))}
 		check(t, w, w.request(), w.policies())
 		if t.Failed() {
