@@ -288,6 +288,7 @@ type putting func(to map[string]iam.Document, name string, build func() (iam.Doc
 func (s *Site) watchDocuments(d *documents, put putting) {
 	put(d.roles, "audit", s.Audit)
 	put(d.roles, "review", s.Review)
+	s.chatDocuments(d, put)
 	put(d.keys, "ledger", s.LedgerKey)
 	d.queues["trail"], d.queues["trail-dlq"], d.queues["ledger"] = s.TrailQueue("trail"), s.TrailQueue("trail-dlq"), s.LedgerBucket()
 	put(d.queues, "trail-bucket", s.TrailBucket)

@@ -79,6 +79,9 @@ func (s *Site) proveWatch(d *documents, p *Proof) error {
 	if err := s.fulfill(d, p, "review function", review, d.identity("review"), nil, s.reviewDuties()); err != nil {
 		return err
 	}
+	if err := s.proveChat(d, p); err != nil {
+		return err
+	}
 	if err := s.fulfill(d, p, "CloudFormation, least rights", s.execution(), d.identity("execution"), nil, s.makeLedgerDuties()); err != nil {
 		return err
 	}

@@ -31,7 +31,13 @@ type AlarmsProps struct {
 // There is no alarm on a metric RotationFailed: AWS has none, and an alarm on it
 // would never fire. A rotation that fails is in our own metric.
 func NewAlarms(scope constructs.Construct, id *string, props *AlarmsProps) constructs.Construct {
-	return newAlarms(scope, id, props, func(at place) []alarm { return append(installationAlarms(at), watchAlarms(at)...) })
+	return newAlarms(scope, id, props, func(at place) []alarm {
+		all := append(installationAlarms(at), watchAlarms(at)...)
+		if len(props.File.Notifications.Channels()) > 0 {
+			all = append(all, chatAlarms(at)...)
+		}
+		return all
+	})
 }
 
 // NewAccountAlarms adds the alarms of one vendor account: four, however many keys
@@ -167,6 +173,15 @@ func watchAlarms(p place) []alarm {
 			figures: lambdaFigures(p.name+"-review", "Errors", "Throttles"), expression: "SUM(METRICS())", period: time.Hour, times: 1, out: 1, missing: fine,
 		},
 	}
+}
+
+// chatAlarms are those of the function that writes to chats: what it gave up is a
+// dead letter, which an alarm looks at too.
+func chatAlarms(p place) []alarm {
+	return []alarm{{
+		kind: "chat", says: "The function that writes to chat channels ended in errors, or was throttled",
+		figures: lambdaFigures(p.name+"-channels", "Errors", "Throttles"), expression: "SUM(METRICS())", period: 5 * time.Minute, times: 2, out: 12, missing: fine,
+	}}
 }
 
 func accountAlarms(p place, account string) []alarm {

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
 // figure is a metric of an alarm, as its template has it.
@@ -54,14 +56,16 @@ func TestAlarms_bounded(t *testing.T) {
 	}
 	small := synthesized(t)
 	alarms, metrics := count(small)
-	if d := cmp.Diff(map[string]int{"keyturn-watch": 13, "keyturn-vendor-openai-main": 4, "keyturn-vendor-sendgrid-main": 4}, alarms); d != "" {
+	if d := cmp.Diff(map[string]int{"keyturn-watch": 14, "keyturn-vendor-openai-main": 4, "keyturn-vendor-sendgrid-main": 4}, alarms); d != "" {
 		t.Errorf("alarms (-want +got):\n%s", d)
 	}
 	// As package cost bills them.
-	if d := cmp.Diff(map[string]int{"keyturn-watch": 20, "keyturn-vendor-openai-main": 8, "keyturn-vendor-sendgrid-main": 8}, metrics); d != "" {
+	if d := cmp.Diff(map[string]int{"keyturn-watch": 22, "keyturn-vendor-openai-main": 8, "keyturn-vendor-sendgrid-main": 8}, metrics); d != "" {
 		t.Errorf("metrics of alarms (-want +got):\n%s", d)
 	}
-	big, err := synth(StacksProps{File: fileOf(30), Environment: home, Code: stub{}}, false)
+	many := fileOf(30)
+	many.Notifications.Subscriptions = []keysfile.Subscription{{Slack: &keysfile.Slack{Workspace: "T1", Channel: "C1"}}} // as in the example
+	big, err := synth(StacksProps{File: many, Environment: home, Code: stub{}}, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,8 @@ import (
 // Module is where the functions' source is.
 const Module = "github.com/keyturn/keyturn"
 
-// Code finds the code of the functions "rotate", "retire", "rotatenow", "audit" and
-// "review".
+// Code finds the code of the functions "rotate", "retire", "rotatenow", "audit",
+// "review" and "chat".
 type Code interface {
 	// Asset returns a directory that holds a linux/arm64 "bootstrap", or a zip
 	// file of one.

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
@@ -49,6 +50,7 @@ type functionProps struct {
 	dataKey                 awskms.IKey
 	settings                keysfile.Functions
 	network                 *vpcConfig
+	dead                    awssqs.IQueue // of events that failed too often; nil: they are dropped
 }
 
 // function is a Lambda function with a role and a log group of its own. It is
@@ -94,6 +96,9 @@ func newFunction(scope constructs.Construct, id string, p functionProps) *functi
 	}
 	if p.concurrency > 0 {
 		props.ReservedConcurrentExecutions = number(p.concurrency)
+	}
+	if p.dead != nil {
+		props.DeadLetterConfig = map[string]any{"targetArn": p.dead.QueueArn()}
 	}
 	if p.network != nil {
 		props.VpcConfig = map[string]any{"subnetIds": p.network.subnets, "securityGroupIds": p.network.securityGroups}
@@ -144,7 +149,9 @@ func newRole(scope constructs.Construct, id string, p roleProps) awsiam.CfnRole 
 	props := &awsiam.CfnRoleProps{
 		RoleName: &p.name, Description: &p.description, Tags: tags(map[string]string{TagInstallation: p.at.name}),
 		AssumeRolePolicyDocument: plain(p.trust),
-		Policies:                 []any{map[string]any{"policyName": "keyturn", "policyDocument": plain(p.policy)}},
+	}
+	if len(p.policy.Statement) > 0 {
+		props.Policies = []any{map[string]any{"policyName": "keyturn", "policyDocument": plain(p.policy)}}
 	}
 	if p.settings.RolePath != "" {
 		props.Path = &p.settings.RolePath

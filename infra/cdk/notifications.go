@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awschatbot"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
@@ -17,7 +16,6 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/keyturn/keyturn/infra/access"
-	"github.com/keyturn/keyturn/shared/iam"
 	"github.com/keyturn/keyturn/shared/keysfile"
 	"github.com/keyturn/keyturn/shared/notify"
 )
@@ -32,6 +30,11 @@ type SubscriptionsProps struct {
 	// DataKey encrypts the queue of what could not be delivered. Its policy has to
 	// let Amazon SNS use it; the topics' own CMK is another.
 	DataKey awskms.IKey `field:"required"`
+	// TopicsKey encrypts the topics of chat channels; needed if there are any.
+	TopicsKey awskms.IKey
+	// Code is where the code of the chat function comes from; default: dist, built if
+	// it is not there.
+	Code Code
 }
 
 // Subscriptions are who is told what, as the file says.
@@ -45,9 +48,10 @@ type subscriptions struct {
 	constructs.Construct
 	at          place
 	file        *keysfile.File
+	props       *SubscriptionsProps
 	undelivered awssqs.Queue
-	chat        *string // ARN of the role of chat; nil: none yet
-	told        int     // who hears of alarms
+	chats       *chats // nil: no channel yet
+	told        int    // who hears of alarms
 }
 
 // ToString makes a *subscriptions a construct to the CDK.
@@ -58,8 +62,7 @@ func (s *subscriptions) Undelivered() awssqs.Queue { return s.undelivered }
 // NewSubscriptions adds the file's subscriptions.
 //
 // SNS keeps one subscription for each endpoint of a topic, so one that is there
-// twice is a panic. Chat takes whole topics: filters on it are a panic too.
-// Functions of other accounts must let the topic in themselves, and so must
+// twice is a panic. Functions of other accounts must let the topic in themselves, and so must
 // every queue: see [access.Subscribed]. An output says what its policy needs.
 func NewSubscriptions(scope constructs.Construct, id *string, props *SubscriptionsProps) Subscriptions {
 	const of = "SubscriptionsProps"
@@ -67,7 +70,7 @@ func NewSubscriptions(scope constructs.Construct, id *string, props *Subscriptio
 	need(of, "Notifications", props.Notifications == nil)
 	need(of, "Escalation", props.Escalation == nil)
 	need(of, "DataKey", props.DataKey == nil)
-	this := &subscriptions{at: placeOf(scope, props.File), file: props.File}
+	this := &subscriptions{at: placeOf(scope, props.File), file: props.File, props: props}
 	constructs.NewConstruct_Override(this, scope, id)
 	mark(this, props.File)
 	s := siteOf(this, props.File)
@@ -100,11 +103,8 @@ func (s *subscriptions) all(path, prefix string, topic awssns.ITopic, list []key
 			s.told++
 		}
 		if sub.Slack != nil {
-			if filter(sub) != nil {
-				panic(fmt.Sprintf("%s[%d]: chat takes all of a topic: leave its filters out", path, i))
-			}
-			s.slack(id, prefix, topic, *sub.Slack)
-			continue
+			protocol, endpoint = "lambda", s.channel(id, strings.ToLower(prefix), *sub.Slack)
+			id += "Chat"
 		}
 		s.subscribe(id, topic, sub, protocol, endpoint)
 	}
@@ -128,42 +128,18 @@ func (s *subscriptions) subscribe(id string, topic awssns.ITopic, sub keysfile.S
 		})
 	}
 	made := awssns.NewCfnSubscription(s, &id, props)
+	if sub.Slack != nil {
+		made.AddResourceDependency(s.chats.aliases[*sub.Slack], nil)
+	}
 	if parts := strings.Split(endpoint, ":"); protocol == "lambda" && parts[4] == s.at.account {
-		made.AddResourceDependency(awslambda.NewCfnPermission(s, text("%sPermission", id), &awslambda.CfnPermissionProps{
+		permission := awslambda.NewCfnPermission(s, text("%sPermission", id), &awslambda.CfnPermissionProps{
 			Action: jsii.String("lambda:InvokeFunction"), FunctionName: &endpoint, Principal: jsii.String("sns.amazonaws.com"), SourceArn: topic.TopicArn(),
-		}), nil)
-	}
-}
-
-// slack connects a channel. What people can do from it is nothing: the role only
-// draws alarms, and the guardrail denies the rest, where the default of the
-// service would be administrator rights.
-//
-// Chat shows alarms as they are. Of other messages it shows only those in the
-// form of custom notifications, which package notify/sns does not write: until it
-// does, people in a channel hear of alarms alone.
-// https://docs.aws.amazon.com/chatbot/latest/APIReference/API_SlackChannelConfiguration.html
-// https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
-func (s *subscriptions) slack(id, prefix string, topic awssns.ITopic, c keysfile.Slack) {
-	if s.chat == nil {
-		r := newRole(s, "ChatRole", roleProps{
-			at: s.at, name: s.at.name + "-chat", settings: s.file.Functions, description: "Draws alarms of Keyturn in chat channels",
-			trust: iam.Document{Version: iam.Version, Statement: []iam.Statement{{
-				Effect: iam.Allow, Principal: &iam.Principals{Service: iam.Strings{"chatbot.amazonaws.com"}}, Action: iam.Strings{"sts:AssumeRole"},
-				Condition: iam.Conditions{"StringEquals": {"aws:SourceAccount": {s.at.account}}},
-			}}},
-			policy: iam.Document{Version: iam.Version, Statement: []iam.Statement{{
-				Sid: "Draw", Effect: iam.Allow, Action: iam.Strings{"cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:GetMetricWidgetImage"}, Resource: iam.Strings{"*"},
-			}}},
 		})
-		suppress(r, nagWildcard, "Figures of alarms: these actions know no resources.", `^Resource::\*$`)
-		s.chat = r.AttrArn()
+		if sub.Slack != nil {
+			permission.AddResourceDependency(s.chats.aliases[*sub.Slack], nil)
+		}
+		made.AddResourceDependency(permission, nil)
 	}
-	awschatbot.NewCfnSlackChannelConfiguration(s, &id, &awschatbot.CfnSlackChannelConfigurationProps{
-		ConfigurationName: text("%s-%s-%s", s.at.name, strings.ToLower(prefix), c.Channel),
-		IamRoleArn:        s.chat, SlackWorkspaceId: &c.Workspace, SlackChannelId: &c.Channel, SnsTopicArns: &[]any{topic.TopicArn()},
-		GuardrailPolicies: jsii.Strings(fmt.Sprintf("arn:%s:iam::aws:policy/AWSDenyAll", s.at.partition)), LoggingLevel: jsii.String("ERROR"),
-	})
 }
 
 // endpointOf returns SNS's protocol of a subscription, and its endpoint.

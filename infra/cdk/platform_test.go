@@ -61,6 +61,7 @@ func TestSubscriptions(t *testing.T) {
 		"arn:aws:sqs:eu-west-1:111122223333:news":              `"sqs" {"owner":["mailer@example.com"],"vendor":["sendgrid"]} raw: true`,
 		"arn:aws:lambda:eu-west-1:111122223333:function:pager": `"lambda" {"key":["prod/mailer/sendgrid"],"severity":["critical"]} raw: null`,
 		"head@example.com":                                     `"email" null raw: null`,
+		"arn:aws:lambda:eu-west-1:111122223333:function:keyturn-channels:" + (keysfile.Slack{Workspace: "T0123ABCD", Channel: "C0123ABCD"}).Alias(): `"lambda" null raw: null`,
 	}, got); d != "" {
 		t.Errorf("subscriptions (-want +got):\n%s", d)
 	}
@@ -92,8 +93,67 @@ func TestSubscriptions(t *testing.T) {
 	}
 }
 
-// TestSubscriptions_refused are configurations that SNS or chat would refuse, or
-// take in another sense.
+// TestChannels: a channel hears of a topic of its own, which the chat function alone
+// writes, and its filters are those of the subscription of its alias. A channel of
+// both topics is connected once.
+func TestChannels(t *testing.T) {
+	both, owners := keysfile.Slack{Workspace: "T1", Channel: "C1"}, keysfile.Slack{Workspace: "T1", Channel: "C2"}
+	f := fileOf(1)
+	f.Notifications = keysfile.Notifications{
+		Subscriptions: []keysfile.Subscription{
+			{Slack: &both}, {Slack: &owners, Owners: []string{"mailer@example.com"}, Keys: []string{"a", "b"}, Vendors: []string{"sendgrid"}, Severities: []string{"critical"}},
+		},
+		Escalation: &keysfile.Escalation{Subscriptions: []keysfile.Subscription{{Slack: &both, Severities: []string{"critical"}}}},
+	}
+	a, err := synth(StacksProps{File: f, Environment: home, Code: stub{}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, r := range a.of("AWS::SNS::Subscription") {
+		topic := "notifications"
+		if strings.Contains(written(r.Properties["TopicArn"]), "Escalation") {
+			topic = "escalation"
+		}
+		endpoint := r.Properties["Endpoint"].(string)
+		got[topic+" "+endpoint[strings.LastIndex(endpoint, ":")+1:]] = written(r.Properties["Protocol"]) + " " + written(r.Properties["FilterPolicy"])
+	}
+	if d := cmp.Diff(map[string]string{
+		"notifications " + both.Alias():   `"lambda" null`,
+		"notifications " + owners.Alias(): `"lambda" {"key":["a","b"],"owner":["mailer@example.com"],"severity":["critical"],"vendor":["sendgrid"]}`,
+		"escalation " + both.Alias():      `"lambda" {"severity":["critical",{"exists":false}]}`,
+	}, got); d != "" {
+		t.Errorf("subscriptions (-want +got):\n%s", d)
+	}
+	if n := len(a.of("AWS::Chatbot::SlackChannelConfiguration")); n != 2 {
+		t.Errorf("%d channels are connected, of 2", n)
+	}
+	aliases, topics := map[string]bool{}, map[string]bool{}
+	for _, r := range a.of("AWS::Lambda::Alias") {
+		aliases[r.Properties["Name"].(string)] = true
+	}
+	for _, r := range a.of("AWS::SNS::Topic") {
+		topics[r.Properties["TopicName"].(string)] = r.Properties["KmsMasterKeyId"] != nil
+	}
+	for _, c := range []keysfile.Slack{both, owners} {
+		if !aliases[c.Alias()] || !topics["keyturn-channels-"+c.Alias()] {
+			t.Errorf("the channel %s has no alias, or no topic with a CMK", c.Channel)
+		}
+	}
+	for id, r := range a.of("AWS::Chatbot::SlackChannelConfiguration") {
+		if at := written(r.Properties["SnsTopicArns"]); strings.Contains(at, "PlatformNotifications") || strings.Contains(at, "PlatformEscalation") {
+			t.Errorf("%s hears of %s, which it does not understand", id, at)
+		}
+	}
+	for id, r := range a.of("AWS::Lambda::Function") {
+		if r.Properties["FunctionName"] == "keyturn-channels" && (!strings.Contains(written(r.Properties["DeadLetterConfig"]), "Undelivered") || strings.Contains(written(r.Properties["Environment"]), "FINGERPRINT")) {
+			t.Errorf("%s drops what it cannot pass on, or has a secret: %s", id, written(r.Properties))
+		}
+	}
+}
+
+// TestSubscriptions_refused are configurations that SNS would refuse, or take in
+// another sense.
 func TestSubscriptions_refused(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -101,7 +161,7 @@ func TestSubscriptions_refused(t *testing.T) {
 		want string
 	}{
 		{"an endpoint twice", []keysfile.Subscription{{Email: "a@example.com", Owners: []string{"a"}}, {Email: "b@example.com"}, {Email: "a@example.com"}}, "notifications.subscriptions[0] and [2] are of one email"},
-		{"chat with a filter", []keysfile.Subscription{{Slack: &keysfile.Slack{Workspace: "T1", Channel: "C1"}, Severities: []string{"critical"}}}, "notifications.subscriptions[0]: chat takes all of a topic"},
+		{"a channel twice", []keysfile.Subscription{{Slack: &keysfile.Slack{Workspace: "T1", Channel: "C1"}, Severities: []string{"critical"}}, {Slack: &keysfile.Slack{Workspace: "T1", Channel: "C1"}}}, "notifications.subscriptions[0] and [1] are of one slack"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := fileOf(1)

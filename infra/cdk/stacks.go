@@ -113,7 +113,7 @@ func (s *stacks) platform() {
 	})
 	NewPeople(s.shared, jsii.String("People"), &PeopleProps{File: s.File})
 	NewSubscriptions(s.shared, jsii.String("Subscriptions"), &SubscriptionsProps{
-		File: s.File, Notifications: p.Notifications(), Escalation: p.Escalation(), DataKey: found.data,
+		File: s.File, Notifications: p.Notifications(), Escalation: p.Escalation(), DataKey: found.data, TopicsKey: found.topics, Code: s.Code,
 	})
 }
 

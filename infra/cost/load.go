@@ -77,6 +77,7 @@ const (
 	// them in the templates.
 	alarmMetrics     = 20
 	alarmMetricsEach = 8 // more for each vendor account
+	alarmMetricsChat = 2 // more where there is a chat channel
 )
 
 // What is assumed, until somebody's bill says better.
@@ -185,6 +186,9 @@ func ofWatch() load {
 // ofAll is what is there once, however many keys there are.
 func ofAll(f *keysfile.File, use Use) load {
 	l := load{kmsKeys: encryptionKeys, replicaKeys: float64(use.Replicas), dashboards: 1, alarms: alarmMetrics}
+	if len(f.Notifications.Channels()) > 0 {
+		l.add(load{alarms: alarmMetricsChat})
+	}
 	vendors, admins := map[string]bool{}, map[string]bool{}
 	for _, a := range f.VendorAccounts {
 		vendors[a.Provider], admins[a.Admin] = true, true

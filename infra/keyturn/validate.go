@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,13 +78,6 @@ func (a *app) runValidate(files []string) error {
 	a.say("%s: nothing is wrong: %s in %s%s", files[0], count(answer.Keys, "key"), count(answer.VendorAccounts, "vendor account"), within)
 	for _, w := range answer.Warnings {
 		a.say("warning: %s", w)
-	}
-	n := all.file.Notifications
-	if n.Escalation != nil {
-		n.Subscriptions = append(slices.Clone(n.Subscriptions), n.Escalation.Subscriptions...)
-	}
-	if slices.ContainsFunc(n.Subscriptions, func(s keysfile.Subscription) bool { return s.Slack != nil }) {
-		a.say("note: a Slack channel hears of alarms only; what is said of single keys goes to the other subscriptions")
 	}
 	return nil
 }

@@ -101,6 +101,9 @@ type Options struct {
 	// Watch deploys what looks at every access. Nil: nothing does, and nobody takes
 	// what is in the audit queue.
 	Watch *Watch
+	// Channels are chat channels, by the alias that each has, with the filter policy of
+	// its subscription, "" for none: see [Stack.Channel].
+	Channels map[string]string
 	// Env is more of the functions' environment, or other than the usual.
 	Env map[string]string
 	// Configure returns the configuration of a vendor account's functions, "" for all
@@ -133,7 +136,7 @@ func Deploy(ctx context.Context, r *region.Region, o Options) (*Stack, error) {
 	s.Config = s.configuration("")
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
-	if err := errors.Join(s.shared(ctx), s.watch(ctx, life), s.accounts(ctx, life), s.secrets(ctx)); err != nil {
+	if err := errors.Join(s.shared(ctx), s.channels(ctx), s.watch(ctx, life), s.accounts(ctx, life), s.secrets(ctx)); err != nil {
 		stop()
 		return nil, fmt.Errorf("deploy: %w", err)
 	}
@@ -298,8 +301,12 @@ func (s *Stack) function(ctx context.Context, name, kind, account string, open b
 	}
 	maps.Copy(env, s.opt.Env)
 	f := lambda.Function{Name: name, Timeout: s.opt.Timeout, MemoryMB: 128, Env: env}
-	if name == RotateNow { // as infra/cdk deploys it
+	switch name { // as infra/cdk deploys them
+	case RotateNow:
 		f.Aliases = []string{"control", "emergency", "plan", "rotate"}
+	case Channels:
+		f.Aliases = slices.Sorted(maps.Keys(s.opt.Channels))
+		delete(env, "KEYTURN_FINGERPRINT_KEY") // it knows no key
 	}
 	config := s.configuration(account)
 	if s.opt.Binaries == "" {

@@ -31,6 +31,12 @@ func Site(f *keysfile.File, account, region string) *detect.Site {
 		Rules: f.Detect.Rules, Thresholds: f.Detect.Thresholds, Listers: f.Detect.Listers, Accounts: f.Detect.Accounts,
 		Allow: allow(keysfile.Allow{CIDRs: f.Detect.Allow.CIDRs, VPCEndpoints: f.Detect.Allow.VPCEndpoints}),
 	}
+	if channels := f.Notifications.Channels(); len(channels) > 0 {
+		s.Functions = append(s.Functions, n+"-channels")
+		for _, c := range channels {
+			s.Resources = append(s.Resources, n+"-channels-"+c.Alias())
+		}
+	}
 	a := f.Access
 	s.Operators = slices.Concat(a.Viewers, a.Operators, a.Responders, a.Approvers, a.Auditors, a.Admins, a.BreakGlass)
 	s.Allow.Countries = f.Detect.Allow.Countries

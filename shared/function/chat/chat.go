@@ -79,7 +79,7 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (any, error)
 }
 
 // topicOf returns the topic of the channel that an alias is for: alias x of the
-// function NAME-chat is for the topic NAME-chat-x.
+// function NAME-channels is for the topic NAME-channels-x.
 func topicOf(function string) (arn string, ok bool) {
 	p := strings.Split(function, ":")
 	if len(p) != 8 || p[7] == "$LATEST" {

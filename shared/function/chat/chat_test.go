@@ -46,7 +46,7 @@ func (s *topics) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"text/xml"}}, Body: io.NopCloser(strings.NewReader(body))}, nil
 }
 
-const alias = "arn:aws:lambda:eu-west-1:111122223333:function:keyturn-chat:0123456789ab"
+const alias = "arn:aws:lambda:eu-west-1:111122223333:function:keyturn-channels:c0123456789ab"
 
 func invoke(t *testing.T, s *topics, function, event string) (answer, failure string) {
 	t.Helper()
@@ -98,7 +98,7 @@ func TestFunction(t *testing.T) {
 				t.Fatalf("%s %s, %d published", answer, failure, len(s.got))
 			}
 			got := s.got[0]
-			if got.Get("TopicArn") != "arn:aws:sns:eu-west-1:111122223333:keyturn-chat-0123456789ab" {
+			if got.Get("TopicArn") != "arn:aws:sns:eu-west-1:111122223333:keyturn-channels-c0123456789ab" {
 				t.Errorf("published to %s", got.Get("TopicArn"))
 			}
 			if m := got.Get("Message"); !strings.HasPrefix(m, `{"version":"1.0","source":"custom"`) || !strings.Contains(m, tt.part) {
@@ -111,8 +111,8 @@ func TestFunction(t *testing.T) {
 func TestFunction_refuses(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, function, event, failure string }{
-		{"no alias", strings.TrimSuffix(alias, ":0123456789ab"), sent(ours), "alias"},
-		{"$LATEST", strings.TrimSuffix(alias, "0123456789ab") + "$LATEST", sent(ours), "alias"},
+		{"no alias", strings.TrimSuffix(alias, ":c0123456789ab"), sent(ours), "alias"},
+		{"$LATEST", strings.TrimSuffix(alias, "c0123456789ab") + "$LATEST", sent(ours), "alias"},
 		{"no records", alias, `{}`, "no records"},
 		{"not an object", alias, `[]`, "Bad"},
 		{"another source", alias, `{"Records":[{"EventSource":"aws:sqs"}]}`, "not of Amazon SNS"},
