@@ -22,7 +22,7 @@ func notInvoked(ctx context.Context, err error, key, named string) error {
 	api, refused := errors.AsType[smithy.APIError](err)
 	switch {
 	case refused && api.ErrorCode() == "ResourceNotFoundException":
-		return failed(typeAWS, "the function is not there: "+api.ErrorMessage(), "say which it is: "+named, "check Region and account: aws sts get-caller-identity")
+		return failed(typeAWS, "the function is not there: "+api.ErrorMessage(), "deploy it: make deploy", "or say which it is: "+named, "check Region and account: aws sts get-caller-identity")
 	case refused && !function.Ran(err):
 		return described(ctx, err)
 	case ctx.Err() != nil:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyturn/keyturn/infra/access"
 	"github.com/keyturn/keyturn/infra/keyturn/internal/console"
 	"github.com/keyturn/keyturn/infra/keyturn/internal/status"
 	"github.com/keyturn/keyturn/shared/config"
@@ -58,8 +59,8 @@ func (a *app) leftovers() *cobra.Command {
 		Short: "What is pending, and what stays, if the installation is destroyed",
 		Long: `What is pending, and what stays, if the installation is destroyed: older keys
 that still work at the vendor and until when, rotations under way, and the
-secrets, encryption keys and records that no stack takes with it. make destroy
-asks first.
+secrets, encryption keys, records and ledger that no stack takes with it. make
+destroy asks first.
 
 Once the functions are gone nobody ends an older key: it works on at the vendor.
 So while one is pending, or a key cannot be read, the exit code is 1, unless
@@ -92,12 +93,16 @@ func (a *app) runLeftovers(ctx context.Context, yes bool) error {
 	if err != nil {
 		return err
 	}
+	site, err := a.site(ctx, aws, f)
+	if err != nil {
+		return err
+	}
 	seen := &existing{Secrets: aws.secrets(), missing: map[string]bool{}}
 	all := status.Reader{Secrets: seen, Records: a.records(aws), Now: aws.clock.Now}.Read(ctx, cfg.Keys())
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	answer := leftovers{Time: aws.clock.Now(), Pending: []pending{}, Unread: []unready{}, Stays: stays(f, place.Replicas, seen.missing)}
+	answer := leftovers{Time: aws.clock.Now(), Pending: []pending{}, Unread: []unready{}, Stays: stays(f, site, place.Replicas, seen.missing)}
 	for i, k := range all {
 		switch {
 		case seen.missing[k.Secret]: // never deployed, or deleted
@@ -152,7 +157,7 @@ func pendingOf(k status.Key, g config.Grace) (out []pending) {
 }
 
 // stays lists what outlives the stacks, by infra/cdk.
-func stays(f *keysfile.File, replicas []string, missing map[string]bool) []stay {
+func stays(f *keysfile.File, site *access.Site, replicas []string, missing map[string]bool) []stay {
 	var secrets []string
 	for _, k := range f.Keys {
 		if !missing[k.Name] {
@@ -163,7 +168,10 @@ func stays(f *keysfile.File, replicas []string, missing map[string]bool) []stay 
 	for _, v := range f.VendorAccounts {
 		admins[v.Admin] = true
 	}
-	cmks := []string{"alias/" + f.Name + "-secrets", "alias/" + f.Name + "-data", "alias/" + f.Name + "-topics"}
+	var cmks []string
+	for _, purpose := range []string{"secrets", "data", "topics", "ledger"} {
+		cmks = append(cmks, "alias/"+f.Name+"-"+purpose)
+	}
 	stacks := []string{f.Name + "-retained"}
 	for _, r := range replicas {
 		cmks = append(cmks, "alias/"+f.Name+"-secrets in "+r)
@@ -173,7 +181,8 @@ func stays(f *keysfile.File, replicas []string, missing map[string]bool) []stay 
 		{"secrets, each with its last value, which works on at the vendor; without Keyturn's rules on who may read it", secrets, "until you delete them"},
 		{"admin credentials", slices.Sorted(maps.Keys(admins)), "until you delete them, and revoke them at the vendor"},
 		{"encryption keys", cmks, "as long as something is encrypted with them: without the first, no value can be read"},
-		{"records and audit trail", []string{"table " + f.Name, "queue " + f.Name + "-audit", "queue " + f.Name + "-audit-dlq", "secret " + f.Name + "/fingerprint-key"}, "until you delete them; messages in a queue for 14 days"},
+		{"records and audit trail", []string{"table " + f.Name, "table " + f.Name + "-watch", "queue " + f.Name + "-audit", "queue " + f.Name + "-audit-dlq", "secret " + f.Name + "/fingerprint-key", "secret " + site.CanaryName()}, "until you delete them; messages in a queue for 14 days"},
+		{"the ledger", []string{"bucket " + site.LedgerName()}, fmt.Sprintf("until you delete it: each object is locked for %s after it was written, in %s mode", f.Audit.Retention, f.Audit.Mode)},
 		{"stacks, protected from deletion", stacks, "until you take the protection away"},
 	}
 	return slices.DeleteFunc(all, func(s stay) bool { return len(s.Names) == 0 })

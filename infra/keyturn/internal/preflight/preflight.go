@@ -136,7 +136,7 @@ func (p *Preflight) bootstrap(ctx context.Context) []Check {
 }
 
 func (p *Preflight) bootstrapIn(ctx context.Context, subject, region string) Check {
-	do := fmt.Sprintf("npx cdk bootstrap aws://%s/%s", p.place.Account, region)
+	do := fmt.Sprintf("infra/node_modules/.bin/cdk bootstrap aws://%s/%s (with least rights: docs/deploy.md, 2)", p.place.Account, region)
 	out, err := p.parameters.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(bootstrapName)}, func(o *ssm.Options) { o.Region = region })
 	if awserror.Code(err) == "ParameterNotFound" {
 		return missing(subject, "the account is not bootstrapped in this Region", do)

@@ -4,6 +4,7 @@ package status
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -151,6 +152,9 @@ func (r Reader) read(ctx context.Context, k config.Key) Key {
 	if err != nil {
 		out := of(k)
 		out.Problem = "describe the secret: " + err.Error()
+		if missing, ok := errors.AsType[*store.Error](err); ok && missing.Kind == store.KindNotFound {
+			out.Problem = "there is no such secret here: it is not deployed yet (keyturn preflight), or was deleted"
+		}
 		return out
 	}
 	book, err := r.Records.Load(ctx, k.Secret)
