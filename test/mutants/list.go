@@ -4,7 +4,7 @@ import "slices"
 
 // List returns all mutants.
 func List() []Mutant {
-	return slices.Concat(rotations(), strategies(), requests(), retirements(), vendors(), shared())
+	return slices.Concat(rotations(), strategies(), requests(), retirements(), vendors(), shared(), watched())
 }
 
 // rotations are mutants of what every rotation does.
