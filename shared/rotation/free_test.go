@@ -86,6 +86,8 @@ func TestFree(t *testing.T) {
 		"set, never in place":                       {"set", refuse("set"), keyrecord.Emergency, ""},
 		"set, never in place, no emergency":         {"set", refuse("set"), keyrecord.Asked, "stored a new value"},
 		"set, its answer is lost":                   {"set", lost("set"), keyrecord.Emergency, "the only one which works"},
+		"set, and the vendor takes either value":    {"set", lost("set"), keyrecord.Emergency, "the only one which works"},
+		"set, and either value is refused":          {"set", refuse("set"), keyrecord.Emergency, "the only one which works"},
 		"set, in place, and nobody can be asked":    {"set", refuse("verify"), keyrecord.Emergency, "the only one which works"},
 		"slot, filled and stored, and not accepted": {"fill", refuse("verify"), keyrecord.Emergency, ""},
 	} {
@@ -102,7 +104,15 @@ func TestFree(t *testing.T) {
 				if what != "set, in place, and nobody can be asked" {
 					f.fail = nil
 				}
-				f.max += 1 // room for an emergency beside a key that was made
+				if strings.Contains(what, "takes either value") {
+					for _, k := range f.keys {
+						k.ends = time.Time{}
+					}
+				}
+				if strings.Contains(what, "either value is refused") {
+					f.keys = nil
+				}
+				f.max++ // room for an emergency beside a key that was made
 				time.Sleep(3 * time.Minute)
 				w.ask(tt.mode)
 				freed, err := w.free()
@@ -151,7 +161,7 @@ func TestFree_refuses(t *testing.T) {
 			w.audit.refuse = func(audit.Record) error { return errors.New("gone") }
 		}, "AuditUnavailable"},
 		"the labels move": {func(w *world) {
-			w.engine.Store = &changed{Store: w.engine.Store, from: 2, to: func(s *store.Secret) { s.Stages = map[string][]string{"x": {store.Current}} }}
+			w.engine.Store = &changed{Store: w.engine.Store, from: 2, to: func(s *store.Secret) { s.Stages = map[string][]string{"x": {store.Current}, "y": {store.Pending}} }}
 		}, "InProgress"},
 		"deleted": {func(w *world) {
 			w.engine.Store = &changed{Store: w.engine.Store, to: func(s *store.Secret) { s.Deleted = time.Now() }}

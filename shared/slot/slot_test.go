@@ -163,6 +163,9 @@ func TestList(t *testing.T) {
 		{"handed over, and the current value's key is not found", func(p *principal, v *slot.View) {
 			v.Stray, p.owner = stray, nil
 		}, map[string]string{"ours": "", "other": ""}},
+		{"handed over, and the list is late: it lacks the current value's key", func(p *principal, v *slot.View) {
+			v.Stray, p.keys = stray, p.keys[1:]
+		}, map[string]string{"other": ""}},
 		{"handed over, and the current version is not read yet", func(p *principal, v *slot.View) {
 			v.Stray, p.versions = stray, nil
 		}, map[string]string{"ours": "", "other": ""}},
