@@ -146,6 +146,12 @@ func TestNews(t *testing.T) {
 		}
 		w.is(others)
 		w.is(bad, "failed", "alarm", "")
+		// All that its role may do but its dead letters, which are Lambda's to send.
+		for _, c := range w.region.Cloud.Calls() {
+			if c.AccessKey == stack.Channels && (c.Service != "sns" || c.Operation != "Publish") {
+				w.t.Errorf("the chat function called %s %s", c.Service, c.Operation)
+			}
+		}
 	})
 }
 

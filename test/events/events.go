@@ -16,6 +16,7 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/keyturn/keyturn/shared/function/audit"
+	"github.com/keyturn/keyturn/shared/function/chat"
 	"github.com/keyturn/keyturn/shared/function/review"
 	"github.com/keyturn/keyturn/shared/provider/cloudflare/cloudflaretest"
 	"github.com/keyturn/keyturn/shared/provider/sendgrid/sendgridtest"
@@ -99,6 +100,8 @@ func Function(function, sample string) string {
 		return stack.Auditor
 	case review.Name:
 		return stack.Reviewer
+	case chat.Name:
+		return stack.Channels + ":" + channel
 	}
 	return stack.RotateNow
 }
@@ -136,7 +139,9 @@ func Read(function, sample string) ([]byte, error) {
 }
 
 // Functions are the functions that have samples.
-func Functions() []string { return []string{"rotate", "retire", "rotatenow", audit.Name, review.Name} }
+func Functions() []string {
+	return []string{"rotate", "retire", "rotatenow", audit.Name, review.Name, chat.Name}
+}
 
 // Samples returns the names of a function's samples.
 func Samples(function string) ([]string, error) {

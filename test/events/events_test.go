@@ -65,6 +65,13 @@ var want = map[string]map[string]struct{ failure, answer string }{
 		"odd-other-secret":     {"NotOurs", ""},
 		"odd-unknown-field":    {"BadEvent", ""},
 	},
+	"chat": {
+		"notification":      {"", "{}"},
+		"alarm":             {"", "{}"},
+		"odd-text":          {"", "{}"},
+		"odd-queue":         {"BadEvent", ""},
+		"odd-not-an-object": {"BadEvent", ""},
+	},
 }
 
 func TestSamples(t *testing.T) {
@@ -112,6 +119,7 @@ func deployed(t *testing.T, function, name string, f func(*stack.Stack)) {
 	vendors := events.NewVendors(r.Cloud.Clock().Now)
 	o := events.Options(vendors, "https://vendors.test", "vendors.test")
 	o.Vendors, o.Watch = &providertest.Transport{Handler: vendors}, events.Watch(function)
+	o.Channels = events.Channels(function)
 	s, err := stack.Deploy(t.Context(), r, o)
 	if err != nil {
 		t.Fatal(err)

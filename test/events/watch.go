@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/shared/function/audit"
+	"github.com/keyturn/keyturn/shared/function/chat"
 	"github.com/keyturn/keyturn/shared/function/review"
 	"github.com/keyturn/keyturn/test/cloud/iam"
 	"github.com/keyturn/keyturn/test/cloud/wire"
@@ -29,6 +30,18 @@ func Watch(function string) *stack.Watch {
 	}
 	return &stack.Watch{HoneyToken: HoneyToken, Deployers: []string{"arn:aws:iam::" + wire.Account + ":role/deployer"}, Review: function == review.Name}
 }
+
+// Channels returns what [stack.Options].Channels is for a function's samples: nil for
+// all but the one that writes to chats.
+func Channels(function string) map[string]string {
+	if function != chat.Name {
+		return nil
+	}
+	return map[string]string{channel: ""}
+}
+
+// channel is the alias of the samples' chat channel.
+const channel = "csample"
 
 // watched brings a deployment with a Watch into the state that a sample speaks of:
 // there are reads of an hour that is over, to be sealed or reviewed, and roles that

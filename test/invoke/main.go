@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/shared/function/audit"
+	"github.com/keyturn/keyturn/shared/function/chat"
 	"github.com/keyturn/keyturn/shared/function/review"
 	"github.com/keyturn/keyturn/test/binaries"
 	"github.com/keyturn/keyturn/test/events"
@@ -78,6 +79,7 @@ func run(ctx context.Context, function, sample string) (failed bool, err error) 
 	defer srv.Close() //nolint:errcheck // ending
 	o := events.Options(vendors, "http://"+vl.Addr().String(), vl.Addr().String())
 	o.Binaries, o.Dir, o.Endpoint, o.Watch = dir, dir, "http://"+l.Addr().String(), events.Watch(function)
+	o.Channels = events.Channels(function)
 	s, err := stack.Deploy(ctx, r, o)
 	if err != nil {
 		return false, err
@@ -87,12 +89,13 @@ func run(ctx context.Context, function, sample string) (failed bool, err error) 
 		return false, err
 	}
 	name := events.Function(function, sample)
-	mark := len(r.Lambda.Logs(name))
+	of, _, _ := strings.Cut(name, ":") // an alias logs where its function does
+	mark := len(r.Lambda.Logs(of))
 	answer, failure, err := events.Send(ctx, s, function, sample)
 	if err != nil {
 		return false, err
 	}
-	for _, line := range r.Lambda.Logs(name)[mark:] {
+	for _, line := range r.Lambda.Logs(of)[mark:] {
 		fmt.Println(line)
 	}
 	var pretty bytes.Buffer
@@ -108,8 +111,8 @@ func run(ctx context.Context, function, sample string) (failed bool, err error) 
 func build(ctx context.Context, dir, function string) error {
 	names := binaries.Functions()
 	switch function {
-	case audit.Name:
-		names = append(names, audit.Name)
+	case audit.Name, chat.Name:
+		names = append(names, function)
 	case review.Name:
 		names = append(names, audit.Name, review.Name)
 	}
