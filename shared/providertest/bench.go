@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -129,7 +130,8 @@ func (b *bench) stranger(name string) { b.foreign = append(b.foreign, b.fake.Add
 func (b *bench) breach(format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.found = append(b.found, fmt.Sprintf(format, args...))
+	found := fmt.Sprintf(format, args...)
+	b.found = append(b.found, strings.ReplaceAll(found, "%!w(<nil>)", "no error")) // where an error was wanted
 }
 
 // Read implements [io.Reader] with numbers that are the same each time.

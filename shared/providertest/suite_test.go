@@ -348,3 +348,13 @@ type idle struct{}
 func (idle) Disable(context.Context, string) error           { return nil }
 func (idle) Enable(context.Context, string) error            { return nil }
 func (idle) Expire(context.Context, string, time.Time) error { return nil }
+
+// Where an error was wanted and there is none, a finding says so.
+func TestBreach_noError(t *testing.T) {
+	t.Parallel()
+	var b bench
+	b.breach("%v", want("Create", nil, provider.KindFull))
+	if got := strings.Join(b.found, "\n"); !strings.HasSuffix(got, ", got: no error") {
+		t.Errorf("%q", got)
+	}
+}
