@@ -1,6 +1,7 @@
 package mutants
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"hash/fnv"
@@ -63,8 +64,8 @@ func TestMutants(t *testing.T) {
 			if verdicts[i] == Caught {
 				caught++
 			}
-			if *all || *only != "" {
-				fmt.Fprintf(os.Stdout, "%-9s %-28s %s\n", verdicts[i], m.Name, m.File)
+			if verdicts[i] != Caught && *all {
+				fmt.Fprintf(os.Stdout, "%s, again: go test ./test/mutants -run TestMutants -only %s\n", cmp.Or(verdicts[i], Broken), m.Name)
 			}
 		}
 		fmt.Fprintf(os.Stdout, "mutants %d caught %d\n", len(list), caught)
@@ -80,6 +81,9 @@ func TestMutants(t *testing.T) {
 				t.Fatal(err)
 			}
 			verdicts[i] = v
+			if *all || *only != "" {
+				fmt.Fprintf(os.Stdout, "%-9s %-28s %s\n", v, m.Name, m.File)
+			}
 			if v != Caught {
 				t.Errorf("%s %s: %s\n%s", m.Name, v, m.Why, said)
 			}
