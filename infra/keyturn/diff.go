@@ -19,6 +19,7 @@ type compared struct {
 	Widens  int       `json:"widens"`
 	Narrows int       `json:"narrows"`
 	Changes []changed `json:"changes"`
+	Left    []string  `json:"left"` // what a deployment leaves for a person to end
 }
 
 // changed is a change in reach, and where it is written.
@@ -75,7 +76,7 @@ func (a *app) runDiff(ctx context.Context, base, file string) error {
 	if err != nil {
 		return unloaded(file, err)
 	}
-	answer := compared{Changes: []changed{}}
+	answer := compared{Changes: []changed{}, Left: leaves(before.file, after.file)}
 	for _, c := range append(reach.CompareGuardrails(before.rails, after.rails), reach.Compare(before.file, after.file)...) {
 		answer.Changes = append(answer.Changes, changed{c, c.At.File, c.At.Line, c.At.Column})
 		if c.Direction == reach.Widens {
@@ -87,9 +88,6 @@ func (a *app) runDiff(ctx context.Context, base, file string) error {
 	forbidden := tooMany(reach.Removed(before.file, after.file), after.rails)
 	if forbidden == nil || !a.flags.json { // with --json there is one document
 		a.printCompared(answer)
-	}
-	if !a.flags.json {
-		a.sayLeft(before.file, after.file)
 	}
 	switch {
 	case forbidden != nil:
@@ -165,5 +163,8 @@ func (a *app) printChanges(answer compared) {
 				a.say("  %s: %s", console.Clean(c.Where), console.Clean(c.What))
 			}
 		}
+	}
+	for _, l := range answer.Left {
+		a.say("%s", l)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -9,39 +10,51 @@ import (
 	"github.com/keyturn/keyturn/shared/keysfile"
 )
 
-// sayLeft says what a deployment of the change leaves for a person to end: old
+// leaves says what a deployment of the change leaves for a person to end: old
 // keys, and stacks.
-func (a *app) sayLeft(before, after *keysfile.File) {
+func leaves(before, after *keysfile.File) []string {
+	left := []string{}
+	say := func(format string, args ...any) {
+		for i, arg := range args {
+			args[i] = console.Clean(fmt.Sprint(arg))
+		}
+		left = append(left, fmt.Sprintf(format, args...))
+	}
+	if before.Name != after.Name {
+		say("everything of the installation %s stays deployed, and rotates on: keyturn leftovers, with the file before, says what; to move a key into another installation, take it out of the first", before.Name)
+		return left
+	}
 	renamed := renamed(before, after)
 	for _, k := range before.Keys {
-		name := console.Clean(k.Name)
+		name := k.Name
 		n, stays := keyNamed(after, k.Name)
-		switch to := console.Clean(renamed[k.Name]); {
+		switch to := renamed[k.Name]; {
 		case stays && n.VendorAccount != k.VendorAccount:
-			a.say("%s moves from the vendor account %s to %s: a deployment keeps its value, and the next rotation stores a key of the new account; the key of the old one works on, and no function ends it: before it, see keyturn explain %s --moved",
-				name, console.Clean(k.VendorAccount), console.Clean(n.VendorAccount), name)
+			say("%s moves from the vendor account %s to %s: a deployment keeps its value, and the next rotation stores a key of the new account; the key of the old one works on, and no function ends it: before it, see keyturn explain %s --moved",
+				name, k.VendorAccount, n.VendorAccount, name)
 		case stays:
 		case to != "":
-			a.say("%s looks renamed to %s, which is another secret with a key of its own: who reads %s gets nothing new, and it ends by no deployment: keep both until nobody reads it, then keyturn explain %s --removed", name, to, name, name)
+			say("%s looks renamed to %s, which is another secret with a key of its own: who reads %s gets nothing new, and it ends by no deployment: keep both until nobody reads it, then keyturn explain %s --removed", name, to, name, name)
 		default:
-			a.say("%s ends by no deployment: before it, see keyturn status; then keyturn explain %s --removed", name, name)
+			say("%s ends by no deployment: before it, see keyturn status; then keyturn explain %s --removed", name, name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(before.VendorAccounts)) {
 		if _, stays := after.VendorAccounts[name]; !stays {
 			stack := before.Name + "-vendor-" + name
-			a.say("%s stays deployed, with its functions, until its stack is deleted: after the deployment, aws cloudformation delete-stack --stack-name %s", console.Clean(name), console.Clean(stack))
+			say("%s stays deployed, with its functions, until its stack is deleted: after the deployment, aws cloudformation delete-stack --stack-name %s", name, stack)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(before.Environments)) {
 		e, stays := after.Environments[name]
 		for _, region := range before.Environments[name].Replicas {
 			if stays && !slices.Contains(e.Replicas, region) {
-				a.say("%s is no Region of replicas of %s any more, and its stack stays, and passes events on: after the deployment, aws cloudformation delete-stack --region %s --stack-name %s",
-					console.Clean(region), console.Clean(name), console.Clean(region), console.Clean(before.Name+"-"+region+"-watch"))
+				say("%s is no Region of replicas of %s any more, and its stack stays, and passes events on: after the deployment, aws cloudformation delete-stack --region %s --stack-name %s",
+					region, name, region, before.Name+"-"+region+"-watch")
 			}
 		}
 	}
+	return left
 }
 
 func keyNamed(f *keysfile.File, name string) (keysfile.Key, bool) {

@@ -15,7 +15,7 @@ import (
 func TestEveryField(t *testing.T) {
 	t.Parallel()
 	ignored := []string{
-		".Version", ".Name", ".Shards", ".Defaults.", ".Concurrency", ".Window", ".RotateNow", ".Keys[0].Owner", ".Suppressions[0].Owner", ".Respond.Until", ".Countries.MMDB", ".Value.", ".Tags[",
+		".Version", ".Defaults.", ".Concurrency", ".Window", ".RotateNow", ".Keys[0].Owner", ".Suppressions[0].Owner", ".Respond.Until", ".Countries.MMDB", ".Value.", ".Tags[",
 		".Reason", ".RolePath", ".Tracing", ".At.",
 		"[fixed].Network.", // a VPC of our own has no other fields
 		"[fixed].AllowPrivate",

@@ -35,6 +35,7 @@ type Change struct {
 // keys by name. What has no part in reach, such as tags, is not compared.
 func Compare(base, next *keysfile.File) []Change {
 	d := &diff{}
+	d.identity(base, next)
 	d.environments(base.Environments, next.Environments)
 	d.policy(base.Policy, next.Policy)
 	d.people(base.Access, next.Access)
@@ -46,6 +47,16 @@ func Compare(base, next *keysfile.File) []Change {
 	d.accounts(base.VendorAccounts, next.VendorAccounts)
 	d.keys(base, next)
 	return d.changes
+}
+
+// identity compares what no deployment can change.
+func (d *diff) identity(base, next *keysfile.File) {
+	if base.Name != next.Name {
+		d.add(Widens, "name", "another installation, %q: what %q deployed stays, with its rights, and its secrets cannot be made again", next.Name, base.Name)
+	}
+	if base.Shards != next.Shards {
+		d.add(Widens, "shards", "%d instead of %d: after the first deployment keys would change their stacks, and the deployment would fail", next.Shards, base.Shards)
+	}
 }
 
 // Wider reports whether any of the changes widens.
