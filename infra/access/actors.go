@@ -90,6 +90,9 @@ func (s *Site) actors(d *documents, t *target) []actor {
 		actor{name: "administrator of another account", who: iam.NewSession(foreign+"admin", "run"), identity: admin, mfa: "true"},
 		actor{name: "role of another account with a reader's name", who: iam.NewSession(foreign+s.otherName(t), "run"), identity: admin, mfa: "true"},
 	)
+	if _, has := d.roles["chat"]; has {
+		rows = append(rows, actor{name: "chat function", who: role(s.name + "-channels"), identity: d.identity("chat"), role: "chat"})
+	}
 	glass := s.listed(s.people()["break-glass"], "break-glass")
 	rows = append(rows, actor{name: "break-glass", who: glass, identity: admin, mfa: "true", role: "everything"})
 	for _, set := range s.proofSets(t) {

@@ -117,7 +117,7 @@ func TestResponds(t *testing.T) {
 			t.Fatal(err)
 		}
 		asks := slices.ContainsFunc(all, func(c Circumstance) bool {
-			return c.Who == "audit function, by a finding" && c.May(Emergency) && !c.May(RotateNow)
+			return c.Who == "audit function" && c.May(Emergency) && !c.May(RotateNow)
 		})
 		if asks != tt.want {
 			t.Errorf("%s: shown %v", name, asks)

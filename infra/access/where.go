@@ -3,6 +3,7 @@ package access
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/keyturn/keyturn/shared/iam"
 	"github.com/keyturn/keyturn/shared/keysfile"
@@ -34,9 +35,6 @@ const (
 	EndCMK    = "kms:ScheduleKeyDeletion"
 )
 
-// auditActor is the audit function, where it starts emergency rotations.
-const auditActor = "audit function, by a finding"
-
 // Where says what every subject of [Site.Key] may do with a key, from each of
 // the right and wrong networks, with MFA and without. Members of the key's
 // organization ask; where the key has none to be in, that does not matter.
@@ -56,11 +54,7 @@ func (s *Site) Where(name string) ([]Circumstance, error) {
 	t := s.keyTarget(k)
 	actions := append(slices.DeleteFunc(matrix(), func(a string) bool { return a == "kms:Decrypt" }), RotateNow, Emergency, EndCMK)
 	var out []Circumstance
-	subjects := s.subjects(d, k)
-	if s.Responds() {
-		subjects = append(subjects, actor{name: auditActor, who: iam.NewSession(s.RoleARN(s.AuditName()), "run"), identity: d.identity("audit")})
-	}
-	for _, a := range subjects {
+	for _, a := range s.subjects(d, k) {
 		for _, mfa := range s.factors(a) {
 			a.mfa = mfa.value
 			for _, n := range networks(t) {
@@ -101,7 +95,7 @@ func (s *Site) factors(a actor) []factor {
 	switch {
 	case permissionSet(arnOf(a.who)) != "":
 		return []factor{{"MFA not observable", "false"}}
-	case slices.Contains([]string{"rotate function", "retire function", "rotatenow function", auditActor}, a.name), a.who.ARN == s.execution().ARN:
+	case strings.HasSuffix(a.name, " function"), a.who.ARN == s.execution().ARN:
 		return []factor{{"", "false"}}
 	case a.who.Kind != iam.Session:
 		without.value = ""

@@ -82,6 +82,8 @@ func (s *Site) subjects(d *documents, k keysfile.Key) []actor {
 		actor{name: "rotate function", who: role(s.RotateName(k.VendorAccount)), identity: d.identity("rotate:" + k.VendorAccount)},
 		actor{name: "retire function", who: role(s.RetireName(k.VendorAccount)), identity: d.identity("retire:" + k.VendorAccount)},
 		actor{name: "rotatenow function", who: role(s.RotateNowName()), identity: d.identity("rotatenow")},
+		actor{name: "audit function", who: role(s.AuditName()), identity: d.identity("audit")},
+		actor{name: "review function", who: role(s.ReviewName()), identity: d.identity("review")},
 	)
 	people := s.people()
 	for _, r := range People() {

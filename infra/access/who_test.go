@@ -51,6 +51,8 @@ func TestKeySaysWhoCanDoWhat(t *testing.T) {
 		"rotate function: GetSecretValue PutSecretValue DescribeSecret",
 		"retire function: GetSecretValue DescribeSecret",
 		"rotatenow function: RotateSecret DescribeSecret",
+		"audit function:",
+		"review function: DescribeSecret",
 		"operator: DescribeSecret",
 		"responder: DescribeSecret",
 		"deployer: DescribeSecret",
