@@ -78,6 +78,9 @@ func (d deaf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // here on purpose, or else a judge that sees nothing would be believed.
 func TestJudge(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("the whole without the race detector")
+	}
 	for _, c := range []struct {
 		name, row string
 		plan      []Fault
