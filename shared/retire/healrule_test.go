@@ -150,7 +150,8 @@ Whoever asks for a rotation (rotatenow) does not wait for these times: where not
 be lost by it, the rotate function takes AWSPENDING off an unfinished version as soon as
 the invocation that it began with must have ended. One without a value goes for any
 rotation that is asked for; one with a key beside the current one, or with a value of our
-own that never was in place, for an emergency.
+own that never was in place, for an emergency. A rollback gives up one that has failed, or
+whose function can no longer run, in the same way.
 
 `, hours(pendingLinger), hours(lostAge))
 	b.WriteString("| Reads | AWSCURRENT | AWSPENDING | Its value | Since | AWSPREVIOUS | A rotation makes | What is done | Why |\n")

@@ -31,7 +31,7 @@ func (r *run) rollback(ctx context.Context, q Request, a *Answer) error {
 		a.Status, a.VersionID, a.KeyID = Unchanged, r.version, r.recordedAt(r.version)
 		return nil
 	}
-	if err := r.mayGoBack(prev); err != nil {
+	if err := r.mayGoBack(ctx, prev); err != nil {
 		return err
 	}
 	value, ok, err := r.valueOf(ctx, prev)
@@ -107,14 +107,25 @@ func (r *run) recordedAt(version string) string {
 }
 
 // mayGoBack says what the labels have against it.
-func (r *run) mayGoBack(prev string) error {
+func (r *run) mayGoBack(ctx context.Context, prev string) error {
 	if prev == "" {
 		return refuse(NoPrevious, "no version has the label AWSPREVIOUS", nil)
 	}
-	if p := r.pendingElsewhere(); p != "" {
+	if p := r.pendingElsewhere(); p != "" && !r.leftBehind(ctx, p) {
 		return refuse(InProgress, "a rotation is under way: AWSPENDING is on version "+p, nil)
 	}
 	return nil
+}
+
+// leftBehind reports whether a pending version was left unfinished, and may be
+// given up: its rotation has failed, or nothing that it began with can still run.
+// Whoever goes back would otherwise wait a day for it. Should Secrets Manager try
+// that rotation once more, it finds that it is not staged.
+func (r *run) leftBehind(ctx context.Context, version string) bool {
+	const longest = 15 * time.Minute // that a function can run: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+	s, since := r.stateOf(version)
+	failed := r.book.Failure != nil && r.book.Failure.Version == version
+	return s.reads == agree && (failed || r.Now().Sub(since) >= longest) && !r.mayReplace(ctx, version)
 }
 
 // pendingElsewhere returns the version with AWSPENDING, by either of our two
@@ -264,6 +275,10 @@ func (r *run) goBack(ctx context.Context, q Request, prev string, recs []*keyrec
 		if err := r.unstage(ctx, r.version, "AWSCURRENT goes back from it"); err != nil {
 			return false, err
 		}
+	} else if p := r.pendingElsewhere(); p != "" {
+		if err := r.giveUp(ctx, p); err != nil {
+			return false, err
+		}
 	}
 	a := audit.Record{
 		ID: r.actID(audit.Promote, prev), Act: audit.Promote, Phase: audit.Intent, Version: prev,
@@ -284,6 +299,17 @@ func (r *run) goBack(ctx context.Context, q Request, prev string, recs []*keyrec
 	}
 	r.outcome(ctx, a)
 	return unsure, err
+}
+
+// giveUp tells of an unfinished rotation, and takes AWSPENDING off its version.
+func (r *run) giveUp(ctx context.Context, version string) error {
+	s, since := r.stateOf(version)
+	var err error
+	if s.value, err = r.pendingValue(ctx, version, s); err != nil {
+		return err
+	}
+	r.send(ctx, r.messageStuck(version, since, s), "stuck-"+version, day)
+	return r.unstage(ctx, version, "AWSCURRENT goes back, and this rotation was left unfinished; its key is retired like a replaced one, or swept")
 }
 
 // move looks at the labels a last time, and moves AWSCURRENT.
