@@ -120,7 +120,8 @@ type Reader interface {
 
 // A UsageReporter knows when a key was last used.
 type UsageReporter interface {
-	// LastUsed returns the zero time for a key that has never been used.
+	// LastUsed returns the zero time for a key that has never been used. That
+	// nothing is said is not "never": see [ErrNotTold].
 	LastUsed(ctx context.Context, id string) (time.Time, error)
 }
 
@@ -132,7 +133,8 @@ type Disabler interface {
 	Enable(ctx context.Context, id string) error
 }
 
-// An Expirer lets the vendor end a key by itself.
+// An Expirer lets the vendor end a key by itself. No engine asks for that:
+// docs/adr/0023-no-expiry.md says why.
 type Expirer interface {
 	// Expire makes the key stop working at t.
 	Expire(ctx context.Context, id string, t time.Time) error
