@@ -91,7 +91,7 @@ func (s *Site) actors(d *documents, t *target) []actor {
 		actor{name: "role of another account with a reader's name", who: iam.NewSession(foreign+s.otherName(t), "run"), identity: admin, mfa: "true"},
 	)
 	if _, has := d.roles["chat"]; has {
-		rows = append(rows, actor{name: "chat function", who: role(s.name + "-channels"), identity: d.identity("chat"), role: "chat"})
+		rows = append(rows, actor{name: "chat function", who: role(s.ChatName()), identity: d.identity("chat"), role: "chat"})
 	}
 	glass := s.listed(s.people()["break-glass"], "break-glass")
 	rows = append(rows, actor{name: "break-glass", who: glass, identity: admin, mfa: "true", role: "everything"})

@@ -42,7 +42,7 @@ func (s *Site) detouring(d *documents) []actor {
 		actor{name: "role of schedules", who: session(s.ScheduleName()), identity: d.identity("schedule"), role: "schedule"},
 		actor{name: "deployer", who: s.listed(s.people()["deployer"], "deployer"), identity: d.identity("deploy"), role: "deployer", mfa: "true"})
 	if _, has := d.roles["chat"]; has {
-		rows = append(rows, actor{name: "chat function", who: session(s.name + "-channels"), identity: d.identity("chat"), role: "chat"})
+		rows = append(rows, actor{name: "chat function", who: session(s.ChatName()), identity: d.identity("chat"), role: "chat"})
 	}
 	for _, a := range s.accounts() {
 		rows = append(rows,
