@@ -57,14 +57,15 @@ func (a *app) adminPut() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "put VENDOR-ACCOUNT",
 		Short: "Store a vendor account's admin credential, after trying it",
-		Long: `Store a vendor account's admin credential in the secret that the keys' file names.
+		Long: `Store a vendor account's admin credential in the secret that the keys' file
+names.
 
 It is asked for field by field on the terminal and not shown, or read from stdin
 as a JSON object with the same fields. It is never an argument, and no variable.
 
-Before it is stored, harmless calls from this machine try it: see keyturn doctor.
-One that the vendor refuses is never stored, and the one that is there stays. One
-that could not be tried is stored with --force only.
+Before it is stored, harmless calls from this machine try it: see keyturn
+doctor. One that the vendor refuses is never stored, and the one that is there
+stays. One that could not be tried is stored with --force only.
 
 The secret lists the hosts that the credential may be sent to, those of the
 vendor account, and gets a policy by which only its functions read it.`,

@@ -65,8 +65,8 @@ func (a *app) alertTest() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "test",
 		Short: "Send a test notification, and say who gets it",
-		Long: `Send a notification that says it is a test, through the installation's own topic,
-and say who is subscribed, who gets it, and who has not confirmed.
+		Long: `Send a notification that says it is a test, through the installation's own
+topic, and say who is subscribed, who gets it, and who has not confirmed.
 
 With --key it has that key's name, vendor and owner, so that subscriptions that
 filter by them can be tried. It takes sns:Publish, sns:ListSubscriptionsByTopic

@@ -56,7 +56,7 @@ func document(b *strings.Builder, c *cobra.Command) {
 	}
 	flags := c.NonInheritedFlags()
 	c.InitDefaultHelpFlag()
-	if usages := flags.FlagUsages(); usages != "" {
+	if usages := flags.FlagUsagesWrapped(columns); usages != "" {
 		fmt.Fprintf(b, "\nFlags:\n\n```\n%s```\n", usages)
 	}
 	for _, sub := range c.Commands() {
@@ -75,7 +75,8 @@ func undent(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestHelp holds every command to help with two examples.
+// TestHelp holds every command to help of 80 columns, and those of the root to
+// two examples.
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	root := (&app{out: os.Stdout, err: os.Stderr, getenv: func(string) string { return "" }}).root()
@@ -83,10 +84,26 @@ func TestHelp(t *testing.T) {
 		if n := strings.Count(c.Example, "keyturn"); n < 2 || c.Long == "" || c.Short == "" {
 			t.Errorf("%s: %d examples, and says %q, %q", c.CommandPath(), n, c.Short, c.Long)
 		}
-		for line := range strings.SplitSeq(c.Long+"\n"+c.Example, "\n") {
-			if len(line) > 80 {
-				t.Errorf("%s: over 80 columns: %q", c.CommandPath(), line)
-			}
+	}
+	narrow(t, root)
+}
+
+func narrow(t *testing.T, c *cobra.Command) {
+	t.Helper()
+	var b strings.Builder
+	c.SetOut(&b)
+	if err := c.Help(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "Usage:") {
+		t.Errorf("%s: its help has no usage: %q", c.CommandPath(), b.String())
+	}
+	for line := range strings.SplitSeq(b.String(), "\n") {
+		if len(line) > columns {
+			t.Errorf("%s: over %d columns: %q", c.CommandPath(), columns, line)
 		}
+	}
+	for _, sub := range c.Commands() {
+		narrow(t, sub)
 	}
 }

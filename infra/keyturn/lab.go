@@ -97,7 +97,9 @@ func (*app) labFailure(err error) error {
 func (a *app) labCheck(dir *string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "check", Short: "How the exercise stands: goals, time, hints, harm, score",
-		Long:    `How the exercise stands: which goals are done, what is missing for the others, the time, the hints, the harm and the score. The exit code is 0 once all goals are done.`,
+		Long: `How the exercise stands: which goals are done, what is missing for the others,
+the time, the hints, the harm and the score. The exit code is 0 once all goals
+are done.`,
 		Example: `  keyturn lab check --json`, Args: noArgs,
 	}
 	return command(c, func(c *cobra.Command, _ []string) error {
@@ -156,7 +158,9 @@ func reportText(r lab.Report, p console.Palette) string {
 func (a *app) labHint(dir *string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "hint", Short: "Take a hint for the first goal that is open; it costs 5 points",
-		Long:    "Take a hint for the first goal that is open; it costs 5 points. The first hint says where to look, the last one what to type. The exit code is 3 if there is none left.",
+		Long: `Take a hint for the first goal that is open; it costs 5 points. The first hint
+says where to look, the last one what to type. The exit code is 3 if there is
+none left.`,
 		Example: `  keyturn lab hint`, Args: noArgs,
 	}
 	return command(c, func(c *cobra.Command, _ []string) error {
@@ -189,7 +193,9 @@ func (a *app) labEnd(dir *string) *cobra.Command {
 	var keep bool
 	c := &cobra.Command{
 		Use: "end", Short: "End the exercise, and say how it went",
-		Long: `End the exercise, say how it went as keyturn lab check does, and remove its folder with everything in it. With --keep it stays, with the result in result.json.`,
+		Long: `End the exercise, say how it went as keyturn lab check does, and remove its
+folder with everything in it. With --keep it stays, with the result in
+result.json.`,
 		Example: `  keyturn lab end
   keyturn lab end --keep --json`, Args: noArgs,
 	}

@@ -18,7 +18,8 @@ import (
 func (a *app) labMail(dir *string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "mail", Short: "The mails of those who are told",
-		Long:    "The mails of those who are told, oldest first: what was published to the notifications' topic.",
+		Long: `The mails of those who are told, oldest first: what was published to the
+notifications' topic.`,
 		Example: `  keyturn lab mail`, Args: noArgs,
 	}
 	return command(c, func(c *cobra.Command, _ []string) error {
@@ -51,8 +52,8 @@ credential replaced.`,
 	}
 	revoke := &cobra.Command{
 		Use: "revoke ID", Short: "Revoke a key at the vendor, at once and for good",
-		Long: `Revoke a key at the vendor, at once and for good. Nothing stops you from revoking
-one that is in use. An ID that begins with - follows two hyphens.`,
+		Long: `Revoke a key at the vendor, at once and for good. Nothing stops you from
+revoking one that is in use. An ID that begins with - follows two hyphens.`,
 		Example: `  keyturn lab vendor revoke SbEcmAiTSFuOQiMm4oNVcg
   keyturn lab vendor revoke -- -bEcmAiTSFuOQiMm4oNVcg`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -67,7 +68,9 @@ one that is in use. An ID that begins with - follows two hyphens.`,
 	})
 	admin := &cobra.Command{
 		Use: "new-admin", Short: "Make an admin credential, for a pipe; the one before ends",
-		Long:    "Make an admin credential, and print it as the JSON that keyturn admin put reads. The one before ends at once. It is printed into a pipe only, never to a terminal.",
+		Long: `Make an admin credential, and print it as the JSON that keyturn admin put reads.
+The one before ends at once. It is printed into a pipe only, never to a
+terminal.`,
 		Example: `  keyturn lab vendor new-admin | keyturn admin put sendgrid-main`, Args: noArgs,
 	}
 	c.AddCommand(command(revoke, func(c *cobra.Command, args []string) error {
@@ -143,9 +146,10 @@ is in use is a role like any other. ROLE is its name or ARN.`,
 func (a *app) labDeploy(dir *string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "deploy", Short: "Deploy the folder's keyturn.yaml to the local AWS",
-		Long: `Deploy the folder's keyturn.yaml to the local AWS, as make deploy does to AWS: the
-functions and the detections take it. Nobody asks whether it widens anything:
-see keyturn diff --security. The local AWS has no IAM, so policies are not made.`,
+		Long: `Deploy the folder's keyturn.yaml to the local AWS, as make deploy does to AWS:
+the functions and the detections take it. Nobody asks whether it widens
+anything: see keyturn diff --security. The local AWS has no IAM, so policies are
+not made.`,
 		Example: `  keyturn lab deploy`, Args: noArgs,
 	}
 	return command(c, func(c *cobra.Command, _ []string) error {
@@ -173,7 +177,9 @@ func (a *app) ordered(ctx context.Context, dir *string, what string, do func(con
 func (a *app) labWait(dir *string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "wait LONG", Short: "Let time pass on the local AWS's clock",
-		Long:    "Let time pass on the local AWS's clock, so long as 90m or 25h: schedules, sweeps and graces go on as they would. It takes seconds, and is not counted as time of the exercise.",
+		Long: `Let time pass on the local AWS's clock, so long as 90m or 25h: schedules, sweeps
+and graces go on as they would. It takes seconds, and is not counted as time of
+the exercise.`,
 		Example: `  keyturn lab wait 25h`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {

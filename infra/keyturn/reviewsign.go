@@ -29,7 +29,7 @@ type signOffFlags struct {
 func (a *app) reviewSignOff() *cobra.Command {
 	var s signOffFlags
 	c := &cobra.Command{
-		Use:   "sign-off --review FILE --decision accepted|rejected --reason TEXT",
+		Use:   "sign-off --review FILE --decision DECISION --reason TEXT",
 		Short: "Say that you have read a review, and what was decided",
 		Long: `Sign off a review of the review function. --review is its page, review.html, or
 the page's SHA-256: a page whose hash is not in the ledger is refused. The entry
@@ -45,7 +45,7 @@ needs.
 	}
 	f := c.Flags()
 	f.StringVar(&s.review, "review", "", "`FILE` with the page, or its SHA-256")
-	f.StringVar(&s.decision, "decision", "", "`accepted` or rejected")
+	f.StringVar(&s.decision, "decision", "", "`DECISION`: accepted or rejected")
 	f.StringVar(&s.reason, "reason", "", "why, as `TEXT` of at most 500 characters")
 	f.StringVar(&s.each, "each", "", "`FILE` with decisions about single findings")
 	f.StringVar(&s.ledger, "ledger", "", "`DIR` or s3://BUCKET/PREFIX of the ledger")

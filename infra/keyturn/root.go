@@ -16,6 +16,9 @@ type flags struct {
 	json, noColor                    bool
 }
 
+// columns that help is at most wide.
+const columns = 80
+
 func (a *app) root() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "keyturn COMMAND",
@@ -48,7 +51,8 @@ No command needs the right to read a secret's value.`,
 		},
 	}
 	// A command that runs has said its line already.
-	c.SetUsageTemplate(strings.Replace(c.UsageTemplate(), "{{if .HasAvailableSubCommands}}\n", "{{if and .HasAvailableSubCommands (not .Runnable)}}\n", 1))
+	template := strings.Replace(c.UsageTemplate(), "{{if .HasAvailableSubCommands}}\n", "{{if and .HasAvailableSubCommands (not .Runnable)}}\n", 1)
+	c.SetUsageTemplate(strings.ReplaceAll(template, ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", columns)))
 	c.SetOut(a.out)
 	c.SetErr(a.err)
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(err.Error(), c.CommandPath()+" --help") })
