@@ -40,7 +40,7 @@ func sample() *keysfile.File {
 			RequireMFA: true, PermissionSets: []string{"Ops"},
 		},
 		// Its name is like that of our own policies: the worst case.
-		Functions: keysfile.Functions{RolePath: "/keyturn/", Tracing: true, PermissionsBoundary: "arn:aws:iam::111122223333:policy/keyturn-boundary"},
+		Functions: keysfile.Functions{RolePath: "/keyturn/", RolePrefix: "corp-", Tracing: true, PermissionsBoundary: "arn:aws:iam::111122223333:policy/keyturn-boundary"},
 		Notifications: keysfile.Notifications{
 			Subscriptions: []keysfile.Subscription{
 				{Lambda: "arn:aws:lambda:eu-west-1:111122223333:function:pager"},

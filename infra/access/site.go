@@ -152,9 +152,9 @@ func (s *Site) RotateNowName() string { return s.name + "-rotatenow" }
 // ScheduleName is the name of the role of schedules.
 func (s *Site) ScheduleName() string { return s.name + "-schedule" }
 
-// RoleARN is the ARN of the role with this name, with the path of the file.
+// RoleARN is the ARN of the role that is called name, with path and prefix of the file.
 func (s *Site) RoleARN(name string) string {
-	return s.arn("iam", "", "role"+orElse(s.file.Functions.RolePath, "/")+name)
+	return s.arn("iam", "", "role"+s.file.Functions.Role(name))
 }
 
 func (s *Site) root() string { return "arn:" + s.env.Partition + ":iam::" + s.env.Account + ":root" }

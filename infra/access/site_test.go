@@ -29,7 +29,7 @@ func TestSecretPolicyIsWhatTheDesignSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := `"arn:aws:iam::111122223333:role/keyturn/keyturn-retire-sendgrid-main","arn:aws:iam::111122223333:role/keyturn/keyturn-rotate-sendgrid-main"`
+	ours := `"arn:aws:iam::111122223333:role/keyturn/corp-keyturn-retire-sendgrid-main","arn:aws:iam::111122223333:role/keyturn/corp-keyturn-rotate-sendgrid-main"`
 	deny := func(sid, condition string) string {
 		return `{"Sid":"` + sid + `","Effect":"Deny","Principal":"*","Action":["secretsmanager:BatchGetSecretValue","secretsmanager:GetSecretValue"],"Resource":"*","Condition":{` + condition + `}}`
 	}
@@ -220,7 +220,7 @@ func TestPartitions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := s.RoleARN("x"); got != "arn:"+want+":iam::111122223333:role/keyturn/x" {
+		if got := s.RoleARN("x"); got != "arn:"+want+":iam::111122223333:role/keyturn/corp-x" {
 			t.Errorf("%s: %s", region, got)
 		}
 		if _, err := s.Prove(); err != nil {

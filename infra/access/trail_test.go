@@ -20,7 +20,7 @@ func TestTrail_documents(t *testing.T) {
 		t.Fatal(err)
 	}
 	const who = `"Principal":{"AWS":"arn:aws:iam::111122223333:root"}`
-	const only = `"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/keyturn/keyturn-audit"}`
+	const only = `"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/keyturn/corp-keyturn-audit"}`
 	files := func(rest string) string { return `"arn:aws:s3:::trails/all/AWSLogs/*111122223333/` + rest + `/*"` }
 	for name, tt := range map[string]struct {
 		build func() (iam.Document, error)

@@ -147,7 +147,7 @@ type roleProps struct {
 
 func newRole(scope constructs.Construct, id string, p roleProps) awsiam.CfnRole {
 	props := &awsiam.CfnRoleProps{
-		RoleName: &p.name, Description: &p.description, Tags: tags(map[string]string{TagInstallation: p.at.name}),
+		RoleName: jsii.String(p.settings.RolePrefix + p.name), Description: &p.description, Tags: tags(map[string]string{TagInstallation: p.at.name}),
 		AssumeRolePolicyDocument: plain(p.trust),
 	}
 	if len(p.policy.Statement) > 0 {

@@ -23,16 +23,17 @@ const (
 // place is where an installation is. All that it has is named by name, so that
 // stacks find each other's parts without exports. In a stack without an
 // environment the other fields are tokens of the CDK.
-type place struct{ name, partition, account, region, rolePath string }
+type place struct {
+	name, partition, account, region string
+
+	functions keysfile.Functions // how roles are named
+}
 
 func placeOf(scope constructs.Construct, file *keysfile.File) place {
 	s := awscdk.Stack_Of(scope)
-	p := place{name: file.Name, partition: *s.Partition(), account: *s.Account(), region: *s.Region(), rolePath: "/"}
+	p := place{name: file.Name, partition: *s.Partition(), account: *s.Account(), region: *s.Region(), functions: file.Functions}
 	if p.name == "" {
 		p.name = DefaultName
-	}
-	if file.Functions.RolePath != "" {
-		p.rolePath = file.Functions.RolePath
 	}
 	return p
 }
@@ -51,5 +52,5 @@ func (p place) functionARN(name string) string { return p.arn("lambda", "functio
 // scheduleRole returns the ARN of the role as which EventBridge Scheduler starts
 // the retire functions.
 func (p place) scheduleRole() string {
-	return fmt.Sprintf("arn:%s:iam::%s:role%s%s", p.partition, p.account, p.rolePath, p.name+"-schedule")
+	return fmt.Sprintf("arn:%s:iam::%s:role%s", p.partition, p.account, p.functions.Role(p.name+"-schedule"))
 }

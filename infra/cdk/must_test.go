@@ -4,6 +4,7 @@ package cdk
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -131,7 +132,7 @@ func TestMust_functions(t *testing.T) {
 
 func TestMust_roles(t *testing.T) {
 	a := synthesized(t)
-	roles := a.of("AWS::IAM::Role")
+	roles, names := a.of("AWS::IAM::Role"), map[string]bool{}
 	if len(roles) < 6 {
 		t.Errorf("%d roles", len(roles))
 	}
@@ -140,9 +141,23 @@ func TestMust_roles(t *testing.T) {
 		if n := len(written(r.Properties["Policies"])); n > 10240 {
 			t.Errorf("%s has policies of %d characters", id, n)
 		}
-		if r.Properties["RoleName"] == nil {
-			t.Errorf("%s has no name: other policies name it", id)
+		name, _ := r.Properties["RoleName"].(string)
+		if !strings.HasPrefix(name, "corp-keyturn-") || len(name) > 64 {
+			t.Errorf("%s has the name %q: other policies name it, with the prefix of the file", id, name)
 		}
+		names["/keyturn/"+name] = true
+	}
+	// Whatever names a role of ours names one that is there, by its path and prefix.
+	named := 0
+	for stack, raw := range a.templates {
+		for _, m := range regexp.MustCompile(`:iam::111122223333:role(/[A-Za-z0-9+=,.@_/-]*keyturn[A-Za-z0-9+=,.@_/-]*)`).FindAllSubmatch(raw, -1) {
+			if named++; !names[string(m[1])] {
+				t.Errorf("%s names the role %s, which nobody makes", stack, m[1])
+			}
+		}
+	}
+	if named < len(roles) {
+		t.Errorf("only %d ARNs of roles were seen", named)
 	}
 	if extra := a.of("AWS::IAM::Policy"); len(extra) != 0 {
 		t.Errorf("rights that nobody wrote: %v", slices.Collect(maps.Keys(extra)))

@@ -218,7 +218,7 @@ func TestEnvironment(t *testing.T) {
 	}
 	for id, r := range a.of("AWS::IAM::Role") {
 		name, _ := r.Properties["RoleName"].(string)
-		if got, want := strings.Contains(written(r.Properties["Policies"]), "keyturn-escalation"), strings.HasPrefix(name, "keyturn-retire-") || name == "keyturn-audit"; got != want {
+		if got, want := strings.Contains(written(r.Properties["Policies"]), "keyturn-escalation"), strings.HasPrefix(name, "corp-keyturn-retire-") || name == "corp-keyturn-audit"; got != want {
 			t.Errorf("%s may escalate: %v", id, got)
 		}
 	}

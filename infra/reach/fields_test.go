@@ -16,7 +16,7 @@ func TestEveryField(t *testing.T) {
 	t.Parallel()
 	ignored := []string{
 		".Version", ".Defaults.", ".Concurrency", ".Window", ".RotateNow", ".Keys[0].Owner", ".Suppressions[0].Owner", ".Respond.Until", ".Countries.MMDB", ".Value.", ".Tags[",
-		".Reason", ".RolePath", ".Tracing", ".At.",
+		".Reason", ".RolePath", ".RolePrefix", ".Tracing", ".At.",
 		"[fixed].Network.", // a VPC of our own has no other fields
 		"[fixed].AllowPrivate",
 	}

@@ -73,7 +73,7 @@ func full() *keysfile.File {
 			Respond:      &keysfile.Respond{Rules: []string{"D-07", "D-10"}, Cooldown: hours(2), Hourly: 10, Until: date(1, 20)},
 			Suppressions: []keysfile.Suppression{{Rule: "D-05", Principal: arn("backup"), Secret: "prod/*", Until: date(3, 31), Reason: "known", Owner: "x"}},
 		},
-		Functions: keysfile.Functions{PermissionsBoundary: "arn:aws:iam::111122223333:policy/b", RolePath: "/k/", LogRetentionDays: 365},
+		Functions: keysfile.Functions{PermissionsBoundary: "arn:aws:iam::111122223333:policy/b", RolePath: "/k/", RolePrefix: "k-", LogRetentionDays: 365},
 	}
 }
 

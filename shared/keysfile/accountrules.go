@@ -11,6 +11,9 @@ import (
 
 const maxConcurrency = 1000
 
+// rolesBegin is what the name of every role begins with.
+func (c *check) rolesBegin() string { return c.file.Functions.RolePrefix + c.file.Name }
+
 // vendorAccount checks one, beside what the functions' reader checks.
 func (c *check) vendorAccount(name string, a VendorAccount) {
 	path := entry("vendorAccounts", name)
@@ -19,8 +22,8 @@ func (c *check) vendorAccount(name string, a VendorAccount) {
 		c.add(path, fmt.Sprintf("%q is no name for a vendor account", name), nameHint)
 	case strings.HasSuffix(name, deadLetters):
 		c.add(path, fmt.Sprintf("%q ends with %s, as queues for dead letters do", name, deadLetters), "choose another name")
-	case len(c.file.Name+longestRole+name) > maxRole:
-		c.add(path, fmt.Sprintf("%q is too long for the name of a role, %s%s%s", name, c.file.Name, longestRole, name), fmt.Sprintf("use %d characters at most", max(maxRole-len(c.file.Name+longestRole), 1)))
+	case len(c.rolesBegin()+longestRole+name) > maxRole:
+		c.add(path, fmt.Sprintf("%q is too long for the name of a role, %s%s%s", name, c.rolesBegin(), longestRole, name), fmt.Sprintf("use %d characters at most", max(maxRole-len(c.rolesBegin()+longestRole), 1)))
 	}
 	if vendor(c.vendors, a.Provider) == nil {
 		c.bad[path+".hosts"] = true // the vendor's own would be the default

@@ -203,8 +203,18 @@ type Access struct {
 type Functions struct {
 	PermissionsBoundary string `yaml:"permissionsBoundary" json:"permissionsBoundary,omitempty" doc:"ARN of a managed policy that bounds every role"`
 	RolePath            string `yaml:"rolePath" json:"rolePath,omitempty" doc:"path of every role" default:"/"`
+	RolePrefix          string `yaml:"rolePrefix" json:"rolePrefix,omitempty" doc:"before the name of every role, where the account's rules ask for one"`
 	LogRetentionDays    int    `yaml:"logRetentionDays" json:"logRetentionDays,omitempty" doc:"days that logs are kept" default:"365"`
 	Tracing             bool   `yaml:"tracing" json:"tracing,omitempty" doc:"X-Ray"`
+}
+
+// Role is the path and the name of the role that is called name.
+func (f Functions) Role(name string) string {
+	path := f.RolePath
+	if path == "" {
+		path = defaultPath
+	}
+	return path + f.RolePrefix + name
 }
 
 // Duration is a time.Duration, written "36h", "90m" or "30d".

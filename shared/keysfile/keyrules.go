@@ -227,7 +227,7 @@ func (c *check) reader(s string) (what, hint string) {
 	}
 	role := s[strings.LastIndexByte(s, '/')+1:]
 	const own = "name who uses the key: Keyturn's functions read what they must without being named"
-	switch rest, ours := strings.CutPrefix(role, c.file.Name+"-"); {
+	switch rest, ours := strings.CutPrefix(role, c.rolesBegin()+"-"); {
 	case !strings.Contains(s, ":role/"):
 	case bootstrapForm.MatchString(role):
 		return fmt.Sprintf("%q deploys, and whoever deploys anything here could read the value as it", s), "name who uses the key"

@@ -28,10 +28,10 @@ func (c *check) once() {
 		first[account] = name
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.file.VendorAccounts)) {
-		n, most := c.file.VendorAccounts[name].Network, maxRole-len(c.file.Name+longestOfNetwork)
+		n, most := c.file.VendorAccounts[name].Network, maxRole-len(c.rolesBegin()+longestOfNetwork)
 		path := entry("vendorAccounts", name)
 		if n != nil && n.FixedAddresses && len(name) > most && !c.reported(path) {
-			c.add(path, fmt.Sprintf("%q is too long for the name of a role, %s-egress-%s-flow", name, c.file.Name, name), fmt.Sprintf("use %d characters at most", max(most, 1)))
+			c.add(path, fmt.Sprintf("%q is too long for the name of a role, %s-egress-%s-flow", name, c.rolesBegin(), name), fmt.Sprintf("use %d characters at most", max(most, 1)))
 		}
 	}
 }

@@ -45,6 +45,9 @@ func TestLoad_policyText(t *testing.T) {
 	for text, want := range map[string]string{
 		"functions: {rolePath: /*/}":                                                                                  "is no path",
 		"functions: {rolePath: '/${aws:username}/'}":                                                                  "is no path",
+		"functions: {rolePrefix: corp/}":                                                                              "is no beginning of a role's name",
+		"functions: {rolePrefix: corp-}":                                                                              "",
+		"functions: {rolePrefix: 'a-company-with-a-long-name-has-it'}":                                                "is no beginning of a role's name",
 		"functions: {rolePath: /a/b/}":                                                                                "",
 		"access: {viewers: ['arn:aws:iam::111122223333:role/${aws:username}/x']}":                                     "is a pattern",
 		"access: {viewers: ['arn:aws:iam::111122223333:role/a!b/x']}":                                                 "is neither a role nor a user",

@@ -13,6 +13,7 @@ import (
 
 var (
 	pathForm    = regexp.MustCompile(`^/([A-Za-z0-9_+=,.@/-]{1,510}/)?$`) // without wildcards and variables of policies
+	prefixForm  = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{0,32}$`)
 	topicTarget = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
 	slackID     = regexp.MustCompile(`^[A-Z0-9]{3,255}$`)
 )
@@ -35,6 +36,9 @@ func (c *check) deployment() {
 	}
 	if !pathForm.MatchString(f.RolePath) {
 		c.add("functions.rolePath", fmt.Sprintf("%q is no path", f.RolePath), "begin and end it with a slash: /keyturn/")
+	}
+	if !prefixForm.MatchString(f.RolePrefix) {
+		c.add("functions.rolePrefix", fmt.Sprintf("%q is no beginning of a role's name", f.RolePrefix), "use up to 32 letters, digits and _+=,.@-, such as corp-")
 	}
 	if !slices.Contains(retentions(), f.LogRetentionDays) {
 		c.add("functions.logRetentionDays", fmt.Sprintf("CloudWatch Logs does not offer %d days", f.LogRetentionDays), "write one of "+strings.Trim(fmt.Sprint(retentions()), "[]"))

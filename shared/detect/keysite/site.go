@@ -46,11 +46,7 @@ func Site(f *keysfile.File, account, region string) *detect.Site {
 	tuned(s, f.Detect)
 	s.Deployers = append([]string{"arn:" + iam.Partition(region) + ":iam::" + account + ":role/cdk-hnb659fds-cfn-exec-role-" + account + "-" + region}, s.Deployers...)
 	role := func(name string) string {
-		path := f.Functions.RolePath
-		if path == "" {
-			path = "/"
-		}
-		return "arn:" + iam.Partition(region) + ":iam::" + account + ":role" + path + name
+		return "arn:" + iam.Partition(region) + ":iam::" + account + ":role" + f.Functions.Role(name)
 	}
 	for _, name := range s.Functions {
 		s.Roles = append(s.Roles, role(name))
