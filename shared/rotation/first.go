@@ -87,9 +87,11 @@ func (r *run) firstBeside(ctx context.Context, o provider.Overlap, lineage strin
 		return r.vendor("list the keys", err)
 	}
 	if o.Max > 0 && len(keys) >= o.Max {
-		return r.err(VendorFull, fmt.Sprintf("there is no room for another key: %d of %d are taken", len(keys), o.Max), nil,
+		full := r.err(VendorFull, fmt.Sprintf("there is no room for another key: %d of %d are taken", len(keys), o.Max), nil,
 			"delete keys that nobody needs at the vendor; Keyturn never deletes a key that is not its own",
 			"or, if the key that the consumers use is one of these, store it in the secret and take it over: keyturn adopt "+r.key.Secret)
+		full.Next = append(full.Next, r.slots(keys, "")...)
+		return full
 	}
 	m := mint{
 		o: o, lineage: lineage,

@@ -3,6 +3,7 @@ package rotation_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -187,5 +188,38 @@ func TestInit_killedAfterCreate(t *testing.T) {
 				t.Errorf("current %q; ours %q, calls %q: want the lost key left to the sweep", cur, w.vendor.ours(), w.vendor.calls)
 			}
 		})
+	}
+}
+
+// A first mint that is killed twice may leave a key in each slot, which carry no
+// name: none is ended, also in a principal that was handed over, for one of them
+// may be in use. A person is told which keys are there, and since when.
+// Promise: foreign-untouched
+func TestInit_slotsTaken(t *testing.T) {
+	t.Parallel()
+	for kind, call := range map[string]string{"fill": "fill", "place": "place"} {
+		for _, exclusive := range []bool{false, true} {
+			t.Run(kind, func(t *testing.T) {
+				t.Parallel()
+				fewBubble(t, kind, func(t *testing.T, w *world, f *few) {
+					w.key.Exclusive = exclusive
+					f.fail = func(at string) (before, beyond error) {
+						if at == call {
+							return nil, errKilled
+						}
+						return nil, nil
+					}
+					for range f.max {
+						_ = w.init(tokenA)
+						time.Sleep(10 * time.Minute)
+					}
+					f.fail = nil
+					err := w.init(tokenB)
+					if errorTypeOf(err) != "VendorFull" || !strings.Contains(nextOf(err), `"slot1" made at 2000-01-01`) || !strings.Contains(nextOf(err), `"slot2" made at `) || f.count("revoke") > 0 {
+						t.Errorf("%v; next %q; calls %q", err, nextOf(err), f.calls)
+					}
+				})
+			})
+		}
 	}
 }

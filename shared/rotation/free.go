@@ -10,6 +10,7 @@ import (
 	"github.com/keyturn/keyturn/shared/audit"
 	"github.com/keyturn/keyturn/shared/keyname"
 	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/notify"
 	"github.com/keyturn/keyturn/shared/payload"
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/store"
@@ -219,6 +220,9 @@ func (r *run) unstage(ctx context.Context, version, why string) error {
 	if err := at.record(ctx, rec); err != nil {
 		return err
 	}
+	// Told first: should whoever asked die before the other rotation begins,
+	// nothing is left to tell it by.
+	r.tellGivenUp(ctx, version, why)
 	err := at.unstagePending(ctx)
 	rec.Phase, rec.Result = audit.Outcome, audit.Done
 	if err != nil {
@@ -236,6 +240,26 @@ func (r *run) unstage(ctx context.Context, version, why string) error {
 	r.Log.LogAttrs(ctx, slog.LevelWarn, "an unfinished rotation was given up for another", slog.String("secret", r.key.Secret),
 		slog.String("vendor", r.key.Vendor), slog.String("version", version), slog.String("for", r.token), slog.String("why", why))
 	return nil
+}
+
+// tellGivenUp tells that an unfinished rotation is given up: once, whether here
+// or by a sweep.
+func (r *run) tellGivenUp(ctx context.Context, version, why string) {
+	id := "stuck-" + version
+	if first, err := r.Records.First(ctx, r.key.Secret, id, onceFor); err == nil && !first {
+		return
+	}
+	if err := r.Notifier.Notify(ctx, notify.Message{
+		Version: 1, ID: id, Time: r.Now(), Kind: notify.Failed, Severity: notify.Warning, ErrorType: "RotationStuck", Step: string(r.at),
+		Secret: r.key.Secret, Vendor: r.key.Vendor, Owner: r.key.Owner,
+		Summary: "A rotation of " + r.key.Secret + " never came to its end and is given up for another.",
+		Known:   []string{"AWSPENDING is taken off version " + version + ": " + why + ".", "The current version and its key are left as they are."},
+		Next:    []string{"See that the other one comes to its end: keyturn status " + r.key.Secret + ". If none has begun, ask again: keyturn rotate-now " + r.key.Secret + " --reason WHY."},
+		Detail:  map[string]string{"version": version, "for": r.token},
+	}); err != nil {
+		r.Log.LogAttrs(ctx, slog.LevelError, "the notification was not accepted", slog.String("error", err.Error()))
+		_ = r.Records.Forget(ctx, r.key.Secret, id)
+	}
 }
 
 // unstagePending takes AWSPENDING off the run's version, if it is there and not

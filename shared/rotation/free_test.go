@@ -15,6 +15,7 @@ import (
 	"github.com/keyturn/keyturn/shared/audit"
 	"github.com/keyturn/keyturn/shared/keyname"
 	"github.com/keyturn/keyturn/shared/keyrecord"
+	"github.com/keyturn/keyturn/shared/notify"
 	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/rotation"
 	"github.com/keyturn/keyturn/shared/store"
@@ -132,6 +133,9 @@ func TestFree(t *testing.T) {
 				if len(got) != 2 || got[0].Phase != audit.Intent || got[1].Result != audit.Done || got[0].Version != stuck || got[0].Detail["for"] != urgentToken {
 					t.Errorf("audit %+v", got)
 				}
+				if n := len(w.inbox.messages); n == 0 || w.inbox.messages[n-1].ID != "stuck-"+stuck {
+					t.Errorf("told %+v", w.inbox.messages)
+				}
 				old := w.value(store.Current)
 				w.begin()
 				if cur := w.value(store.Current); cur == old || !f.accepts(cur) {
@@ -213,10 +217,63 @@ func TestFree_unrecorded(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		w.ask(keyrecord.Emergency)
 		w.audit.refuse = func(audit.Record) error { return errors.New("gone") }
-		if freed, err := w.free(); err != nil || freed.Version != stuck || len(w.signed()) != 2 || len(w.inbox.messages) != 2 {
+		if freed, err := w.free(); err != nil || freed.Version != stuck || len(w.signed()) != 2 || len(w.inbox.messages) != 3 {
 			t.Errorf("%+v, %v; signed %+v; told %+v", freed, err, w.signed(), w.inbox.messages)
 		}
 	})
+}
+
+// Killed before the label is taken off or after, giving up is done again: it is
+// told once, and the rotation that was asked for can begin.
+func TestFree_killed(t *testing.T) {
+	t.Parallel()
+	for _, after := range []bool{false, true} {
+		bubble(t, func(t *testing.T, w *world) {
+			w.first()
+			w.enable()
+			stuck := w.stuck()
+			time.Sleep(3 * time.Minute)
+			w.ask(keyrecord.Emergency)
+			untouched := w.engine.Store
+			w.engine.Store = &dying{untouched, after}
+			func() {
+				defer func() { _ = recover() }()
+				_, _ = w.free()
+			}()
+			w.engine.Store = untouched
+			if gone := w.pendingToken() == ""; gone != after {
+				t.Fatalf("after %v: labels %v", after, w.stages())
+			}
+			if freed, err := w.free(); err != nil || (freed.Version == stuck) == after {
+				t.Errorf("after %v: %+v, %v", after, freed, err)
+			}
+			told := slices.DeleteFunc(slices.Clone(w.inbox.messages), func(m notify.Message) bool { return m.ErrorType != "RotationStuck" })
+			if len(told) != 1 || !strings.Contains(strings.Join(told[0].Next, " "), "If none has begun, ask again") {
+				t.Errorf("after %v: told %+v", after, told)
+			}
+			old := w.value(store.Current)
+			w.begin()
+			if cur := w.value(store.Current); cur == old || !w.vendor.accepts(cur) {
+				t.Errorf("after %v: not rotated: %q", after, w.steps)
+			}
+		})
+	}
+}
+
+// dying is a Store with which the process is killed at Unstage.
+type dying struct {
+	rotation.Store
+
+	after bool // it took effect
+}
+
+func (d *dying) Unstage(ctx context.Context, id, label, from string) error {
+	if d.after {
+		if err := d.Store.Unstage(ctx, id, label, from); err != nil {
+			return err
+		}
+	}
+	panic(errKilled)
 }
 
 // A run that stores its value after its rotation was given up takes the label

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/keyname"
@@ -20,6 +22,7 @@ func (r *run) makeRoom(ctx context.Context, o provider.Overlap, f family) (found
 	if r.info.Strategy == "DualSlot" && !r.key.Exclusive {
 		full.Next = append(full.Next, "or, if no one but this secret's consumers uses the keys of this principal, hand it over: \"exclusive\": true in the key's configuration")
 	}
+	full.Next = append(full.Next, r.slots(f.keys, f.current())...)
 	if older := f.older(r.token); len(older) > 0 { // in an emergency
 		full.Next = append(full.Next, plural(len(older), "older key of this secret takes", "older keys of this secret take")+" room too: see why in keyturn status "+
 			r.key.Secret+", and end what nobody needs at the vendor")
@@ -47,6 +50,27 @@ func (r *run) makeRoom(ctx context.Context, o provider.Overlap, f family) (found
 		}
 	}
 	return false, nil
+}
+
+// slots says which keys take the room of a principal whose keys have no names,
+// and which of them may be one of ours: nobody but a person can tell.
+func (r *run) slots(keys []provider.Key, current string) []string {
+	if r.info.Strategy != "DualSlot" {
+		return nil
+	}
+	const most = 10
+	out := make([]string, 0, len(keys))
+	for _, k := range keys[:min(len(keys), most)] {
+		s := strconv.QuoteToASCII(bounded(k.ID))
+		if !k.Created.IsZero() {
+			s += " made at " + stamp(k.Created)
+		}
+		if k.ID == current {
+			s += ", which is the current one"
+		}
+		out = append(out, s)
+	}
+	return []string{"the keys there: " + strings.Join(out, "; ") + ". One that a stopped function made carries no name: compare its time with the failures of " + r.key.Secret + " in the function's log"}
 }
 
 // lapsed waits until attempts can no longer be stored, and returns those. found
