@@ -32,6 +32,11 @@ func (k Kind) String() string {
 // ErrRejected is what Verify returns for a key the vendor says is not valid.
 var ErrRejected = errors.New("key rejected")
 
+// ErrNotTold is in the [*Error], of [KindPermanent], of a UsageReporter whose
+// server answered, and does not tell when keys are used. It says nothing of the
+// key.
+var ErrNotTold = errors.New("it is not told when keys are used")
+
 // Error is the one error type that leaves a provider. It holds no body, header
 // or query string, so its text is safe to log.
 type Error struct {

@@ -127,7 +127,10 @@ func (r *run) grace(ctx context.Context, rec *keyrecord.Record) error {
 	u := usage{told: r.vendor.Usage != nil, lag: r.info.UsageLag}
 	if u.told {
 		last, err := r.lastUsed(ctx, rec.KeyID)
-		if err != nil { // unknown is not quiet
+		switch {
+		case errors.Is(err, provider.ErrNotTold) && rec.LastUsed.IsZero(): // by this server, or this version of it
+			u.told = false
+		case err != nil: // unknown is not quiet
 			return r.failed(ctx, rec, err)
 		}
 		u.last = later(rec.LastUsed, last)
@@ -216,7 +219,7 @@ func (r *run) disabled(ctx context.Context, rec *keyrecord.Record) error {
 	// to stop us, it is not asked for.
 	if insist := g.OnMax == config.Revoke && !now.Before(rec.Replaced.Add(g.Max)); r.vendor.Usage != nil && !insist {
 		last, err := r.lastUsed(ctx, rec.KeyID)
-		if err != nil {
+		if err != nil && !errors.Is(err, provider.ErrNotTold) {
 			return r.failed(ctx, rec, err)
 		}
 		if last.After(rec.Disabled) {

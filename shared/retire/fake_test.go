@@ -312,6 +312,9 @@ func (w fakeVendor) Verify(_ context.Context, v secret.Value) error {
 
 func (w fakeVendor) LastUsed(_ context.Context, id string) (last time.Time, err error) {
 	err = w.do("LastUsed", lostVendor("GET"), func() error {
+		if w.untold {
+			return &provider.Error{Op: "GET", Kind: provider.KindPermanent, Err: provider.ErrNotTold}
+		}
 		last = w.keys[id].used
 		return nil
 	})

@@ -46,7 +46,8 @@ func TestLost(t *testing.T) {
 			w.secret.Stages[token(7)] = []string{store.Pending} // registered, and without a value yet
 		}, 48 * time.Hour, ""},
 		{"the list fails", func(w *world, _ string) { w.fail["List"] = lostVendor("GET") }, 48 * time.Hour, ""},
-		{"usage is not told", func(w *world, _ string) { w.fail["LastUsed"] = lostVendor("GET") }, 48 * time.Hour, keyrecord.Lost},
+		{"this server tells no usage", func(w *world, _ string) { w.untold = true }, 26 * time.Hour, keyrecord.Gone},
+		{"usage cannot be read", func(w *world, _ string) { w.fail["LastUsed"] = lostVendor("GET") }, 48 * time.Hour, keyrecord.Lost},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -35,6 +35,7 @@ func replaced(t *testing.T, setup ...func(*world)) (w *world, old, current strin
 }
 
 func noUsage(w *world)     { w.usage = false }
+func untold(w *world)      { w.untold = true }
 func canDisable(w *world)  { w.disabling = true }
 func canIdentify(w *world) { w.identify = true }
 
@@ -51,6 +52,8 @@ func TestLife(t *testing.T) {
 		{"disabled first", []func(*world){canDisable}, nil, 25 * time.Hour},
 		{"the vendor is late with usage", []func(*world){func(w *world) { w.lag = 3 * time.Hour }}, nil, 3 * time.Hour},
 		{"no usage, revoke at max", []func(*world){noUsage}, func(k *config.Key) { k.Grace.NoUsage = config.Revoke }, 72 * time.Hour},
+		{"usage not told by this server, revoke at max", []func(*world){untold}, func(k *config.Key) { k.Grace.NoUsage = config.Revoke }, 72 * time.Hour},
+		{"usage not told by this server, disabled first", []func(*world){untold, canDisable}, func(k *config.Key) { k.Grace.NoUsage = config.Revoke }, 96 * time.Hour},
 		{"short graces", []func(*world){canDisable}, func(k *config.Key) {
 			k.Grace.Min, k.Grace.Quiet, k.Grace.Max, k.Grace.Disabled = time.Second, time.Second, time.Minute, 2*time.Second
 		}, 3 * time.Second},
@@ -248,16 +251,39 @@ func TestInUse(t *testing.T) {
 // Promise: quiet-first
 func TestNoUsage_held(t *testing.T) {
 	t.Parallel()
+	for _, setup := range []func(*world){noUsage, untold} {
+		synctest.Test(t, func(t *testing.T) {
+			w, old, _ := replaced(t, setup)
+			_, _, _ = w.run(w.engine())
+			w.live(w.engine(), key(), 10*24*time.Hour, func() bool { return false })
+			if w.state(old) != keyrecord.Held || w.keys[old].revoked || w.told(notify.Held) != 1 {
+				t.Fatalf("%+v", w.record(old))
+			}
+			w.keys[old].revoked = true // a person does it
+			if !w.live(w.engine(), key(), weeks, w.is(old, keyrecord.Dead)) {
+				t.Errorf("not proven dead: %+v", w.record(old))
+			}
+			w.check()
+		})
+	}
+}
+
+// A server that told when the key was used, and then does not, is one of which
+// nothing is known: the key may be in use.
+// Promise: quiet-first
+func TestNoUsage_anyMore(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, old, _ := replaced(t, noUsage)
+		w, old, _ := replaced(t)
+		k := key()
+		k.Grace.NoUsage = config.Revoke
+		w.keys[old].used = w.now()
 		_, _, _ = w.run(w.engine())
-		w.live(w.engine(), key(), 10*24*time.Hour, func() bool { return false })
-		if w.state(old) != keyrecord.Held || w.keys[old].revoked || w.told(notify.Held) != 1 {
-			t.Fatalf("%+v", w.record(old))
-		}
-		w.keys[old].revoked = true // a person does it
-		if !w.live(w.engine(), key(), weeks, w.is(old, keyrecord.Dead)) {
-			t.Errorf("not proven dead: %+v", w.record(old))
+		w.live(w.engine(), k, 2*time.Hour, func() bool { return !w.record(old).LastUsed.IsZero() })
+		w.untold = true
+		w.live(w.engine(), k, 10*24*time.Hour, func() bool { return false })
+		if w.keys[old].revoked || w.record(old).LastUsed.IsZero() {
+			t.Errorf("%+v", w.record(old))
 		}
 		w.check()
 	})

@@ -2,12 +2,14 @@ package retire
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/keyturn/keyturn/shared/keyname"
 	"github.com/keyturn/keyturn/shared/keyrecord"
 	"github.com/keyturn/keyturn/shared/notify"
+	"github.com/keyturn/keyturn/shared/provider"
 )
 
 const (
@@ -39,7 +41,7 @@ func (r *run) lost(ctx context.Context, rec *keyrecord.Record) error {
 	}
 	if r.vendor.Usage != nil {
 		last, err := r.lastUsed(ctx, rec.KeyID)
-		if err != nil {
+		if err != nil && !errors.Is(err, provider.ErrNotTold) {
 			return r.failed(ctx, rec, err)
 		}
 		if !last.IsZero() {

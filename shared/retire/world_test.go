@@ -68,6 +68,7 @@ type world struct {
 	ids       int
 	limp      time.Time // until then revoked keys are accepted
 	usage     bool
+	untold    bool // LastUsed is there, and the server does not tell
 	disabling bool
 	identify  bool
 	lag       time.Duration

@@ -72,8 +72,13 @@ func retirements() []Mutant {
 		},
 		{
 			Name: "unknown-use-is-quiet", File: advance,
-			Old: "		if err != nil { // unknown is not quiet\n			return r.failed(ctx, rec, err)\n		}\n", New: "		_ = err\n",
+			Old: "		case err != nil: // unknown is not quiet\n			return r.failed(ctx, rec, err)\n", New: "",
 			Why: "a key that may be in use is ended",
+		},
+		{
+			Name: "told-no-more-is-never-told", File: advance,
+			Old: "errors.Is(err, provider.ErrNotTold) && rec.LastUsed.IsZero()", New: "errors.Is(err, provider.ErrNotTold)",
+			Why: "a key that was in use is ended because a server stops telling",
 		},
 		{
 			Name: "replica-not-waited-for", File: advance,

@@ -20,6 +20,8 @@ func vendors() []Mutant {
 		{Name: "openai-create-again", File: openai, Old: "Once: true, ", New: "", Why: "a second account is made when an answer is lost"},
 		{Name: "cloudflare-success-false", File: cloudflare, Old: "return out.Success && proof(out.Result)", New: "return proof(out.Result)", Why: "a refusal with 200 is believed"},
 		{Name: "cloudflare-disabled-accepted", File: cloudflare, Old: "if err == nil && t.Status != active {", New: "if err == nil && t.Status != active && false {", Why: "a disabled key passes for a live one"},
+		{Name: "gitea-never-used", File: gitea, Old: "err == nil && (t.Created.IsZero() || t.LastUsed.IsZero())", New: "false", Why: "a server that does not tell when a token was used has it revoked in use"},
+		{Name: "sendgrid-every-right", File: sendgrid, Old: "\"name\": name, \"scopes\": c.scopes", New: "\"name\": name", Why: "a key whose scopes are left out may do everything"},
 		{Name: "cloudflare-never-used", File: cloudflare, Old: "if slices.ContainsFunc(tokens, func(t token) bool { return !t.LastUsed.IsZero() }) {", New: "if true || slices.ContainsFunc(tokens, func(t token) bool { return !t.LastUsed.IsZero() }) {", Why: "a use that is not told passes for none"},
 		{Name: "launchdarkly-reset-again", File: launchdarkly, Old: "Once:  true, ", New: "", Why: "a lost answer's value is replaced, and the grace with it"},
 		{Name: "launchdarkly-no-expiry", File: launchdarkly, Old: "c.now().Add(grace).UnixMilli()", New: "c.now().UnixMilli()", Why: "the old value ends at once"},

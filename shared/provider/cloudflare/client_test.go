@@ -2,6 +2,7 @@ package cloudflare_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -165,7 +166,7 @@ func TestLastUsed_notTold(t *testing.T) {
 	t.Parallel()
 	cf := cloudflaretest.New(time.Now, cloudflaretest.Options{Old: true})
 	c := client(t, cf, cf.Admin(host))
-	if at, err := c.LastUsed(t.Context(), cf.Add("k").ID); provider.KindOf(err) != provider.KindPermanent || !at.IsZero() {
+	if at, err := c.LastUsed(t.Context(), cf.Add("k").ID); provider.KindOf(err) != provider.KindPermanent || !errors.Is(err, provider.ErrNotTold) || !at.IsZero() {
 		t.Errorf("got %v and %v, want KindPermanent", at, err)
 	}
 }

@@ -12,6 +12,7 @@ package cloudflare
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -320,5 +321,5 @@ func (c *Client) LastUsed(ctx context.Context, id string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	call := c.call("GET", "/{token_id}", id)
-	return time.Time{}, &provider.Error{Op: "GET " + call.Path, Kind: provider.KindPermanent, Err: errors.New("no token shows last_used_on: it cannot be told when this one was used")}
+	return time.Time{}, &provider.Error{Op: "GET " + call.Path, Kind: provider.KindPermanent, Err: fmt.Errorf("no token shows last_used_on: %w", provider.ErrNotTold)}
 }

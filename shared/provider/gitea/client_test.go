@@ -2,6 +2,7 @@ package gitea_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -178,5 +179,16 @@ func TestScopes_normalized(t *testing.T) {
 		if d := cmp.Diff(tt.want, got); d != "" || err != nil {
 			t.Errorf("%v: %v (-want +got):\n%s", tt.asked, err, d)
 		}
+	}
+}
+
+// A server whose list has no dates has not said that a token was never used.
+func TestLastUsed_notTold(t *testing.T) {
+	t.Parallel()
+	gt := giteatest.New(time.Now, giteatest.Options{Old: true})
+	is := gt.Add("k")
+	at, err := client(gt, gt.Admin(host)).LastUsed(t.Context(), is.ID)
+	if !errors.Is(err, provider.ErrNotTold) || provider.KindOf(err) != provider.KindPermanent || !at.IsZero() {
+		t.Errorf("got %v and %v", at, err)
 	}
 }

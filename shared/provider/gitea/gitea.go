@@ -9,6 +9,7 @@ package gitea
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -185,9 +186,14 @@ func (c *Client) Verify(ctx context.Context, key secret.Value) error {
 
 // LastUsed implements [provider.UsageReporter]. Gitea sets both times when it
 // makes a token and moves the second at each use, to the second: a token whose
-// only use was in the second of its birth counts as never used.
+// only use was in the second of its birth counts as never used. Before 1.24
+// (https://github.com/go-gitea/gitea/pull/34339) it showed neither, and its kin
+// may not.
 func (c *Client) LastUsed(ctx context.Context, id string) (time.Time, error) {
 	t, err := c.find(ctx, func(t token) bool { return t.id() == id })
+	if err == nil && (t.Created.IsZero() || t.LastUsed.IsZero()) {
+		err = &provider.Error{Op: "GET " + path, Kind: provider.KindPermanent, Err: fmt.Errorf("the list has no created_at or last_used_at: %w", provider.ErrNotTold)}
+	}
 	if err != nil || !t.LastUsed.After(t.Created) {
 		return time.Time{}, err
 	}

@@ -10,7 +10,9 @@ package openai
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -180,8 +182,8 @@ func (c *Client) Verify(ctx context.Context, key secret.Value) error {
 // (https://platform.openai.com/docs/api-reference/project-api-keys/object).
 func (c *Client) LastUsed(ctx context.Context, id string) (time.Time, error) {
 	type key struct {
-		ID    string `json:"id"`
-		Used  *int64 `json:"last_used_at"`
+		ID    string          `json:"id"`
+		Used  json.RawMessage `json:"last_used_at"`
 		Owner struct {
 			Account account `json:"service_account"`
 		} `json:"owner"`
@@ -196,8 +198,12 @@ func (c *Client) LastUsed(ctx context.Context, id string) (time.Time, error) {
 	}
 	var last time.Time
 	for _, k := range all {
-		if k.Used != nil && time.Unix(*k.Used, 0).After(last) {
-			last = time.Unix(*k.Used, 0)
+		var at *int64
+		if json.Unmarshal(k.Used, &at) != nil { // it is not there, and that is not null
+			return time.Time{}, &provider.Error{Op: "GET " + keys, Kind: provider.KindPermanent, Err: fmt.Errorf("a key without last_used_at: %w", provider.ErrNotTold)}
+		}
+		if at != nil && time.Unix(*at, 0).After(last) {
+			last = time.Unix(*at, 0)
 		}
 	}
 	return last, nil

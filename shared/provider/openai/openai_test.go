@@ -2,6 +2,7 @@ package openai_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/keyturn/keyturn/shared/provider"
 	"github.com/keyturn/keyturn/shared/provider/openai"
 	"github.com/keyturn/keyturn/shared/provider/openai/openaitest"
 	"github.com/keyturn/keyturn/shared/providertest"
@@ -186,4 +188,19 @@ func answering(body string) *openai.Client {
 	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) })
 	o := openaitest.New(time.Now, openaitest.Options{})
 	return openai.New(openai.Settings{ProjectID: "proj_abc"}, o.Admin(host), &http.Client{Transport: &providertest.Transport{Handler: h, Host: host}})
+}
+
+// null is never; nothing at all is not.
+func TestLastUsed_notTold(t *testing.T) {
+	t.Parallel()
+	const list = `{"object":"list","has_more":false,"data":[{"id":"key_a",%s"owner":{"service_account":{"id":"svc_1"}}}]}`
+	at, err := answering(fmt.Sprintf(list, `"last_used_at":null,`)).LastUsed(t.Context(), "svc_1")
+	if err != nil || !at.IsZero() {
+		t.Errorf("null: %v, %v", at, err)
+	}
+	for _, odd := range []string{"", `"last_used_at":"yesterday",`} {
+		if at, err := answering(fmt.Sprintf(list, odd)).LastUsed(t.Context(), "svc_1"); !errors.Is(err, provider.ErrNotTold) || !at.IsZero() {
+			t.Errorf("%q: %v, %v", odd, at, err)
+		}
+	}
 }

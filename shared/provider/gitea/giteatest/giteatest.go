@@ -25,6 +25,7 @@ type Options struct {
 	Username string // "": "octavia"
 	Password string // "": made up
 	PageSize int    // tokens on one page at most; 0: 50
+	Old      bool   // before 1.24, whose list has no dates
 	Seed     string // another seed makes other tokens
 }
 
@@ -152,7 +153,12 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	from := min((page-1)*size, len(held))
 	out := []map[string]any{}
 	for _, t := range held[from:min(from+size, len(held))] {
-		out = append(out, t.shown("", t.Created, t.used))
+		shown := t.shown("", t.Created, t.used)
+		if s.opts.Old {
+			delete(shown, "created_at")
+			delete(shown, "last_used_at")
+		}
+		out = append(out, shown)
 	}
 	w.Header().Set("X-Total-Count", strconv.Itoa(len(held)))
 	answer(w, http.StatusOK, out)
