@@ -28,14 +28,14 @@ const nagWildcard = "AwsSolutions-IAM5"
 func suppressRole(r awsiam.CfnRole) {
 	for _, w := range []struct{ pattern, reason string }{
 		{`^Resource::.*:log-group:[^:]*:\*$`, "Lambda names the streams of the function's own log group."},
-		{`^Resource::.*:secret:\*$`, "Bounded by tags that the deployment alone may set: docs/adr/0013-rights-by-tag.md."},
-		{`^Resource::.*:kms:.*:key\/\*$`, "CMKs of secrets that are not ours to make; bounded to Secrets Manager, and to those secrets by the encryption context. And the key of the ledger, by its alias."},
+		{`^Resource::.*:secret:\*$`, "Bounded by tags that the deployment alone may set: docs/adr/0013-rights-by-tag.md. Where more secrets exist than a policy can name, the review sees every secret's description and rules, and no value."},
+		{`^Resource::.*:kms:.*:key\/\*$`, "CMKs of secrets that are not ours to make: through Secrets Manager only, and for those secrets by the encryption context where a policy has room for them. The key of the ledger, by its alias. The review reads what keys' policies say, and uses no key."},
 		{`^Resource::arn:.*:s3:::[^\/]*-ledger-[^\/]*\/(review\/)?\*$`, "Objects of the ledger: S3 locks them, and the bucket's policy keeps everybody else from writing."},
 		{`^Resource::arn:.*:s3:::.*AWSLogs\/\*[0-9]{12}\/CloudTrail(-Digest)?\/[a-z0-9-]*\/\*$`, "The trail's files of this account, here and of IAM: read only."},
 		{`^Resource::arn:.*:s3:::[^\/]*\/[^\/]*\/checkpoint\/\*$`, "Checkpoints of the ledger: each is added under a name of its own, and none is written over."},
 		{`^Resource::.*:schedule\/[^\/]*\/\*$`, "One-time schedules in the group of the installation; each has a name of its own."},
 		{`^Resource::.*:function:[^:]*-(rotate|retire)-\*$`, "One function for each vendor account, named by it."},
-		{`^Resource::\*$`, "Network interfaces, traces, and what CloudTrail recorded: these actions know no resources."},
+		{`^Resource::\*$`, "Network interfaces, traces and CloudTrail know no resources here. Which policies the account and its organization have is known only when they are listed; they are read alone."},
 	} {
 		suppress(r, nagWildcard, w.reason, w.pattern)
 	}

@@ -80,7 +80,7 @@ func (p *people) add(s site, role, can string, listed []string) {
 	policy := awsiam.NewCfnManagedPolicy(p, text("Policy-%s", role), props)
 	p.policies[role] = policy
 	for _, w := range []struct{ pattern, reason string }{
-		{`^Resource::\*$`, "These actions list or describe, and know no resources; none returns a value."},
+		{`^Resource::\*$`, "They list and describe, or stop a query of logs; what there is, is known only when it is listed. None returns a value."},
 		{`^Resource::.*:secret:\*$`, "Descriptions of secrets, for states and schedules; none returns a value."},
 		{`^Resource::.*:log-group:\/aws\/lambda\/[^:]*-\*$`, "One log group for each function of the installation."},
 		{`^Resource::.*:function:[^:]*-(rotate|retire)-\*$`, "One function for each vendor account, named by it."},
