@@ -113,7 +113,7 @@ func (r *run) known(e *Error) []string {
 		if r.holds && !e.unsure && e.Type != Superseded {
 			known = append(known, "A new key is stored as AWSPENDING and has not gone live.")
 		}
-	case SetSecret, firstStep:
+	case SetSecret, firstStep, freeStep:
 	}
 	return append(known, "Secrets Manager restarts a failed rotation by itself, a few times.")
 }

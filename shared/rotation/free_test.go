@@ -48,7 +48,7 @@ func TestFree(t *testing.T) {
 	t.Parallel()
 	refuse := func(call string) func(*few) { // it fails from here on, and nothing happens
 		return func(f *few) {
-			f.fail = func(c string) (error, error) {
+			f.fail = func(c string) (before, after error) {
 				if c == call {
 					return &provider.Error{Op: call, Kind: provider.KindAuth, Status: 401}, nil
 				}
@@ -58,7 +58,7 @@ func TestFree(t *testing.T) {
 	}
 	lost := func(call string) func(*few) { // it takes effect, and then the function dies
 		return func(f *few) {
-			f.fail = func(c string) (error, error) {
+			f.fail = func(c string) (before, after error) {
 				if c == call {
 					return nil, errKilled
 				}

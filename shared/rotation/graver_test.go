@@ -16,7 +16,7 @@ func TestFailure_graver(t *testing.T) {
 		w.first()
 		w.enable()
 		kind := provider.KindNotSent
-		f.fail = func(call string) (error, error) {
+		f.fail = func(call string) (before, after error) {
 			if call == "roll" {
 				return &provider.Error{Op: call, Kind: kind}, nil
 			}

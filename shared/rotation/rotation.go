@@ -210,7 +210,7 @@ func (r *run) step(ctx context.Context, s Step) (Outcome, error) {
 		return r.test(ctx)
 	case FinishSecret:
 		return r.finish(ctx)
-	case firstStep:
+	case firstStep, freeStep:
 	}
 	return "", r.err(UnknownStep, "unknown step", nil)
 }
