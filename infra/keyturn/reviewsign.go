@@ -72,11 +72,11 @@ func (a *app) runSignOff(ctx context.Context, s signOffFlags) error {
 	if err != nil {
 		return err
 	}
-	report, err := a.reviewInLedger(ctx, s, sum)
+	c, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
-	c, err := a.connect(ctx)
+	report, err := a.reviewInLedger(ctx, s, sum)
 	if err != nil {
 		return err
 	}
