@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/keyturn/keyturn/infra/access"
 	"github.com/keyturn/keyturn/shared/detect"
@@ -174,4 +175,42 @@ func compareWatch(t *testing.T, function string, d iam.Document, calls map[Call]
 		t.Errorf("spare: %s", s)
 	}
 	seesEveryChange(t, function, d, calls)
+}
+
+// TestRoleOfTheChat: a notification that goes to a channel takes one right, and the
+// role has no other.
+func TestRoleOfTheChat(t *testing.T) {
+	t.Parallel()
+	channel := keysfile.Slack{Workspace: "T0123ABCD", Channel: "C0123ABCD"}
+	calls := map[Call]int{}
+	synctest.Test(t, func(t *testing.T) {
+		r := region.New(region.Options{})
+		defer r.Close()
+		rec := Record(r)
+		st, err := stack.Deploy(t.Context(), r, stack.Options{Channels: map[string]string{channel.Alias(): ""}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		if _, err = sns.NewFromConfig(r.Cloud.Config()).Publish(t.Context(), &sns.PublishInput{TopicArn: aws.String(here("sns", stack.Topic)), Message: aws.String("a text")}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		var odd []string
+		if calls, odd = rec.Calls(); len(odd) > 0 {
+			t.Errorf("this test does not know %q", odd)
+		}
+	})
+	s, err := access.New(&keysfile.File{Notifications: keysfile.Notifications{Subscriptions: []keysfile.Subscription{{Slack: &channel}}}},
+		access.Environment{Account: wire.Account, Region: wire.Region})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := s.Chat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Lambda itself sends what the function could not.
+	d.Statement = slices.DeleteFunc(d.Statement, func(st iam.Statement) bool { return st.Sid == "Undelivered" })
+	compareWatch(t, s.ChatName(), d, calls)
 }
