@@ -3,6 +3,10 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -11,12 +15,50 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
+
+	keyturn "github.com/keyturn/keyturn/infra/cdk"
 )
 
 // bootstrap is code whose hash never changes.
 type bootstrap string
 
 func (b bootstrap) Asset(string) (string, error) { return string(b), nil }
+
+// built is a folder with a function, as make build leaves it.
+func built(t *testing.T) keyturn.Code {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "bootstrap"), []byte("stub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return bootstrap(dir)
+}
+
+// released is the zip files of a release, known by their SHA-256.
+func released(t *testing.T) keyturn.Code {
+	t.Helper()
+	dir, release := t.TempDir(), keyturn.Release{}
+	for _, function := range []string{"rotate", "retire", "rotatenow"} {
+		var b bytes.Buffer
+		w := zip.NewWriter(&b)
+		f, err := w.Create("bootstrap")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = f.Write([]byte("stub of " + function)); err != nil {
+			t.Fatal(err)
+		}
+		if err = w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		path, sum := filepath.Join(dir, function+".zip"), sha256.Sum256(b.Bytes())
+		if err = os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		release[function] = keyturn.Zip{Path: path, SHA256: hex.EncodeToString(sum[:])}
+	}
+	return release
+}
 
 type resource struct {
 	Type           string
@@ -26,16 +68,13 @@ type resource struct {
 }
 
 // template synthesizes the app, with the CDK's validator on.
-func template(t *testing.T, env *awscdk.Environment) map[string]resource {
+func template(t *testing.T, env *awscdk.Environment, code keyturn.Code) map[string]resource {
 	t.Helper()
-	code, out := t.TempDir(), t.TempDir()
-	if err := os.WriteFile(filepath.Join(code, "bootstrap"), []byte("stub"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	out := t.TempDir()
 	app := awscdk.NewApp(&awscdk.AppProps{Outdir: &out, AnalyticsReporting: jsii.Bool(false), Context: &map[string]any{
 		"@aws-cdk/core:validateAgainstDefaultRules": true, "@aws-cdk/core:appMode": "inmemory",
 	}})
-	NewMailer(app, "Mailer", &MailerProps{Code: bootstrap(code), StackProps: awscdk.StackProps{Env: env}})
+	NewMailer(app, "Mailer", &MailerProps{Code: code, StackProps: awscdk.StackProps{Env: env}})
 	app.Synth(nil)
 	raw, err := os.ReadFile(filepath.Join(out, "Mailer.template.json"))
 	if err != nil {
@@ -54,12 +93,15 @@ func template(t *testing.T, env *awscdk.Environment) map[string]resource {
 }
 
 func TestMailer(t *testing.T) {
-	for name, env := range map[string]*awscdk.Environment{
-		"an environment": {Account: jsii.String("111122223333"), Region: jsii.String("eu-west-1")},
-		"none yet":       nil,
+	for name, tt := range map[string]struct {
+		env  *awscdk.Environment
+		code keyturn.Code
+	}{
+		"an environment":            {&awscdk.Environment{Account: jsii.String("111122223333"), Region: jsii.String("eu-west-1")}, built(t)},
+		"none yet, and a release's": {nil, released(t)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rs := template(t, env)
+			rs := template(t, tt.env, tt.code)
 			// waits reports whether one resource is made after another, in
 			// however many steps.
 			var waits func(id, kind string, seen map[string]bool) bool
