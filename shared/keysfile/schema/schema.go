@@ -24,8 +24,19 @@ const ID = "https://raw.githubusercontent.com/keyturn/keyturn/main/docs/keyturn.
 // Write returns the schema, as the file in docs has it. vendors are those that
 // there are; their settings are described too.
 func Write(vendors []provider.Definition) ([]byte, error) {
-	r := reflector()
-	s := r.Reflect(keysfile.File{})
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(of(vendors)); err != nil {
+		return nil, fmt.Errorf("write the schema: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// of is the schema.
+func of(vendors []provider.Definition) *jsonschema.Schema {
+	s := reflector().Reflect(keysfile.File{})
 	s.ID = ID
 	s.Title = "keyturn.yaml"
 	s.Description = "The keys that Keyturn rotates. Further files have keys and vendorAccounts only."
@@ -33,14 +44,7 @@ func Write(vendors []provider.Definition) ([]byte, error) {
 	defaults(s, s.Definitions, reflect.TypeFor[keysfile.File]())
 	enums(s, vendors)
 	settings(s, vendors)
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(s); err != nil {
-		return nil, fmt.Errorf("write the schema: %w", err)
-	}
-	return out.Bytes(), nil
+	return s
 }
 
 func reflector() *jsonschema.Reflector {

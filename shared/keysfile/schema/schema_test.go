@@ -17,9 +17,9 @@ import (
 	"github.com/keyturn/keyturn/shared/keysfile/schema"
 )
 
-//go:generate go test -run=^TestWrite$ -count=1 . -args -update
+//go:generate go test -run=^TestWrite -count=1 . -args -update
 
-var update = flag.Bool("update", false, "write docs/keyturn.schema.json")
+var update = flag.Bool("update", false, "write what is published in docs")
 
 const published = "../../../docs/keyturn.schema.json"
 
@@ -29,6 +29,17 @@ func TestWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	current(t, published, got)
+}
+
+// TestWrite_page: the page for people says the same.
+func TestWrite_page(t *testing.T) {
+	t.Parallel()
+	current(t, "../../../docs/configuration.md", schema.Page(catalog.All()))
+}
+
+func current(t *testing.T, published string, got []byte) {
+	t.Helper()
 	if *update {
 		if err := os.WriteFile(published, got, 0o644); err != nil {
 			t.Fatal(err)

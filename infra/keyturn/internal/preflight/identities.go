@@ -169,7 +169,7 @@ func (p *Preflight) leftRegions(there map[string]bool) (all []Check) {
 	}
 	for _, arn := range slices.Sorted(maps.Keys(there)) {
 		kind, name := nameOf(arn)
-		region, ours := strings.CutPrefix(name, p.file.Name+"-events-")
+		region, ours := strings.CutPrefix(name, p.file.Functions.RolePrefix+p.file.Name+"-events-")
 		if kind != "role" || !ours || !regionForm.MatchString(region) || slices.Contains(replicas, region) {
 			continue
 		}

@@ -59,6 +59,10 @@ func TestIdentities(t *testing.T) {
 			a.deny("ListUsers")
 		}, []string{"warning roles and users: you may not see it"}},
 		{"a Region that is out of replicas", func(_ *account, f *keysfile.File) { f.Environments = replicas("eu-west-3") }, []string{"warning Region eu-central-1: it is not in replicas any more, and its stack is still deployed"}},
+		{"and its role has a prefix", func(a *account, f *keysfile.File) {
+			f.Functions.RolePrefix = "corp-"
+			a.r.IAM.Set(iam.Account{Roles: []iam.Role{role("corp-keyturn-events-eu-north-1"), role("keyturn-events-eu-central-1")}})
+		}, []string{"warning Region eu-north-1: it is not in replicas any more"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
