@@ -39,6 +39,12 @@ func leaves(before, after *keysfile.File) []string {
 			say("%s ends by no deployment: before it, see keyturn status; then keyturn explain %s --removed", name, name)
 		}
 	}
+	stacksLeft(before, after, say)
+	return left
+}
+
+// stacksLeft says which stacks nobody looks after any more.
+func stacksLeft(before, after *keysfile.File, say func(format string, args ...any)) {
 	for _, name := range slices.Sorted(maps.Keys(before.VendorAccounts)) {
 		if _, stays := after.VendorAccounts[name]; !stays {
 			stack := before.Name + "-vendor-" + name
@@ -54,7 +60,6 @@ func leaves(before, after *keysfile.File) []string {
 			}
 		}
 	}
-	return left
 }
 
 func keyNamed(f *keysfile.File, name string) (keysfile.Key, bool) {

@@ -23,11 +23,10 @@ func TestStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := ""
+	var lines []string
 	for _, s := range stays(f, site, []string{"eu-central-1"}, nil) {
-		told += strings.Join(s.Names, "\n") + "\n"
+		lines = append(lines, s.Names...)
 	}
-	lines := strings.Split(told, "\n")
 	for _, stack := range []string{"keyturn-retained", "keyturn-keys-03", "keyturn-keys-07"} {
 		kept := retained(t, stack)
 		if len(kept) == 0 {

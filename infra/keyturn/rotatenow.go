@@ -127,7 +127,7 @@ func (a *app) runRotateNow(ctx context.Context, id string, o rotateOptions) erro
 		return a.printPlan(*answer.Plan)
 	}
 	if answer.GaveUp != "" {
-		fmt.Fprintf(a.err, "%s: an unfinished rotation was given up for it, version %s\n", k.Secret, answer.GaveUp)
+		_, _ = fmt.Fprintf(a.err, "%s: an unfinished rotation was given up for it, version %s\n", k.Secret, answer.GaveUp)
 	}
 	if !o.wait {
 		return a.printRotated(rotated{Key: k.Secret, Status: "started", Version: answer.Token})

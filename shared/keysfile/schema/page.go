@@ -28,21 +28,25 @@ func Page(vendors []provider.Definition) []byte {
 	s := of(vendors)
 	p := &page{all: s.Definitions, told: map[string]string{}}
 	p.place(s, "")
-	p.WriteString(intro)
+	p.say("%s", intro)
 	p.table(s, "", "The file")
-	p.WriteString("\n## Settings of each vendor\n\n`settings` of a key are those of its vendor account's vendor.\n")
+	p.say("\n## Settings of each vendor\n\n`settings` of a key are those of its vendor account's vendor.\n")
 	for _, d := range vendors {
 		p.table(s.Definitions["settings-"+d.Name], "settings", "`"+d.Name+"`: "+d.Title)
 	}
-	return []byte(p.String())
+	return []byte(p.text.String())
 }
 
 // page is one that is being written.
 type page struct {
-	strings.Builder
+	text strings.Builder
 
 	all  jsonschema.Definitions
 	told map[string]string // where a definition was told first
+}
+
+func (p *page) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(&p.text, format, args...)
 }
 
 // table writes a definition's fields, and then those of what is in it.
@@ -54,7 +58,7 @@ func (p *page) table(s *jsonschema.Schema, path, title string) {
 	if path != "" {
 		level = "###"
 	}
-	fmt.Fprintf(p, "\n%s %s\n\n| field | what | holds | default |\n|---|---|---|---|\n", level, title)
+	p.say("\n%s %s\n\n| field | what | holds | default |\n|---|---|---|---|\n", level, title)
 	for f := s.Properties.Oldest(); f != nil; f = f.Next() {
 		name := "`" + f.Key + "`"
 		if slices.Contains(s.Required, f.Key) {
@@ -64,7 +68,7 @@ func (p *page) table(s *jsonschema.Schema, path, title string) {
 		if f.Value.Default != nil {
 			def = fmt.Sprintf("`%v`", f.Value.Default)
 		}
-		fmt.Fprintf(p, "| %s | %s | %s | %s |\n", name, cell(f.Value.Description), p.holds(f.Value), def)
+		p.say("| %s | %s | %s | %s |\n", name, cell(f.Value.Description), p.holds(f.Value), def)
 	}
 	for f := s.Properties.Oldest(); f != nil; f = f.Next() {
 		if name, where := inside(f.Key, f.Value, path); p.told[name] == where {

@@ -47,7 +47,7 @@ func (s *Service) list(operation string, in url.Values) (*listed, error) {
 	prefix := in.Get("PathPrefix")
 	var users []userEntry
 	var roles []roleEntry
-	n := 0
+	var n int
 	if operation == "ListUsers" {
 		for _, u := range s.account.Users {
 			if d := s.user(u); strings.HasPrefix(d.Path, prefix) {

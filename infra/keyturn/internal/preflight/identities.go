@@ -72,8 +72,14 @@ func (p *Preflight) named() map[string]use {
 		arns   []string
 		needed bool
 	}{
-		{"viewers", a.Viewers, true}, {"operators", a.Operators, true}, {"responders", a.Responders, true}, {"approvers", a.Approvers, true},
-		{"auditors", a.Auditors, true}, {"admins", a.Admins, true}, {"breakGlass", a.BreakGlass, false}, {"deployers", a.Deployers, false},
+		{"viewers", a.Viewers, true},
+		{"operators", a.Operators, true},
+		{"responders", a.Responders, true},
+		{"approvers", a.Approvers, true},
+		{"auditors", a.Auditors, true},
+		{"admins", a.Admins, true},
+		{"breakGlass", a.BreakGlass, false},
+		{"deployers", a.Deployers, false},
 	} {
 		attached := func(arn string) bool { return l.needed && !strings.Contains(arn, ":role/aws-reserved/") }
 		for _, arn := range l.arns {

@@ -99,8 +99,10 @@ func TestIdentities_advice(t *testing.T) {
 		if c.Subject != "role "+here+"role/far" {
 			continue
 		}
-		want := preflight.Check{Status: preflight.Missing, Subject: c.Subject, What: "there is no such role in the account; named in readers of prod/0, readers of prod/1, readers of prod/2, 2 more: AWS refuses policies of somebody who does not exist, and the deployment would fail",
-			Next: []string{"write " + here + "role/team/Far in the keys' file, if that is meant"}}
+		want := preflight.Check{
+			Status: preflight.Missing, Subject: c.Subject, What: "there is no such role in the account; named in readers of prod/0, readers of prod/1, readers of prod/2, 2 more: AWS refuses policies of somebody who does not exist, and the deployment would fail",
+			Next: []string{"write " + here + "role/team/Far in the keys' file, if that is meant"},
+		}
 		if diff := cmp.Diff(want, c); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
