@@ -34,6 +34,7 @@ type rotated struct {
 	Key     string  `json:"key"`
 	Status  string  `json:"status"` // "rotated", or "started" with --wait=false
 	Version string  `json:"version"`
+	GaveUp  string  `json:"gave_up,omitempty"` // version of an unfinished rotation that was given up for it
 	Seconds float64 `json:"seconds,omitempty"`
 }
 
@@ -129,10 +130,11 @@ func (a *app) runRotateNow(ctx context.Context, id string, o rotateOptions) erro
 	if answer.GaveUp != "" {
 		_, _ = fmt.Fprintf(a.err, "%s: an unfinished rotation was given up for it, version %s\n", k.Secret, answer.GaveUp)
 	}
+	r := rotated{Key: k.Secret, Status: "started", Version: answer.Token, GaveUp: answer.GaveUp}
 	if !o.wait {
-		return a.printRotated(rotated{Key: k.Secret, Status: "started", Version: answer.Token})
+		return a.printRotated(r)
 	}
-	return a.follow(ctx, aws, k, answer.Token, began, o.timeout)
+	return a.follow(ctx, aws, k, r, began, o.timeout)
 }
 
 // short reports whether a reason fits into the audit trail.
@@ -189,13 +191,13 @@ func understood(asked rotatenow.Mode, a rotatenow.Answer) bool {
 }
 
 // follow waits for the end of the rotation.
-func (a *app) follow(ctx context.Context, c *connection, k config.Key, token string, began time.Time, timeout time.Duration) error {
+func (a *app) follow(ctx context.Context, c *connection, k config.Key, r rotated, began time.Time, timeout time.Duration) error {
 	line := console.Progress{W: a.err, Terminal: a.errTerminal}
 	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := follow.Watcher{Secrets: c.secrets(), Records: a.records(c), Say: func(what string) {
 		line.Say(fmt.Sprintf("%s: %s (%s)", k.Secret, what, console.Duration(time.Since(began))))
-	}}.Wait(waiting, k.Secret, token)
+	}}.Wait(waiting, k.Secret, r.Version)
 	line.End()
 	look := "see how it is: keyturn status " + k.Secret
 	if f, ok := errors.AsType[*follow.FailedError](err); ok {
@@ -205,7 +207,8 @@ func (a *app) follow(ctx context.Context, c *connection, k config.Key, token str
 	}
 	switch {
 	case err == nil:
-		return a.printRotated(rotated{Key: k.Secret, Status: "rotated", Version: token, Seconds: time.Since(began).Round(time.Millisecond).Seconds()})
+		r.Status, r.Seconds = "rotated", time.Since(began).Round(time.Millisecond).Seconds()
+		return a.printRotated(r)
 	case errors.Is(err, follow.ErrAbandoned):
 		return failed("Superseded", "the rotation of "+k.Secret+" ended, and its version did not become current", look)
 	case store.KindOf(err) == store.KindDenied:
