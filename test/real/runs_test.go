@@ -25,7 +25,7 @@ func TestRuns_all(t *testing.T) {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
-		b, err := os.ReadFile(path) //nolint:gosec // of the repository
+		b, err := os.ReadFile(path)
 		text, untagged := string(b), []string{"runs_test.go", filepath.Join("buildcache", "buildcache_test.go")}
 		switch {
 		case err != nil || path == untagged[0]:
